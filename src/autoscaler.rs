@@ -1,0 +1,445 @@
+//! The state machine: it wires the stages together and computes nothing itself.
+
+use crate::config::Config;
+use crate::decision::{Decision, Explanation, Outlook, Reason, Terms};
+use crate::guard::{Demand, Effect, GUARDS, Guard, Guards, Stage};
+use crate::observation::{Observation, Rejected, WorkerEvent};
+use crate::placement;
+use crate::policy::{Inputs, MAX_POLICIES, Policy, Proposal};
+use crate::pool::Pool;
+use crate::signal::{Estimators, Signals};
+use crate::status::{EventLog, InputCounts, Replicas, Starts, Status, Timers};
+use crate::time::{Timestamp, nanos};
+use crate::units::{Rate, div_ceil_count};
+
+/// Decides how many workers a pool should have.
+///
+/// It is told what happened by [`observe`](Self::observe), says what should be done by [`decide`](Self::decide), and
+/// names the next instant at which asking again could matter. It performs no I/O and reads no clock: the same calls
+/// give the same decisions, in production, in a replay and in a test. No call panics.
+///
+/// ```
+/// use core::time::Duration;
+/// use plimsoll::{Autoscaler, Command, Config, Observation, Policy, Timestamp, policy::RunPod};
+///
+/// let policy = RunPod::request_count(4);
+/// let config = Config::runpod(policy, 0, 10, Duration::from_secs(30))?;
+/// let mut autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+///
+/// // Nine requests wait and there is no worker: three are started at that same instant.
+/// autoscaler.observe(Timestamp::from_secs(5), Observation::queue(9, None))?;
+/// autoscaler.observe(Timestamp::from_secs(5), Observation::in_flight(0))?;
+/// let decision = autoscaler.decide(Timestamp::from_secs(5));
+/// assert_eq!(decision.commands, [Command::Start { count: 3 }]);
+///
+/// // Asking again repeats nothing.
+/// assert!(autoscaler.decide(Timestamp::from_secs(5)).commands.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Autoscaler {
+    config: Config,
+    estimators: Estimators,
+    pool: Pool,
+    guards: Guards,
+    /// How many workers there should be.
+    count: u32,
+    /// The latest instant that was ever given.
+    now: Timestamp,
+    /// The evaluation that `count` stands on.
+    last: Evaluation,
+    events: EventLog,
+    input: InputCounts,
+}
+
+/// One pass through policies and guards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Evaluation {
+    at: Timestamp,
+    count: u32,
+    inputs: Inputs,
+    proposals: [Option<Proposal>; MAX_POLICIES + 1],
+    deciding: Option<Policy>,
+    proposed: u32,
+    stages: [Stage; GUARDS],
+    desired: u32,
+    pressed_since: Option<Timestamp>,
+}
+
+impl Autoscaler {
+    /// An autoscaler that starts at `now` with the configuration's minimum. Tell it of workers that already exist by
+    /// observations: they are taken over, not stopped.
+    #[must_use]
+    pub fn new(config: Config, now: Timestamp) -> Self {
+        let count = config.min();
+        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
+        let mut autoscaler = Self {
+            estimators: Estimators::new(&config, now),
+            pool: Pool::default(),
+            guards: Guards::new(now),
+            count,
+            now,
+            last: Evaluation {
+                at: now,
+                count,
+                inputs: Inputs::default(),
+                proposals: [None; MAX_POLICIES + 1],
+                deciding: None,
+                proposed: count,
+                stages: [nothing; GUARDS],
+                desired: count,
+                pressed_since: None,
+            },
+            events: EventLog::new(config.event_log()),
+            input: InputCounts::default(),
+            config,
+        };
+        autoscaler.evaluate(now);
+        autoscaler
+    }
+
+    /// Takes in one fact that became true at `now`. Cheap, total, and never a decision by itself.
+    ///
+    /// A `now` before the latest one counts as the latest one, and is counted.
+    ///
+    /// # Errors
+    /// If the observation makes no sense or does not fit what is known; then nothing has changed but the count of
+    /// refusals in the [status](Self::status).
+    pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        if let Err(rejected) = self.accepts(&observation) {
+            self.input.rejected = self.input.rejected.saturating_add(1);
+            return Err(rejected);
+        }
+        let now = self.clamp(now);
+        self.advance(now);
+        self.input.accepted = self.input.accepted.saturating_add(1);
+        let appeared = match observation {
+            Observation::Worker { id, event } => {
+                let serving = self.pool.busy_slots().unwrap_or(0) > 0 || matches!(event, WorkerEvent::Busy(1..));
+                if serving {
+                    self.estimators.active(now);
+                }
+                self.pool.event(now, id, event)
+            }
+            Observation::Pool(counts) => self.pool.count(now, counts),
+            Observation::StartFailed { count, cause } => {
+                self.pool.start_failed(count, cause);
+                false
+            }
+            _ => {
+                let clamped = self.estimators.record(now, &observation, &mut self.pool, &self.config);
+                self.input.contradictions = self.input.contradictions.saturating_add(u64::from(clamped));
+                false
+            }
+        };
+        if self.pool.census().ready > 0 {
+            self.estimators.attended();
+        }
+        if appeared {
+            self.adopt(now);
+        }
+        self.evaluate(now);
+        Ok(())
+    }
+
+    /// The decision at `now`. A decision never needs another call to be complete, and asking again repeats no command.
+    #[must_use = "the commands are given once"]
+    pub fn decide(&mut self, now: Timestamp) -> Decision {
+        let now = self.clamp(now);
+        self.advance(now);
+        if self.last.at < now {
+            self.evaluate(now);
+        }
+        let commands = placement::place(&mut self.pool, now, self.count, &self.config);
+        Decision {
+            at: now,
+            desired: self.count,
+            commands,
+            explanation: self.explain(&self.last),
+            next_wakeup: self.next_wakeup(),
+        }
+    }
+
+    /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
+    /// could. Calling earlier is harmless.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let placement = placement::next_change(&self.pool, self.now, self.count, &self.config);
+        self.next_change(self.now).into_iter().chain(placement).min()
+    }
+
+    /// How many workers there should be, as of the latest call.
+    #[must_use]
+    pub const fn desired(&self) -> u32 {
+        self.count
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The last scaling events, oldest first, each with the metrics that triggered it.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
+        self.events.iter()
+    }
+
+    /// Everything at a glance, as of the latest call.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (now, census) = (self.now, self.pool.census());
+        let signals = self.signals(now, &self.last.inputs);
+        let outlook = self.guards.outlook(self.count, &self.config);
+        let due = |guard: Guard| outlook.filter(|(by, _, _)| *by == guard).map(|(_, _, at)| at);
+        Status {
+            at: now,
+            desired: self.count,
+            committed: self.pool.committed(now),
+            replicas: Replicas {
+                ready: census.ready,
+                idle: census.idle,
+                starting: census.starting,
+                draining: census.draining,
+                standby: census.standby,
+                ordered: self.pool.orders(now),
+            },
+            request_latency: signals.request_latency(),
+            timers: Timers {
+                up: due(Guard::UpDelay),
+                down: due(Guard::DownDelay),
+                to_zero: self.to_zero_at(now),
+                worker: placement::next_change(&self.pool, now, self.count, &self.config),
+                order: self.pool.next_lapse(now),
+            },
+            starts: Starts {
+                cold: self.pool.cold_starts.count,
+                cold_mean: self.pool.cold_starts.mean(),
+                warm: self.pool.warm_starts.count,
+                warm_mean: self.pool.warm_starts.mean(),
+            },
+            codel_marks: self.estimators.codel_marks(),
+            standing_out: self.pool.standing_out(self.estimators.sojourn_mean(), nanos(self.config.sojourn_target())),
+            input: self.input,
+            failures: self.pool.failed,
+            last_failure: self.pool.last_failure,
+            signals,
+        }
+    }
+
+    // Time ------------------------------------------------------------------------------------------------------
+
+    fn clamp(&mut self, now: Timestamp) -> Timestamp {
+        if now < self.now {
+            self.input.clock_regressions = self.input.clock_regressions.saturating_add(1);
+        }
+        now.max(self.now)
+    }
+
+    /// Lives through the time up to `now`, stopping at every instant at which anything changes. There are only so many
+    /// of them without an observation, whatever the time that passes.
+    fn advance(&mut self, now: Timestamp) {
+        while let Some(at) = self.next_change(self.now).filter(|at| *at <= now && *at > self.now) {
+            self.now = at;
+            self.pool.lapse(at);
+            self.estimators.advance(at);
+            self.evaluate(at);
+        }
+        self.now = now;
+        self.estimators.advance(now);
+    }
+
+    /// The first instant after `now` at which signals, guards or commands change by time alone.
+    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let signals = self.estimators.next_change(now, &self.pool, &self.config);
+        let guards = self.guards.next_change(now, self.count, &self.config);
+        [signals, guards, self.pool.next_lapse(now)].into_iter().flatten().min()
+    }
+
+    fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let applies = self.count > 0 && self.config.min() == 0;
+        self.estimators.quiet_at(now, &self.pool, &self.config).filter(|at| applies && *at > now)
+    }
+
+    // One pass --------------------------------------------------------------------------------------------------
+
+    /// Takes signals through policies and guards to the count. Idempotent at one instant.
+    fn evaluate(&mut self, now: Timestamp) {
+        let inputs = self.estimators.inputs(now, &self.pool, &self.config);
+        let (proposals, deciding) = self.propose(&inputs);
+        let all = || proposals.iter().flatten();
+        let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
+        let demand = Demand {
+            now,
+            count: self.count,
+            want,
+            keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
+            blind: all().any(|proposal| proposal.blind),
+            quiet: inputs.quiet,
+            backlog_workers: self.backlog_workers(),
+        };
+        let count = self.count;
+        let stages = self.guards.apply(&demand, &self.config);
+        let desired = stages.last().map_or(count, |stage| stage.count);
+        self.count = desired;
+        let repeated = self.last.at == now && self.last.desired == count;
+        // A repeated look at one instant goes on telling of the change that the first one made.
+        if repeated && desired == count && self.last.count != self.last.desired {
+            return;
+        }
+        self.last = Evaluation {
+            at: now,
+            count,
+            inputs,
+            proposals,
+            deciding,
+            proposed: demand.proposed(),
+            stages,
+            desired,
+            pressed_since: self.guards.pressed_since(count),
+        };
+        if desired != count {
+            let event = self.explain(&self.last);
+            self.events.push(event);
+        }
+    }
+
+    /// All proposals, and the policy whose proposal counts in the direction taken.
+    fn propose(&self, inputs: &Inputs) -> ([Option<Proposal>; MAX_POLICIES + 1], Option<Policy>) {
+        let policies = self.config.policies();
+        let listed = policies.contains(&Policy::External);
+        let outside = (!listed && inputs.external.is_some()).then_some(&Policy::External);
+        let mut proposals = [None; MAX_POLICIES + 1];
+        let (mut up, mut down): (Option<(u32, Policy)>, Option<(u32, Policy)>) = (None, None);
+        for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside)) {
+            let proposal = policy.propose(inputs);
+            if up.is_none_or(|(want, _)| proposal.want > want) {
+                up = Some((proposal.want, *policy));
+            }
+            if down.is_none_or(|(keep, _)| proposal.keep > keep) {
+                down = Some((proposal.keep, *policy));
+            }
+            *slot = Some(proposal);
+        }
+        let grows = up.is_some_and(|(want, _)| want > self.count);
+        let deciding = if grows { up } else { down };
+        (proposals, deciding.map(|(_, policy)| policy))
+    }
+
+    /// Workers that the requests certainly waiting call for.
+    fn backlog_workers(&self) -> u32 {
+        let concurrency = self.config.concurrency();
+        let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
+        div_ceil_count(self.estimators.backlog(&self.pool), u64::from(per_worker.unwrap_or(1)))
+    }
+
+    /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.
+    fn adopt(&mut self, now: Timestamp) {
+        let there = self.pool.committed(now).min(self.config.max());
+        if there <= self.count {
+            return;
+        }
+        let mut event = self.explain(&self.last);
+        event.at = now;
+        event.count = self.count;
+        event.proposals = [None; MAX_POLICIES + 1];
+        event.proposed = there;
+        event.desired = there;
+        event.bound = Reason::Adopted;
+        for stage in &mut event.stages {
+            stage.effect = Effect::Pass;
+            stage.count = there;
+        }
+        self.count = there;
+        self.events.push(event);
+    }
+
+    // Words -----------------------------------------------------------------------------------------------------
+
+    fn signals(&self, now: Timestamp, inputs: &Inputs) -> Signals {
+        self.estimators.view(now, inputs, &self.config)
+    }
+
+    fn explain(&self, evaluation: &Evaluation) -> Explanation {
+        let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
+        let bound = match Explanation::last_effect(&stages) {
+            Some(guard) => Reason::Guard(guard),
+            None => self.policy_reason(evaluation),
+        };
+        let config = &self.config;
+        Explanation {
+            at,
+            count,
+            proposals,
+            proposed,
+            stages,
+            desired,
+            bound,
+            pressed_since: evaluation.pressed_since,
+            outlook: self.outlook(evaluation, bound),
+            signals: self.signals(at, &evaluation.inputs),
+            terms: Terms {
+                policy: evaluation.deciding,
+                min: config.min(),
+                max: config.max(),
+                up_delay: config.up_delay(),
+                down_delay: config.down_delay(),
+                to_zero_delay: config.to_zero_delay(),
+                sojourn_target: config.sojourn_target(),
+            },
+        }
+    }
+
+    fn policy_reason(&self, evaluation: &Evaluation) -> Reason {
+        let all = evaluation.proposals.iter().flatten();
+        let deciding = if evaluation.proposed < evaluation.count {
+            all.max_by_key(|proposal| proposal.keep)
+        } else {
+            all.max_by_key(|proposal| proposal.want)
+        };
+        deciding.map_or(Reason::Adopted, |proposal| Reason::Policy(proposal.because))
+    }
+
+    /// What would change, and when, if the signals stayed as they are.
+    fn outlook(&self, evaluation: &Evaluation, bound: Reason) -> Option<Outlook> {
+        let (at, config) = (evaluation.at, &self.config);
+        let up = evaluation.proposed > self.count;
+        let (guard, count, due) = match bound {
+            Reason::Guard(Guard::StepLimit) => {
+                (Guard::StepLimit, evaluation.proposed, self.guards.step_until(up, config)?)
+            }
+            Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
+                let by_delay = self.guards.outlook(self.count, config);
+                let to_zero = self.to_zero_at(at).map(|due| (Guard::ZeroGate, 0, due));
+                match (by_delay, to_zero) {
+                    (Some(delay), Some(zero)) if delay.1 == 0 || zero.2 < delay.2 => zero,
+                    (Some(delay), _) => delay,
+                    (None, zero) => zero?,
+                }
+            }
+            _ => return None,
+        };
+        (due > at).then_some(Outlook { guard, count, at: due })
+    }
+
+    // Input -----------------------------------------------------------------------------------------------------
+
+    /// Whether an observation makes sense and fits what is known. Changes nothing.
+    fn accepts(&self, observation: &Observation) -> Result<(), Rejected> {
+        match *observation {
+            Observation::Worker { id, event } => self.pool.accepts(id, event),
+            Observation::Pool(counts) => self.pool.accepts_counts(counts),
+            Observation::ArrivalRate { per_second } => {
+                Rate::per_second(per_second).map(|_| ()).map_err(|_| Rejected::BadRate { per_second })
+            }
+            Observation::Requests { count, over } if over.is_zero() => Err(Rejected::EmptySpan { count }),
+            Observation::Arrived { queue: Some(id), .. }
+            | Observation::Started { queue: Some(id), .. }
+            | Observation::Abandoned { queue: Some(id), .. }
+            | Observation::Queue { queue: Some(id), .. } => {
+                self.pool.worker(id).map(|_| ()).ok_or(Rejected::UnknownWorker { id })
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One line of plain text for people.
+//!
+//! `3 → 5: 12.4 req/s at 2.5 per replica wants 5; sojourn p99 340 ms > 100 ms for 31 s; up delay 30 s met`
+
+use core::fmt::{self, Display, Formatter};
+use core::time::Duration;
+
+use super::{Decision, Explanation, Reason};
+use crate::guard::{Effect, Guard};
+use crate::policy::{Because, Policy, Proposal, RunPodScaling};
+use crate::time::{Human, nanos};
+
+impl Display for Decision {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.explanation.fmt(f)
+    }
+}
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.bound == Reason::Adopted {
+            return write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired);
+        }
+        if self.is_change() { self.change(f) } else { self.hold(f) }
+    }
+}
+
+impl Explanation {
+    /// The proposal that counted: the largest in the direction taken.
+    fn deciding(&self) -> Option<&Proposal> {
+        let all = self.proposals.iter().flatten();
+        if self.proposed < self.count || self.desired < self.count {
+            all.max_by_key(|proposal| proposal.keep)
+        } else {
+            all.max_by_key(|proposal| proposal.want)
+        }
+    }
+
+    fn change(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}: ", self.count, self.desired)?;
+        self.reason(f)?;
+        let up = self.desired > self.count;
+        for stage in &self.stages {
+            match (stage.guard, stage.effect) {
+                (Guard::ZeroGate, Effect::AtLeast(_)) if self.count == 0 => f.write_str("; wakes from zero at once")?,
+                (Guard::ZeroGate, Effect::Exactly(0)) => {
+                    write!(f, "; to-zero delay {} met", human(self.terms.to_zero_delay))?;
+                }
+                (Guard::UpDelay, Effect::Pass) if up && self.count > 0 && !self.terms.up_delay.is_zero() => {
+                    write!(f, "; up delay {} met", human(self.terms.up_delay))?;
+                }
+                (Guard::UpDelay, Effect::AtMost(most)) => {
+                    write!(f, "; up delay {} met for {most}", human(self.terms.up_delay))?;
+                }
+                (Guard::DownDelay, Effect::Pass) if !up && self.desired > 0 && !self.terms.down_delay.is_zero() => {
+                    write!(f, "; down delay {} met", human(self.terms.down_delay))?;
+                }
+                (Guard::DownDelay, Effect::AtLeast(least)) => {
+                    write!(f, "; down delay {} met for {least}", human(self.terms.down_delay))?;
+                }
+                (Guard::StepLimit, Effect::AtMost(count) | Effect::AtLeast(count)) => {
+                    write!(f, "; step limit allows {count}")?;
+                }
+                (Guard::Bounds, Effect::AtMost(_)) => write!(f, "; max {} binds", self.terms.max)?,
+                (Guard::Bounds, Effect::AtLeast(_)) => write!(f, "; min {} binds", self.terms.min)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.proposed == self.count {
+            write!(f, "{}: ", self.count)?;
+            self.reason(f)?;
+        } else {
+            write!(f, "held at {} by ", self.count)?;
+            match self.bound {
+                Reason::Guard(Guard::Freshness) => f.write_str("freshness (a signal is missing or stale)")?,
+                Reason::Guard(Guard::ZeroGate) => f.write_str("the to-zero delay")?,
+                Reason::Guard(Guard::Tolerance) => f.write_str("the tolerance")?,
+                Reason::Guard(Guard::UpDelay) => f.write_str("the up delay")?,
+                Reason::Guard(Guard::DownDelay) => f.write_str("the down delay")?,
+                Reason::Guard(Guard::StepLimit) => f.write_str("the step limit")?,
+                Reason::Guard(Guard::Bounds) if self.proposed > self.count => write!(f, "max {}", self.terms.max)?,
+                Reason::Guard(Guard::Bounds) => write!(f, "min {}", self.terms.min)?,
+                Reason::Policy(_) | Reason::Adopted => f.write_str("the policies")?,
+            }
+            if let Some(outlook) = self.outlook {
+                write!(f, " until +{}", Human(outlook.at.since(self.at)))?;
+            }
+            write!(f, "; wants {}: ", self.proposed)?;
+            self.reason(f)?;
+            return Ok(());
+        }
+        if let Some(outlook) = self.outlook {
+            write!(f, "; {} in {}", Goes(outlook.count), Human(outlook.at.since(self.at)))?;
+            f.write_str(if outlook.count == 0 { " unless a request comes" } else { "" })?;
+        }
+        Ok(())
+    }
+
+    /// Why the policies want what they want.
+    fn reason(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(proposal) = self.deciding() else { return f.write_str("no policy has a say") };
+        match (proposal.because, self.terms.policy) {
+            (Because::Fixed, _) => write!(f, "fixed at {}", proposal.want),
+            (Because::Proposed, _) => write!(f, "{} proposed from outside", proposal.want),
+            (Because::NoProposal, _) => f.write_str("no proposal from outside stands"),
+            (Because::Quiet, _) => write!(f, "no request for {}", human(self.terms.to_zero_delay)),
+            (Because::Missing, _) => self.missing(f),
+            (Because::QueueDelay, policy) => self.queue_delay(f, proposal, policy),
+            (Because::QueueWithinDelay, _) => {
+                write!(f, "nobody waits too long; {} in the system", self.in_system())
+            }
+            (Because::RequestCount, policy) => self.request_count(f, proposal, policy),
+            (Because::Overloaded, _) => {
+                f.write_str("CoDel finds a standing queue")?;
+                self.sojourn(f)?;
+                write!(f, "; wants {}", proposal.want)
+            }
+            (because, policy) => self.rate(f, proposal, because, policy),
+        }
+    }
+
+    fn rate(&self, f: &mut Formatter<'_>, p: &Proposal, because: Because, policy: Option<Policy>) -> fmt::Result {
+        match self.signals.arrival_rate {
+            Some(rate) => write!(f, "{rate} req/s")?,
+            None => f.write_str("unknown rate")?,
+        }
+        if let Some(Policy::Outpost(outpost)) = policy {
+            write!(f, " at {} per replica", outpost.target_qps_per_replica)?;
+        }
+        match because {
+            Because::RateAboveTarget => write!(f, " wants {}", p.want)?,
+            Because::SojournCalm => f.write_str(" is above target, but the sojourn is not rising")?,
+            Because::RateWellBelow => write!(f, " needs no more than {}", p.keep)?,
+            Because::SojournNotMinimal => f.write_str(" needs no more, but the sojourn is not minimal")?,
+            _ => f.write_str(" fits")?,
+        }
+        self.sojourn(f)
+    }
+
+    /// `; sojourn p99 340 ms > 100 ms for 31 s`
+    fn sojourn(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let target = human(self.terms.sojourn_target);
+        if let Some(p99) = self.signals.sojourn_p99 {
+            let sign = if self.signals.sojourn_over_target == Some(true) { '>' } else { '≤' };
+            write!(f, "; sojourn p99 {} {sign} {target}", human(p99))?;
+        } else if let Some(age) = self.signals.oldest_age {
+            write!(f, "; oldest waits {}", human(age))?;
+        }
+        match self.pressed_since {
+            Some(since) if since < self.at => write!(f, " for {}", Human(self.at.since(since))),
+            _ => Ok(()),
+        }
+    }
+
+    fn missing(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let known = |known: bool, name: &'static str| if known { "" } else { name };
+        let names = [
+            known(self.signals.arrival_rate.is_some(), " arrival rate"),
+            known(self.signals.queue_depth.is_some(), " queue depth"),
+            known(self.signals.in_flight.is_some(), " in flight"),
+            known(self.signals.sojourn_over_target.is_some(), " sojourn"),
+        ];
+        f.write_str(if self.signals.stale { "stale or missing:" } else { "missing:" })?;
+        for (position, name) in names.iter().filter(|name| !name.is_empty()).enumerate() {
+            f.write_str(if position == 0 { "" } else { "," })?;
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+
+    fn queue_delay(&self, f: &mut Formatter<'_>, p: &Proposal, policy: Option<Policy>) -> fmt::Result {
+        f.write_str("a request has waited")?;
+        if let Some(age) = self.signals.oldest_age {
+            write!(f, " {}", human(age))?;
+        }
+        if let Some(Policy::RunPod(runpod)) = policy {
+            if let RunPodScaling::QueueDelay(delay) = runpod.scaling {
+                write!(f, " > {}", human(delay))?;
+            }
+        }
+        write!(f, "; wants {}", p.want)
+    }
+
+    fn request_count(&self, f: &mut Formatter<'_>, p: &Proposal, policy: Option<Policy>) -> fmt::Result {
+        write!(f, "{} in the system", self.in_system())?;
+        match policy {
+            Some(Policy::RunPod(runpod)) => {
+                if let RunPodScaling::RequestCount(per_worker) = runpod.scaling {
+                    write!(f, " at {per_worker} per worker")?;
+                }
+            }
+            Some(Policy::Concurrency(target)) => write!(f, " at {} per worker", target.target())?,
+            _ => {}
+        }
+        write!(f, " wants {}", p.want)
+    }
+
+    fn in_system(&self) -> u64 {
+        self.signals.queue_depth.unwrap_or(0).saturating_add(self.signals.in_flight.unwrap_or(0))
+    }
+}
+
+struct Goes(u32);
+
+impl Display for Goes {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { f.write_str("to zero") } else { write!(f, "to {}", self.0) }
+    }
+}
+
+const fn human(duration: Duration) -> Human {
+    Human(nanos(duration))
+}

@@ -1,0 +1,182 @@
+//! What can be wrong with a configuration. Every error names the setting, the value and the rule, and says what to do.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::policy::MAX_POLICIES;
+use crate::time::{Human, nanos};
+
+/// A setting, by the name it has in a configuration file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the setting of its name, described at `Config`")]
+pub enum Setting {
+    Min,
+    Max,
+    Concurrency,
+    UpDelay,
+    DownDelay,
+    ToZeroDelay,
+    IdleTimeout,
+    Standby,
+    DrainTimeout,
+    OrderTimeout,
+    UpStep,
+    DownStep,
+    Window,
+    SojournTarget,
+    CodelInterval,
+    Freshness,
+    EventFreshness,
+    TargetQpsPerReplica,
+    ConcurrencyTarget,
+    RequestCount,
+    QueueDelay,
+    Policies,
+    Preset,
+}
+
+impl Setting {
+    /// The name in a configuration file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Concurrency => "concurrency",
+            Self::UpDelay => "up_delay",
+            Self::DownDelay => "down_delay",
+            Self::ToZeroDelay => "to_zero_delay",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Standby => "standby",
+            Self::DrainTimeout => "drain_timeout",
+            Self::OrderTimeout => "order_timeout",
+            Self::UpStep => "up_step",
+            Self::DownStep => "down_step",
+            Self::Window => "window",
+            Self::SojournTarget => "sojourn_target",
+            Self::CodelInterval => "codel_interval",
+            Self::Freshness => "freshness",
+            Self::EventFreshness => "event_freshness",
+            Self::TargetQpsPerReplica => "target_qps_per_replica",
+            Self::ConcurrencyTarget => "concurrency target",
+            Self::RequestCount => "request_count",
+            Self::QueueDelay => "queue_delay",
+            Self::Policies => "policies",
+            Self::Preset => "preset",
+        }
+    }
+
+    /// What to do about a value of zero.
+    const fn instead_of_zero(self) -> &'static str {
+        match self {
+            Self::Max => "allow at least one worker; to stop the service, set min to 0 and send it no requests",
+            Self::Concurrency => "a worker serves at least one request at a time",
+            Self::UpStep | Self::DownStep => {
+                "give `workers` or `percent` above zero and a period, or leave the limit out"
+            }
+            Self::TargetQpsPerReplica => "benchmark one replica and give the rate it should handle, such as 2.5",
+            Self::ConcurrencyTarget | Self::RequestCount => "give the requests that one worker should have, such as 1",
+            Self::SojournTarget => "no queue is always empty; 100ms is the usual target",
+            Self::CodelInterval => "ten to twenty times the sojourn target is usual",
+            Self::EventFreshness => "leave it out if the silence of events is zero traffic",
+            _ => "give a duration such as \"60s\"",
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a configuration was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// `min` exceeds `max`.
+    #[error("min ({min}) must be at most max ({max}): no worker count satisfies both; lower min or raise max")]
+    MinAboveMax {
+        /// The value of `min`.
+        min: u32,
+        /// The value of `max`.
+        max: u32,
+    },
+    /// A setting that must be positive is zero.
+    #[error("{setting} (0) must be above zero: {}", setting.instead_of_zero())]
+    Zero {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A duration is too short.
+    #[error("{setting} ({}) must be at least {}: give a longer duration", Human(nanos(*value)), Human(nanos(*least)))]
+    TooShort {
+        /// The setting.
+        setting: Setting,
+        /// Its value.
+        value: Duration,
+        /// The least it may be.
+        least: Duration,
+    },
+    /// A duration is too long.
+    #[error("{setting} ({}) must be at most {}: give a shorter duration", Human(nanos(*value)), Human(nanos(*most)))]
+    TooLong {
+        /// The setting.
+        setting: Setting,
+        /// Its value.
+        value: Duration,
+        /// The most it may be.
+        most: Duration,
+    },
+    /// A required setting is missing.
+    #[error("{setting} is required{}: {remedy}", Within(*within))]
+    Missing {
+        /// The setting.
+        setting: Setting,
+        /// The part of the file it belongs to.
+        within: &'static str,
+        /// What to write.
+        remedy: &'static str,
+    },
+    /// Two parts of a file each describe the policy.
+    #[error("{first} and {second} both describe the policy: keep one of them")]
+    Conflict {
+        /// One part.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// The preset is unknown.
+    #[error("preset ({name}) is not known: choose one of {known}")]
+    UnknownPreset {
+        /// The name given.
+        name: alloc::string::String,
+        /// The names there are.
+        known: &'static str,
+    },
+    /// A value is of the right type and makes no sense.
+    #[error("{setting} ({value}) {rule}")]
+    Unusable {
+        /// The setting.
+        setting: Setting,
+        /// Its value.
+        value: alloc::string::String,
+        /// The rule and the remedy.
+        rule: &'static str,
+    },
+    /// More policies than may be combined.
+    #[error("policies has more than {limit} entries: combine at most {MAX_POLICIES}")]
+    TooManyPolicies {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+struct Within(&'static str);
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " in {}", self.0) }
+    }
+}

@@ -1,0 +1,318 @@
+//! Guards: the stages between what is wanted and what is decided, in one fixed order.
+//!
+//! 1. **freshness** – blindness never lowers the count;
+//! 2. **zero gate** – waking from zero is immediate and sized for the backlog; going to zero waits for the to-zero delay;
+//! 3. **tolerance** – a demand close to the count is no demand to change it;
+//! 4. **up delay**, 5. **down delay** – what was wanted throughout the delay, exact in time;
+//! 6. **step limit** – how far the count may move within a period;
+//! 7. **bounds** – min and max, last and unconditional.
+//!
+//! The order is the argument: what is unknown must not reach the timers as a demand (1 before 4 and 5); a request at
+//! zero must not wait for them (2 before 4); noise must not run them (3 before 4); a step is taken of what the delays
+//! allow (6 after 5); and nothing may come after the bounds.
+
+mod sustained;
+
+use serde::{Deserialize, Serialize};
+
+use self::sustained::Sustained;
+use crate::config::{Config, StepLimit};
+use crate::time::{Timestamp, nanos};
+
+/// A lapse of demand undoes progress of the up delay as fast as demand makes it: demand that is there for most of the
+/// time is answered, since a worker too few hurts its users at once.
+const UP_SETBACK: u64 = 1;
+/// A relapse undoes progress of the down delay nine times as fast: demand must be low for nine tenths of the time,
+/// since a worker too many only costs, and load that comes and goes would have the pool flap.
+const DOWN_SETBACK: u64 = 9;
+
+/// The stages, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Guard {
+    /// Blindness never lowers the count.
+    Freshness,
+    /// To zero after the to-zero delay, from zero at once.
+    ZeroGate,
+    /// Close to the count is the count.
+    Tolerance,
+    /// Wanted throughout the up delay.
+    UpDelay,
+    /// Not wanted throughout the down delay.
+    DownDelay,
+    /// So far per period.
+    StepLimit,
+    /// Between min and max.
+    Bounds,
+}
+
+impl Guard {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Freshness => "freshness",
+            Self::ZeroGate => "zero_gate",
+            Self::Tolerance => "tolerance",
+            Self::UpDelay => "up_delay",
+            Self::DownDelay => "down_delay",
+            Self::StepLimit => "step_limit",
+            Self::Bounds => "bounds",
+        }
+    }
+}
+
+/// What a stage does to a count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effect {
+    /// Nothing.
+    Pass,
+    /// Not below.
+    AtLeast(u32),
+    /// Not above.
+    AtMost(u32),
+    /// This count.
+    Exactly(u32),
+}
+
+impl Effect {
+    /// The count after the effect.
+    #[must_use]
+    pub const fn apply(self, count: u32) -> u32 {
+        match self {
+            Self::AtLeast(least) if count < least => least,
+            Self::AtMost(most) if count > most => most,
+            Self::Exactly(exact) => exact,
+            _ => count,
+        }
+    }
+}
+
+/// One guard's part in a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stage {
+    /// The guard.
+    pub guard: Guard,
+    /// What it did.
+    pub effect: Effect,
+    /// The count after it.
+    pub count: u32,
+}
+
+/// How many guards there are.
+pub const GUARDS: usize = 7;
+
+/// What is wanted, and the circumstances that guards look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Demand {
+    pub(crate) now: Timestamp,
+    /// The count so far.
+    pub(crate) count: u32,
+    pub(crate) want: u32,
+    pub(crate) keep: u32,
+    /// A policy cannot see what it needs.
+    pub(crate) blind: bool,
+    /// No request for the whole to-zero delay.
+    pub(crate) quiet: bool,
+    /// Workers that the requests certainly waiting call for.
+    pub(crate) backlog_workers: u32,
+}
+
+impl Demand {
+    /// The proposal: where the policies would go from the present count.
+    pub(crate) const fn proposed(&self) -> u32 {
+        if self.want > self.count {
+            self.want
+        } else if self.keep < self.count {
+            self.keep
+        } else {
+            self.count
+        }
+    }
+}
+
+/// The count at the start of a step limit's period.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Period {
+    start: Timestamp,
+    base: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Guards {
+    up: Sustained,
+    /// Over complemented counts: "at most k" is "at least !k".
+    down: Sustained,
+    up_period: Option<Period>,
+    down_period: Option<Period>,
+    /// When the pool last woke from zero: at that instant the backlog may still be growing.
+    woken_at: Option<Timestamp>,
+}
+
+/// The stages being collected.
+struct Fold {
+    count: u32,
+    stages: [Stage; GUARDS],
+    next: usize,
+}
+
+impl Fold {
+    fn stage(&mut self, guard: Guard, effect: Effect) {
+        let count = effect.apply(self.count);
+        let effect = if count == self.count { Effect::Pass } else { effect };
+        self.count = count;
+        if let Some(slot) = self.stages.get_mut(self.next) {
+            *slot = Stage { guard, effect, count };
+        }
+        self.next = self.next.saturating_add(1);
+    }
+}
+
+impl Guards {
+    pub(crate) const fn new(now: Timestamp) -> Self {
+        Self {
+            up: Sustained::new(now, UP_SETBACK),
+            down: Sustained::new(now, DOWN_SETBACK),
+            up_period: None,
+            down_period: None,
+            woken_at: None,
+        }
+    }
+
+    /// Takes a proposal through all stages and remembers what the next one will need.
+    pub(crate) fn apply(&mut self, demand: &Demand, config: &Config) -> [Stage; GUARDS] {
+        let Demand { now, count, .. } = *demand;
+        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
+        let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
+
+        fold.stage(Guard::Freshness, if demand.blind { Effect::AtLeast(count) } else { Effect::Pass });
+        let (gate, express) = self.zero_gate(demand, fold.count, config);
+        fold.stage(Guard::ZeroGate, gate);
+        let (want, keep, tolerance) = tolerate(demand, fold.count, express, config);
+        fold.stage(Guard::Tolerance, tolerance);
+
+        self.up.update(now, want.min(config.max()), nanos(config.up_delay()));
+        self.down.update(now, !keep, nanos(config.down_delay()));
+        let up = Effect::AtMost(self.up.reached(nanos(config.up_delay())).max(count));
+        fold.stage(Guard::UpDelay, if express { Effect::Pass } else { up });
+        let down = Effect::AtLeast((!self.down.reached(nanos(config.down_delay()))).min(count));
+        fold.stage(Guard::DownDelay, if express { Effect::Pass } else { down });
+
+        let waking = express && fold.count > count;
+        let step = if waking { Effect::Pass } else { self.step_limit(demand, fold.count, config) };
+        fold.stage(Guard::StepLimit, step);
+        let bounds =
+            if fold.count < config.min() { Effect::AtLeast(config.min()) } else { Effect::AtMost(config.max()) };
+        fold.stage(Guard::Bounds, bounds);
+
+        self.remember(now, count, fold.count, config);
+        fold.stages
+    }
+
+    /// The first instant after `now` at which a guard would let the count move although nothing is observed.
+    pub(crate) fn next_change(&self, now: Timestamp, count: u32, config: &Config) -> Option<Timestamp> {
+        let up = self.up.next_change(nanos(config.up_delay()));
+        let down = self.down.next_change(nanos(config.down_delay()));
+        let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
+        let up_end = period_end(self.up_period, config.up_step()).filter(|_| self.wants_above(count));
+        let down_end = period_end(self.down_period, config.down_step()).filter(|_| self.keeps_below(count));
+        [up, down, up_end, down_end].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    fn wants_above(&self, count: u32) -> bool {
+        self.up.above_since(count).is_some()
+    }
+
+    fn keeps_below(&self, count: u32) -> bool {
+        self.down.above_since(!count).is_some()
+    }
+
+    /// Since when more (or fewer) than `count` workers have been wanted.
+    pub(crate) fn pressed_since(&self, count: u32) -> Option<Timestamp> {
+        self.up.above_since(count).or_else(|| self.down.above_since(!count))
+    }
+
+    /// Where the count will go if the signals stay as they are, and when: by the delays alone.
+    pub(crate) fn outlook(&self, count: u32, config: &Config) -> Option<(Guard, u32, Timestamp)> {
+        let up = self.up.next_above(count, nanos(config.up_delay()));
+        if let Some((to, at)) = up {
+            return Some((Guard::UpDelay, to, at));
+        }
+        let (to, at) = self.down.next_above(!count, nanos(config.down_delay()))?;
+        Some((Guard::DownDelay, !to, at))
+    }
+
+    /// When the running period of a step limit ends, if it holds the count.
+    pub(crate) fn step_until(&self, up: bool, config: &Config) -> Option<Timestamp> {
+        let (period, limit) =
+            if up { (self.up_period, config.up_step()) } else { (self.down_period, config.down_step()) };
+        Some(ends(period?, limit?))
+    }
+
+    /// The zero gate's effect, and whether it lets the count pass the delays.
+    fn zero_gate(&mut self, demand: &Demand, proposed: u32, config: &Config) -> (Effect, bool) {
+        let Demand { now, count, want, quiet, backlog_workers, .. } = *demand;
+        let at_zero = count == 0 && (backlog_workers > 0 || want > 0);
+        if at_zero || (self.woken_at == Some(now) && backlog_workers > count) {
+            self.woken_at = Some(now);
+            let floor = if count == 0 { want.max(backlog_workers).max(1) } else { backlog_workers };
+            return (Effect::AtLeast(floor), true);
+        }
+        if proposed == 0 && count > 0 && config.min() == 0 {
+            return if quiet { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };
+        }
+        (Effect::Pass, false)
+    }
+
+    fn step_limit(&self, demand: &Demand, proposed: u32, config: &Config) -> Effect {
+        let Demand { now, count, .. } = *demand;
+        let base = |period: Option<Period>, limit: StepLimit| match period {
+            Some(period) if now < ends(period, limit) => period.base,
+            _ => count,
+        };
+        if let (true, Some(limit)) = (proposed > count, config.up_step()) {
+            let base = base(self.up_period, limit);
+            return Effect::AtMost(base.saturating_add(limit.step(base)).max(count));
+        }
+        if let (true, Some(limit)) = (proposed < count, config.down_step()) {
+            let base = base(self.down_period, limit);
+            return Effect::AtLeast(base.saturating_sub(limit.step(base)).min(count));
+        }
+        Effect::Pass
+    }
+
+    /// Opens a step limit's period at its first change.
+    fn remember(&mut self, now: Timestamp, from: u32, to: u32, config: &Config) {
+        let (period, limit) = match to.cmp(&from) {
+            core::cmp::Ordering::Greater => (&mut self.up_period, config.up_step()),
+            core::cmp::Ordering::Less => (&mut self.down_period, config.down_step()),
+            core::cmp::Ordering::Equal => return,
+        };
+        let Some(limit) = limit else { return };
+        if period.is_none_or(|period| now >= ends(period, limit)) {
+            *period = Some(Period { start: now, base: from });
+        }
+    }
+}
+
+const fn ends(period: Period, limit: StepLimit) -> Timestamp {
+    period.start.plus(nanos(limit.period))
+}
+
+/// Demand within the tolerance of the count becomes the count: for the timers and for the fold.
+fn tolerate(demand: &Demand, proposed: u32, express: bool, config: &Config) -> (u32, u32, Effect) {
+    let Demand { count, want, keep, blind, .. } = *demand;
+    let keep = if blind { u32::MAX } else { keep };
+    let slack = config.tolerance().of_count(count);
+    let close = |other: u32| other.abs_diff(count) <= slack;
+    let level = |other: u32| if close(other) { count } else { other };
+    let effect = if !express && close(proposed) { Effect::Exactly(count) } else { Effect::Pass };
+    (level(want), level(keep), effect)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The memory of a delay: since when demand has stood at or above each level.
+//!
+//! An up delay `U` asks: which count has been wanted *throughout* the last `U`? That is the minimum of demand over a
+//! sliding window, exact in time. A down delay asks the same of the maximum; it is the same table over complemented
+//! levels.
+//!
+//! The table holds `(level, since)` pairs, both rising: demand has been at least `level` since `since`. When demand falls
+//! below a level, that level *lapses*: it is not forgotten, its `since` moves forward by `1 + setback` times the
+//! lapse, and it is dropped when nothing of its progress is left. So one stray sample sets a delay back a little
+//! instead of restarting it, and demand that comes and goes makes progress only if it is there for more than
+//! `setback / (1 + setback)` of the time. Without a lapse a level is due exactly when its delay has passed.
+//!
+//! Entries are at most [`CAPACITY`]. A demand that climbs through more distinct levels within one delay has its closest
+//! steps merged into the later one: the count then arrives at some levels a little late, at the last one never.
+
+use crate::time::Timestamp;
+
+/// Distinct levels remembered. Pools of up to sixteen workers are followed exactly, larger ones in sixteen steps.
+pub(crate) const CAPACITY: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Entry {
+    level: u32,
+    since: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Sustained {
+    entries: [Entry; CAPACITY],
+    len: usize,
+    /// The demand now, and until when the table is up to date.
+    demand: u32,
+    at: Timestamp,
+    /// How many times faster a lapse undoes progress than demand makes it.
+    setback: u64,
+}
+
+impl Sustained {
+    /// A table that has seen no demand before `now`.
+    pub(crate) const fn new(now: Timestamp, setback: u64) -> Self {
+        let nothing = Entry { level: 0, since: Timestamp::ORIGIN };
+        Self { entries: [nothing; CAPACITY], len: 0, demand: 0, at: now, setback }
+    }
+
+    /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
+    pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
+        self.pass_time(now);
+        self.forget_older_than(delay);
+        if level < self.demand {
+            self.begin_lapse(level, delay);
+        }
+        self.demand = level;
+        match self.position(level) {
+            // A new highest level begins now.
+            at if at == self.len => self.insert(at, Entry { level, since: now }),
+            // A lower one has been exceeded at least since the next higher began.
+            at => match self.entries.get(at).copied() {
+                Some(entry) if entry.level != level => self.insert(at, Entry { level, since: entry.since }),
+                _ => {}
+            },
+        }
+    }
+
+    /// The highest level that demand has reached throughout the last `delay`; 0 if there is none.
+    pub(crate) fn reached(&self, delay: u64) -> u32 {
+        let held = self.live().iter().take_while(|entry| self.at.since(entry.since) >= delay);
+        held.last().map_or(0, |entry| entry.level.min(self.demand))
+    }
+
+    /// The next level above `count` that will be reached if demand stays, and when.
+    pub(crate) fn next_above(&self, count: u32, delay: u64) -> Option<(u32, Timestamp)> {
+        let above = self.live().iter().find(|entry| entry.level > count && entry.level <= self.demand)?;
+        let due = above.since.plus(delay);
+        let last = self.live().iter().rfind(|e| e.level <= self.demand && e.since.plus(delay) <= due)?;
+        Some((last.level, due))
+    }
+
+    /// The first instant after the last update at which `reached` changes by time alone.
+    pub(crate) fn next_change(&self, delay: u64) -> Option<Timestamp> {
+        let pending = self.live().iter().filter(|entry| entry.level > 0 && entry.level <= self.demand);
+        pending.map(|entry| entry.since.plus(delay)).find(|due| *due > self.at)
+    }
+
+    /// Since when demand has been above `count`.
+    pub(crate) fn above_since(&self, count: u32) -> Option<Timestamp> {
+        self.live().iter().find(|entry| entry.level > count && entry.level <= self.demand).map(|entry| entry.since)
+    }
+
+    fn live(&self) -> &[Entry] {
+        self.entries.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Where `level` stands or belongs.
+    fn position(&self, level: u32) -> usize {
+        self.live().partition_point(|entry| entry.level < level)
+    }
+
+    /// Lapsed levels lose progress for the time since the last update.
+    fn pass_time(&mut self, now: Timestamp) {
+        let lapse = now.since(self.at);
+        self.at = self.at.max(now);
+        let first_lapsed = self.live().partition_point(|entry| entry.level <= self.demand);
+        if lapse == 0 || first_lapsed == self.len {
+            return;
+        }
+        let loss = lapse.saturating_mul(self.setback.saturating_add(1));
+        for entry in self.entries.iter_mut().take(self.len).skip(first_lapsed) {
+            entry.since = entry.since.plus(loss);
+        }
+        // `since` rises with the level, so what has no progress left is at the end.
+        while self.len > first_lapsed && self.live().last().is_some_and(|entry| entry.since >= self.at) {
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
+    /// Levels above `level` begin to lapse with the progress of one delay at the most.
+    fn begin_lapse(&mut self, level: u32, delay: u64) {
+        let first_lapsed = self.live().partition_point(|entry| entry.level <= level);
+        for entry in self.entries.iter_mut().take(self.len).skip(first_lapsed) {
+            if self.at.since(entry.since) > delay {
+                entry.since = self.at.minus(delay);
+            }
+        }
+    }
+
+    /// Of the levels that have been reached only the highest matters, among those that demand still reaches.
+    fn forget_older_than(&mut self, delay: u64) {
+        let (at, demand) = (self.at, self.demand);
+        let old = self.live().partition_point(|entry| at.since(entry.since) >= delay && entry.level <= demand);
+        let drop = old.saturating_sub(1);
+        if drop > 0 {
+            self.entries.copy_within(drop..self.len, 0);
+            self.len = self.len.saturating_sub(drop);
+        }
+    }
+
+    fn insert(&mut self, at: usize, entry: Entry) {
+        let mut at = at;
+        if self.len == CAPACITY {
+            let merged = self.closest_step();
+            self.entries.copy_within(merged.saturating_add(1)..self.len, merged);
+            self.len = self.len.saturating_sub(1);
+            at = at.saturating_sub(usize::from(merged < at));
+        }
+        self.entries.copy_within(at..self.len, at.saturating_add(1));
+        if let Some(slot) = self.entries.get_mut(at) {
+            *slot = entry;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// The inner entry whose loss delays its level the least.
+    fn closest_step(&self) -> usize {
+        let gap = |pair: &[Entry]| match pair {
+            [this, next] => next.since.since(this.since),
+            _ => u64::MAX,
+        };
+        let gaps = self.live().windows(2).enumerate().skip(1);
+        gaps.min_by_key(|(_, pair)| gap(pair)).map_or(1, |(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Plimsoll.
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+
+extern crate alloc;
+
+mod autoscaler;
+pub mod config;
+pub mod decision;
+pub mod error;
+pub mod guard;
+pub mod observation;
+mod placement;
+pub mod policy;
+mod pool;
+mod signal;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod status;
+mod time;
+mod units;
+
+pub use crate::autoscaler::Autoscaler;
+pub use crate::config::{Config, Preset};
+pub use crate::decision::{Command, Decision, Explanation};
+pub use crate::error::ConfigError;
+pub use crate::observation::{FailureCause, Observation, PoolCounts, Rejected, WorkerEvent, WorkerId};
+pub use crate::policy::Policy;
+pub use crate::signal::Signals;
+pub use crate::status::Status;
+pub use crate::time::Timestamp;
+pub use crate::units::{NotARate, NotAShare, Rate, Share};

@@ -1,0 +1,294 @@
+//! What a platform may say: one timestamped fact at a time, in two grains that mix freely.
+//!
+//! *Events* come from the owner of the queue (a request arrived, started, finished, was abandoned; a worker changed
+//! its state). *Gauges and counts* come from scraped metrics (queue depth, requests in flight, requests since the last
+//! scrape, workers by state).
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::span;
+
+/// The platform's own name for a worker.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkerId(pub u64);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "w{}", self.0)
+    }
+}
+
+/// One fact, given to [`Autoscaler::observe`](crate::Autoscaler::observe) together with its time.
+///
+/// `queue` names the worker whose own queue the fact speaks of; `None` is the service's central queue.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Observation {
+    /// Event: `count` requests arrived and wait. Zero is a fact too: "the reporter lives and saw nothing".
+    Arrived {
+        /// How many arrived together (or the sum of their costs).
+        count: u32,
+        /// Whose queue they joined.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<WorkerId>,
+    },
+    /// Event: a worker took a request from the queue.
+    Started {
+        /// How long it had waited.
+        #[serde(with = "span")]
+        sojourn: Duration,
+        /// Whose queue it left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<WorkerId>,
+    },
+    /// Event: a request was served and freed its slot.
+    Finished {
+        /// How long it held the slot.
+        #[serde(with = "span")]
+        service: Duration,
+    },
+    /// Event: a request left the queue unserved.
+    Abandoned {
+        /// How long it had waited.
+        #[serde(with = "span")]
+        wait: Duration,
+        /// Whose queue it left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<WorkerId>,
+    },
+    /// Gauge: requests waiting now.
+    Queue {
+        /// How many wait.
+        depth: u32,
+        /// How long the first of them has waited, if the platform knows.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
+        oldest_age: Option<Duration>,
+        /// Whose queue this is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<WorkerId>,
+    },
+    /// Gauge: requests being served now.
+    InFlight {
+        /// How many slots are busy.
+        count: u32,
+    },
+    /// Count: requests that arrived during the last `over`, as a scraped counter's difference.
+    Requests {
+        /// How many arrived.
+        count: u32,
+        /// The span they arrived in, ending now.
+        #[serde(with = "span")]
+        over: Duration,
+    },
+    /// Gauge: the arrival rate since the last report, as a metrics system computes it.
+    ArrivalRate {
+        /// Requests per second; negative, infinite and NaN are refused.
+        per_second: f64,
+    },
+    /// Event: a worker changed its state.
+    Worker {
+        /// Which worker.
+        id: WorkerId,
+        /// What happened to it.
+        event: WorkerEvent,
+    },
+    /// Event: orders failed before any worker had an id.
+    StartFailed {
+        /// How many ordered workers will not come.
+        count: u32,
+        /// Why.
+        cause: FailureCause,
+    },
+    /// Counts: the pool as a platform without worker ids sees it.
+    Pool(PoolCounts),
+    /// A worker count from outside (a forecast, a schedule, a custom formula). It joins the policies' proposals before
+    /// the guards, until it is replaced or expires.
+    Proposal {
+        /// How many workers it wants.
+        workers: u32,
+        /// How long it stands; without end if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
+        valid_for: Option<Duration>,
+    },
+}
+
+impl Observation {
+    /// `count` requests arrived at the central queue.
+    #[must_use]
+    pub const fn arrived(count: u32) -> Self {
+        Self::Arrived { count, queue: None }
+    }
+
+    /// A request from the central queue was taken by a worker after it had waited `sojourn`.
+    #[must_use]
+    pub const fn started(sojourn: Duration) -> Self {
+        Self::Started { sojourn, queue: None }
+    }
+
+    /// A request was served after `service`.
+    #[must_use]
+    pub const fn finished(service: Duration) -> Self {
+        Self::Finished { service }
+    }
+
+    /// A request left the central queue unserved after `wait`.
+    #[must_use]
+    pub const fn abandoned(wait: Duration) -> Self {
+        Self::Abandoned { wait, queue: None }
+    }
+
+    /// `depth` requests wait in the central queue, the first of them for `oldest_age`.
+    #[must_use]
+    pub const fn queue(depth: u32, oldest_age: Option<Duration>) -> Self {
+        Self::Queue { depth, oldest_age, queue: None }
+    }
+
+    /// `count` requests are being served.
+    #[must_use]
+    pub const fn in_flight(count: u32) -> Self {
+        Self::InFlight { count }
+    }
+
+    /// Worker `id` changed its state.
+    #[must_use]
+    pub const fn worker(id: WorkerId, event: WorkerEvent) -> Self {
+        Self::Worker { id, event }
+    }
+}
+
+/// What happened to one worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WorkerEvent {
+    /// It was ordered and is starting (or, from standby, being revived).
+    Ordered,
+    /// It can take requests; whether it has any is not known until `Busy` or `Idle` says so.
+    Ready,
+    /// It serves so many requests; zero is the same as [`Idle`](Self::Idle).
+    Busy(u32),
+    /// It serves nothing.
+    Idle,
+    /// It takes no more requests and finishes those it has.
+    Draining,
+    /// It is stopped but loaded, quick to revive.
+    Standby,
+    /// It exists no more, as intended.
+    Gone,
+    /// It exists no more, against intent.
+    Failed(FailureCause),
+}
+
+/// Why a worker failed or did not start.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// It crashed.
+    Crash,
+    /// It was not ready in time.
+    Timeout,
+    /// The account may not have more.
+    Quota,
+    /// The provider has no more.
+    StockOut,
+    /// The provider took it back.
+    Preempted,
+}
+
+/// Workers by state, for platforms that count them without naming them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "callers build it from their own counts, with `..Default::default()`")]
+pub struct PoolCounts {
+    /// Ready workers, idle or busy.
+    pub ready: u32,
+    /// Of those, how many serve nothing; absent if the platform cannot tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<u32>,
+    /// Ordered and not ready yet.
+    pub starting: u32,
+    /// Finishing what they have.
+    pub draining: u32,
+    /// Stopped, loaded, quick to revive.
+    pub standby: u32,
+    /// Failed and not replaced by the platform itself.
+    pub failed: u32,
+}
+
+/// Why an observation was refused. A refused observation changes nothing but the count of refusals.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Rejected {
+    /// The worker was never ordered nor ready, or is gone.
+    #[error("worker {id} is not known: report `Ordered` or `Ready` for it first")]
+    UnknownWorker {
+        /// The name given.
+        id: WorkerId,
+    },
+    /// The event does not fit the worker's state.
+    #[error("worker {id} is {state} and cannot become {event}: report what lies between, or `Gone`")]
+    ImpossibleEvent {
+        /// The worker.
+        id: WorkerId,
+        /// Its state, in the words of the status.
+        state: &'static str,
+        /// The event's name.
+        event: &'static str,
+    },
+    /// The number is no rate.
+    #[error("arrival rate {per_second} is not usable: give requests per second between 0 and 1e9")]
+    BadRate {
+        /// The number given.
+        per_second: f64,
+    },
+    /// A count of requests over no time has no rate.
+    #[error("{count} requests over no time have no rate: give the span that the count covers")]
+    EmptySpan {
+        /// The count given.
+        count: u32,
+    },
+    /// More workers idle than ready.
+    #[error("{idle} idle workers among {ready} ready ones: idle must be at most ready")]
+    IdleAboveReady {
+        /// Idle workers given.
+        idle: u32,
+        /// Ready workers given.
+        ready: u32,
+    },
+    /// Counts for a pool whose workers are known by id.
+    #[error("pool counts refused: {workers} workers are known by id, whose events say more; report one or the other")]
+    CountsBesideIds {
+        /// Workers known by id.
+        workers: u32,
+    },
+    /// The pool already holds as many workers as are tracked.
+    #[error("more than {limit} workers: the pool is larger than this autoscaler tracks by id; report counts instead")]
+    TooManyWorkers {
+        /// How many are tracked at most.
+        limit: u32,
+    },
+}
+
+mod optional_span {
+    use core::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::time::span::Span;
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(Span).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Span>::deserialize(deserializer)?.map(|span| span.0))
+    }
+}

@@ -1,0 +1,246 @@
+//! Placement: from a count to commands, by comparing it with the workers there are.
+//!
+//! Going up, the quickest come first: a draining worker is revived, then a standby one, and only then are new ones
+//! started. Going down, the least useful go first: workers still starting (the latest ordered first), then idle ones
+//! (the longest idle first), and, unless an idle timeout reserves the choice to idle workers, busy ones are drained
+//! (the least busy first). A stop goes only to a starting or idle worker, or to a draining one past its deadline.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::observation::WorkerId;
+use crate::pool::{Pending, Pool, State, Worker};
+use crate::time::{Timestamp, nanos};
+
+/// One thing for the platform to do. Each is given once; if its effect does not show within the order timeout, it is
+/// given again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Command {
+    /// Start so many new workers.
+    Start {
+        /// How many.
+        count: u32,
+    },
+    /// Bring a draining or standby worker back.
+    Revive {
+        /// Which.
+        id: WorkerId,
+    },
+    /// Bring so many standby workers back; for platforms that report counts.
+    ReviveAny {
+        /// How many.
+        count: u32,
+    },
+    /// Let the worker finish what it has and take no more.
+    Drain {
+        /// Which.
+        id: WorkerId,
+    },
+    /// Stop the worker.
+    Stop {
+        /// Which.
+        id: WorkerId,
+        /// Keep it stopped but loaded, as a standby worker.
+        to_standby: bool,
+        /// It was draining and did not finish in time: what it still serves is cut off.
+        cut_off: bool,
+    },
+    /// Let so many workers go, idle ones first, busy ones by draining; for platforms that report counts.
+    Release {
+        /// How many.
+        count: u32,
+    },
+    /// Load so many workers and keep them stopped, in standby.
+    Prewarm {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// The commands that bring the pool to `desired`, each noted as given; and the next instant at which time alone would
+/// call for another.
+pub(crate) fn place(pool: &mut Pool, now: Timestamp, desired: u32, config: &Config) -> Vec<Command> {
+    let mut placement = Placement { pool, now, config, commands: Vec::new() };
+    placement.cut_off_late_drains();
+    let committed = placement.pool.committed(now);
+    if committed < desired {
+        placement.grow(desired.saturating_sub(committed));
+    } else if committed > desired {
+        placement.shrink(committed.saturating_sub(desired));
+    }
+    placement.prewarm();
+    placement.commands
+}
+
+/// The first instant after `now` at which time alone calls for a command: an idle timeout or a drain deadline.
+pub(crate) fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Config) -> Option<Timestamp> {
+    let surplus = pool.committed(now) > desired;
+    let idle_timeout = config.idle_timeout().filter(|_| surplus && pool.by_id()).map(nanos);
+    let draining = pool.census().draining > 0 && pool.by_id();
+    if idle_timeout.is_none() && !draining {
+        return None;
+    }
+    let due = |worker: &Worker| match (worker.pending, worker.state) {
+        (None, State::Draining(_)) => Some(worker.since.plus(nanos(config.drain_timeout()))),
+        (None, State::Idle) => idle_timeout.map(|timeout| worker.since.plus(timeout)),
+        _ => None,
+    };
+    pool.workers().iter().filter_map(due).filter(|at| *at > now).min()
+}
+
+struct Placement<'a> {
+    pool: &'a mut Pool,
+    now: Timestamp,
+    config: &'a Config,
+    commands: Vec<Command>,
+}
+
+impl Placement<'_> {
+    fn grow(&mut self, need: u32) {
+        let (mut need, order_timeout) = (need, nanos(self.config.order_timeout()));
+        let revivable = |worker: &Worker| match (worker.state, worker.pending) {
+            // The latest drained has the most left to give; standby workers come after, in the order of their ids.
+            (State::Draining(_), None | Some((Pending::Drain, _))) => Some((0, Reverse(worker.since), worker.id)),
+            (state, Some((Pending::Drain, _))) if state != State::Standby => {
+                Some((0, Reverse(worker.since), worker.id))
+            }
+            (State::Standby, None) => Some((1, Reverse(Timestamp::ORIGIN), worker.id)),
+            _ => None,
+        };
+        let census = self.pool.census();
+        if self.pool.by_id() {
+            let mut candidates: Vec<_> = self.pool.workers().iter().filter_map(revivable).collect();
+            candidates.sort_unstable();
+            for (_, _, id) in candidates.into_iter().take(need as usize) {
+                self.told(id, Pending::Revive, Command::Revive { id });
+                need = need.saturating_sub(1);
+            }
+        } else if census.standby > 0 {
+            let count = need.min(self.pool.standby(self.now));
+            if count > 0 {
+                self.pool.revived(self.now, count, order_timeout);
+                self.commands.push(Command::ReviveAny { count });
+                need = need.saturating_sub(count);
+            }
+        }
+        if need > 0 {
+            self.pool.ordered(self.now, need, order_timeout);
+            self.commands.push(Command::Start { count: need });
+        }
+    }
+
+    fn shrink(&mut self, surplus: u32) {
+        // Orders that have not shown yet are the first to go, as soon as they have a name.
+        let surplus = surplus.saturating_sub(self.pool.orders(self.now));
+        if surplus == 0 {
+            return;
+        }
+        if !self.pool.by_id() {
+            let most = match (self.config.idle_timeout(), self.pool.census().idle) {
+                (Some(_), Some(idle)) => idle,
+                _ => surplus,
+            };
+            let count = surplus.min(most);
+            if count > 0 {
+                self.pool.released(self.now, count, nanos(self.config.order_timeout()));
+                self.commands.push(Command::Release { count });
+            }
+            return;
+        }
+        let mut leaving: Vec<_> = self.pool.workers().iter().filter_map(|worker| self.departure(worker)).collect();
+        leaving.sort_unstable();
+        for Departure { id, rank, .. } in leaving.into_iter().take(surplus as usize) {
+            match rank {
+                Rank::Starting(_) => {
+                    let stop = Command::Stop { id, to_standby: false, cut_off: false };
+                    self.told(id, Pending::Stop, stop);
+                }
+                Rank::Idle(_) => {
+                    let to_standby = self.standby_room() > 0;
+                    let pending = if to_standby { Pending::Park } else { Pending::Stop };
+                    self.told(id, pending, Command::Stop { id, to_standby, cut_off: false });
+                }
+                Rank::Busy(..) => self.told(id, Pending::Drain, Command::Drain { id }),
+            }
+        }
+    }
+
+    /// Whether and in which turn a worker would be let go.
+    fn departure(&self, worker: &Worker) -> Option<Departure> {
+        if worker.pending.is_some() {
+            return None;
+        }
+        let timeout = self.config.idle_timeout();
+        let rank = match worker.state {
+            State::Starting { .. } => Rank::Starting(Reverse(worker.since)),
+            State::Idle if self.now.since(worker.since) >= timeout.map_or(0, nanos) => Rank::Idle(worker.since),
+            State::Busy(slots) if timeout.is_none() => Rank::Busy(slots, worker.since),
+            State::Unknown if timeout.is_none() => Rank::Busy(u32::MAX, worker.since),
+            _ => return None,
+        };
+        Some(Departure { rank, id: worker.id })
+    }
+
+    fn cut_off_late_drains(&mut self) {
+        if self.pool.census().draining == 0 || !self.pool.by_id() {
+            return;
+        }
+        let deadline = nanos(self.config.drain_timeout());
+        let late = |worker: &&Worker| {
+            matches!(worker.state, State::Draining(_))
+                && worker.pending.is_none()
+                && self.now.since(worker.since) >= deadline
+        };
+        let late: Vec<_> = self.pool.workers().iter().filter(late).map(|worker| worker.id).collect();
+        for id in late {
+            self.told(id, Pending::Stop, Command::Stop { id, to_standby: false, cut_off: true });
+        }
+    }
+
+    /// How many more workers the standby tier has room for: what is configured, within max together with the others.
+    fn standby_room(&self) -> u32 {
+        let within_max = self.config.max().saturating_sub(self.pool.committed(self.now));
+        let there = self.pool.standby(self.now).saturating_add(self.pool.parking());
+        let under_way = self.pool.prewarming(self.now);
+        self.config.standby().min(within_max).saturating_sub(there).saturating_sub(under_way)
+    }
+
+    fn prewarm(&mut self) {
+        if self.config.standby() == 0 {
+            return;
+        }
+        let count = self.standby_room();
+        if count > 0 {
+            self.pool.prewarmed(self.now, count, nanos(self.config.order_timeout()));
+            self.commands.push(Command::Prewarm { count });
+        }
+    }
+
+    fn told(&mut self, id: WorkerId, pending: Pending, command: Command) {
+        let until = self.now.plus(nanos(self.config.order_timeout()));
+        self.pool.told(id, Some((pending, until)));
+        self.commands.push(command);
+    }
+}
+
+/// The turn in which a worker is let go.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Starting(Reverse<Timestamp>),
+    Idle(Timestamp),
+    Busy(u32, Timestamp),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Departure {
+    rank: Rank,
+    id: WorkerId,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Policies: from signals to the count that is wanted, before any guard.
+//!
+//! A policy answers with two numbers. `want` is the least count it asks for: above the present count, it proposes to
+//! grow. `keep` is the count down to which it agrees to shrink, never below `want`: the gap between them is the
+//! policy's dead band. Of several policies the largest `want` wins going up, and the largest `keep` going down, so that
+//! all must agree to shrink.
+
+mod concurrency;
+mod outpost;
+mod runpod;
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::concurrency::ConcurrencyTarget;
+pub use self::outpost::Outpost;
+pub use self::runpod::{RunPod, RunPodScaling};
+use crate::units::Rate;
+
+/// How many policies one configuration may combine.
+pub const MAX_POLICIES: usize = 4;
+
+/// A rule that proposes a worker count. Plain data: a configuration file can hold any of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Exactly so many workers.
+    Fixed(u32),
+    /// QPS per replica and CoDel over the queue's sojourn, as Outpost describes it.
+    Outpost(Outpost),
+    /// Queue delay or request count, as RunPod describes it.
+    #[serde(rename = "runpod")]
+    RunPod(RunPod),
+    /// Requests in the system over a target per worker.
+    Concurrency(ConcurrencyTarget),
+    /// Whatever the caller proposes by [`Observation::Proposal`](crate::Observation::Proposal). Listed as a policy, its
+    /// absence is blindness; unlisted, a proposal joins while there is one.
+    External,
+}
+
+impl Policy {
+    /// The policy's stable name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fixed(_) => "fixed",
+            Self::Outpost(_) => "outpost",
+            Self::RunPod(_) => "runpod",
+            Self::Concurrency(_) => "concurrency",
+            Self::External => "external",
+        }
+    }
+
+    pub(crate) fn propose(&self, inputs: &Inputs) -> Proposal {
+        match self {
+            Self::Fixed(count) => Proposal::exactly(Source::Fixed, Because::Fixed, *count),
+            Self::Outpost(policy) => policy.propose(inputs),
+            Self::RunPod(policy) => policy.propose(inputs),
+            Self::Concurrency(policy) => policy.propose(inputs),
+            Self::External => {
+                let absent = Proposal::blind(Source::External, Because::NoProposal);
+                inputs.external.map_or(absent, |count| Proposal::exactly(Source::External, Because::Proposed, count))
+            }
+        }
+    }
+
+    /// How many waiting requests one worker started from zero is meant to answer.
+    pub(crate) fn backlog_per_worker(&self, concurrency: u32) -> u32 {
+        match self {
+            Self::Outpost(policy) => policy.per_second().max(concurrency),
+            Self::RunPod(policy) => policy.backlog_per_worker(concurrency),
+            Self::Concurrency(policy) => policy.per_worker(),
+            Self::Fixed(_) | Self::External => concurrency,
+        }
+    }
+
+    /// The age of the oldest waiting request at which the proposal changes by time alone.
+    pub(crate) const fn overdue_age(&self) -> Option<u64> {
+        match self {
+            Self::RunPod(policy) => policy.overdue_age(),
+            _ => None,
+        }
+    }
+}
+
+/// What the signals say at one instant, in integers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Inputs {
+    /// Arrival rate over the long window; missing is not zero.
+    pub(crate) rate: Option<Rate>,
+    /// The same, had one request more come.
+    pub(crate) rate_with_one_more: Option<Rate>,
+    pub(crate) ready: u32,
+    pub(crate) concurrency: u32,
+    pub(crate) depth: Option<u64>,
+    pub(crate) in_flight: Option<u64>,
+    /// How long the oldest request has waited at least, in nanoseconds, if one waits.
+    pub(crate) oldest_age: Option<u64>,
+    /// The last sojourn, while others wait behind it.
+    pub(crate) last_wait: Option<u64>,
+    /// CoDel's verdict, a stuck queue included.
+    pub(crate) overloaded: bool,
+    /// The oldest waiting request is past the sojourn target.
+    pub(crate) oldest_over_target: bool,
+    pub(crate) p99_over_target: Option<bool>,
+    pub(crate) rising: Option<bool>,
+    /// No request for the whole to-zero delay: demand is zero, whatever a window still averages.
+    pub(crate) quiet: bool,
+    pub(crate) external: Option<u32>,
+}
+
+impl Inputs {
+    /// Requests in the system as far as known, and whether all of them are known.
+    pub(crate) fn in_system(&self) -> (u64, bool) {
+        let known = self.depth.is_some() && self.in_flight.is_some();
+        (self.depth.unwrap_or(0).saturating_add(self.in_flight.unwrap_or(0)), known)
+    }
+}
+
+/// Which policy a proposal came from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// [`Policy::Fixed`].
+    Fixed,
+    /// [`Policy::Outpost`].
+    Outpost,
+    /// [`Policy::RunPod`].
+    #[serde(rename = "runpod")]
+    RunPod,
+    /// [`Policy::Concurrency`].
+    Concurrency,
+    /// A proposal from outside.
+    External,
+}
+
+/// Why a policy proposes what it does: stable codes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Because {
+    /// The count is fixed.
+    Fixed,
+    /// The caller proposed it.
+    Proposed,
+    /// The caller is expected to propose and has not.
+    NoProposal,
+    /// QPS per replica exceeds its target and the sojourn is rising.
+    RateAboveTarget,
+    /// CoDel finds a standing queue, whatever the rate.
+    Overloaded,
+    /// The rate fits the replicas there are.
+    RateWithinTarget,
+    /// The rate exceeds its target but the queue does not feel it.
+    SojournCalm,
+    /// The rate is well below the target and the sojourn minimal.
+    RateWellBelow,
+    /// The rate is well below the target but requests wait too long to give up a replica.
+    SojournNotMinimal,
+    /// A request has waited longer than the queue delay.
+    QueueDelay,
+    /// No request waits too long.
+    QueueWithinDelay,
+    /// So many requests are in the system.
+    RequestCount,
+    /// No request for the whole to-zero delay.
+    Quiet,
+    /// A signal that the policy needs is missing.
+    Missing,
+}
+
+impl Because {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Proposed => "proposed",
+            Self::NoProposal => "no_proposal",
+            Self::RateAboveTarget => "rate_above_target",
+            Self::Overloaded => "overloaded",
+            Self::RateWithinTarget => "rate_within_target",
+            Self::SojournCalm => "sojourn_calm",
+            Self::RateWellBelow => "rate_well_below",
+            Self::SojournNotMinimal => "sojourn_not_minimal",
+            Self::QueueDelay => "queue_delay",
+            Self::QueueWithinDelay => "queue_within_delay",
+            Self::RequestCount => "request_count",
+            Self::Quiet => "quiet",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What one policy wants, before any guard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Proposal {
+    /// Whose proposal it is.
+    pub source: Source,
+    /// The least count it asks for.
+    pub want: u32,
+    /// The count down to which it agrees to shrink; `u32::MAX` if to none.
+    pub keep: u32,
+    /// Why.
+    pub because: Because,
+    /// A signal it needs is missing or stale: it cannot agree to shrink.
+    pub blind: bool,
+}
+
+impl Proposal {
+    pub(crate) const fn exactly(source: Source, because: Because, count: u32) -> Self {
+        Self { source, want: count, keep: count, because, blind: false }
+    }
+
+    pub(crate) const fn blind(source: Source, because: Because) -> Self {
+        Self { source, want: 0, keep: u32::MAX, because, blind: true }
+    }
+}

@@ -1,0 +1,72 @@
+//! Requests in the system over a target per worker: `⌈(in flight + queued) / target⌉`, both ways.
+//!
+//! The delays of the configuration smooth it: the up delay follows what has been wanted throughout, the down delay
+//! keeps the most that was wanted.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Because, Inputs, Proposal, Source};
+use crate::units::{MICRO, Rate, div_ceil_count};
+
+/// Scale on how many requests each worker has, waiting ones included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ConcurrencyTarget {
+    /// Requests per worker, above zero; it may be a fraction (0.7 of a slot).
+    #[serde(rename = "target")]
+    target: Rate,
+}
+
+impl ConcurrencyTarget {
+    /// `target` requests per worker, in millionths the same as a rate.
+    ///
+    /// # Errors
+    /// If `target` is negative, not finite or above 1e9.
+    pub fn new(target: f64) -> Result<Self, crate::units::NotARate> {
+        Rate::per_second(target).map(|target| Self { target })
+    }
+
+    /// Requests per worker.
+    #[must_use]
+    pub fn target(self) -> f64 {
+        self.target.as_f64()
+    }
+
+    pub(crate) const fn is_zero(self) -> bool {
+        self.target.as_micros() == 0
+    }
+
+    /// Whole requests per worker, at least one.
+    pub(super) const fn per_worker(self) -> u32 {
+        let whole = self.target.as_micros() / MICRO;
+        if whole == 0 { 1 } else if whole > u32::MAX as u64 { u32::MAX } else { whole as u32 }
+    }
+
+    pub(super) fn propose(self, inputs: &Inputs) -> Proposal {
+        if inputs.quiet {
+            return Proposal::exactly(Source::Concurrency, Because::Quiet, 0);
+        }
+        let (requests, known) = inputs.in_system();
+        let count = div_ceil_count(requests.saturating_mul(MICRO), self.target.as_micros());
+        if known {
+            Proposal::exactly(Source::Concurrency, Because::RequestCount, count)
+        } else {
+            Proposal { want: count, ..Proposal::blind(Source::Concurrency, Because::Missing) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_in_the_system_are_divided_by_the_target() {
+        let propose = |target: f64, in_flight| {
+            let inputs = Inputs { depth: Some(1), in_flight: Some(in_flight), ..Inputs::default() };
+            ConcurrencyTarget::new(target).unwrap().propose(&inputs).want
+        };
+        assert_eq!([propose(0.7, 6), propose(1.0, 6), propose(100.0, 199)], [10, 7, 2]);
+    }
+}

@@ -1,0 +1,385 @@
+//! Signals: what estimators make of observations. Each is O(1) per observation, of fixed size, and changes by time alone
+//! only at instants that it can name, which is what makes every decision exact in time.
+
+mod codel;
+mod queue;
+mod rate;
+mod sketch;
+mod sojourn;
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::codel::Codel;
+pub(crate) use self::queue::Waiting;
+use self::queue::{InFlight, Queue};
+use self::rate::{Arrivals, SLICES};
+use self::sojourn::{SojournWindow, Totals};
+use crate::config::{Config, Precision};
+use crate::observation::{Observation, WorkerId};
+use crate::policy::{Inputs, Policy};
+use crate::pool::Pool;
+use crate::time::{Timestamp, nanos};
+use crate::units::{MICRO, Rate, Share};
+
+/// What the signals said at one instant. Missing is `None`, which is never the same as zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Signals {
+    /// Arrivals per second over the long window.
+    pub arrival_rate: Option<Rate>,
+    /// Arrivals per second over the short window, a tenth of the long one.
+    pub arrival_rate_short: Option<Rate>,
+    /// Arrivals per second and ready replica.
+    pub qps_per_replica: Option<Rate>,
+    /// Requests waiting.
+    pub queue_depth: Option<u64>,
+    /// How long the first of them has waited, at the least.
+    #[serde(with = "optional_nanos")]
+    pub oldest_age: Option<Duration>,
+    /// Requests being served.
+    pub in_flight: Option<u64>,
+    /// Median sojourn in the window, from the sketch.
+    #[serde(with = "optional_nanos")]
+    pub sojourn_p50: Option<Duration>,
+    /// 99th percentile of the sojourn in the window, from the sketch.
+    #[serde(with = "optional_nanos")]
+    pub sojourn_p99: Option<Duration>,
+    /// Least sojourn in the window, exact.
+    #[serde(with = "optional_nanos")]
+    pub sojourn_min: Option<Duration>,
+    /// Mean sojourn in the window, exact.
+    #[serde(with = "optional_nanos")]
+    pub sojourn_mean: Option<Duration>,
+    /// Whether p99 exceeds its target: counted exactly, not read from the sketch.
+    pub sojourn_over_target: Option<bool>,
+    /// Whether the sojourn is rising: the newer half of the window's mean exceeds the older half's by an eighth, or p99
+    /// exceeds its target.
+    pub sojourn_rising: Option<bool>,
+    /// `CoDel` finds a standing queue, or a queue from which nothing is taken.
+    pub overloaded: bool,
+    /// Mean service time in the window.
+    #[serde(with = "optional_nanos")]
+    pub service_time: Option<Duration>,
+    /// Arrival rate × service time, in thousandths of a busy slot.
+    pub offered_load_millis: Option<u64>,
+    /// Requests in flight over the slots of ready workers.
+    pub utilisation: Option<Share>,
+    /// Some signal has outlived its freshness.
+    pub stale: bool,
+}
+
+impl Signals {
+    /// Mean request latency: sojourn and service time.
+    #[must_use]
+    pub fn request_latency(&self) -> Option<Duration> {
+        Some(self.sojourn_mean?.saturating_add(self.service_time?))
+    }
+}
+
+mod optional_nanos {
+    use core::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::time::span::Span;
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(Span).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Span>::deserialize(deserializer)?.map(|span| span.0))
+    }
+}
+
+/// All estimators of one service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Estimators {
+    arrivals: Arrivals,
+    queue: Queue,
+    in_flight: InFlight,
+    sojourn: SojournWindow,
+    codel: Codel,
+    /// A proposal from outside and the instant at which it ends.
+    external: Option<(u32, Timestamp)>,
+    /// When a request was last seen anywhere in the system; the start, before the first.
+    last_activity: Timestamp,
+}
+
+impl Estimators {
+    pub(crate) fn new(config: &Config, now: Timestamp) -> Self {
+        let slice = nanos(config.window()) / SLICES as u64;
+        let buckets = match config.precision() {
+            Precision::Default => sketch::DEFAULT_BUCKETS,
+            Precision::Compact => sketch::COMPACT_BUCKETS,
+        };
+        Self {
+            arrivals: Arrivals::new(now, slice),
+            queue: Queue::default(),
+            in_flight: InFlight::default(),
+            sojourn: SojournWindow::new(now, slice, buckets),
+            codel: Codel::default(),
+            external: None,
+            last_activity: now,
+        }
+    }
+
+    /// Moves the windows to `now`.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.arrivals.advance(now);
+        self.sojourn.advance(now);
+    }
+
+    /// Takes in one observation that has been found acceptable. True if it contradicts what was known and was clamped.
+    pub(crate) fn record(&mut self, now: Timestamp, observation: &Observation, pool: &mut Pool, config: &Config) -> bool {
+        let mut expected = true;
+        match *observation {
+            Observation::Arrived { count, queue } => {
+                self.arrivals.arrived(now, count);
+                match queue {
+                    None => self.queue.arrived(now, count, pool.census().ready == 0),
+                    Some(id) => pool.replica_arrived(now, id, count),
+                }
+                self.active_if(count > 0, now);
+            }
+            Observation::Started { sojourn, queue } => {
+                let wait = nanos(sojourn);
+                expected = self.left(now, wait, queue, pool);
+                self.in_flight.started();
+                self.dequeued(now, wait, pool, config);
+            }
+            Observation::Finished { service } => {
+                self.sojourn.service(nanos(service));
+                expected = self.in_flight.finished();
+                self.active_if(true, now);
+            }
+            Observation::Abandoned { wait, queue } => {
+                expected = self.left(now, nanos(wait), queue, pool);
+                self.dequeued(now, nanos(wait), pool, config);
+            }
+            Observation::Queue { depth, oldest_age, queue } => {
+                let age = oldest_age.map(nanos);
+                match queue {
+                    None => self.queue.gauge(now, depth, age),
+                    Some(id) => pool.replica_gauge(now, id, depth, age),
+                }
+                self.empty_if(self.depth(pool) == Some(0));
+                self.active_if(depth > 0, now);
+            }
+            Observation::InFlight { count } => {
+                self.in_flight.gauge(now, count);
+                self.active_if(count > 0, now);
+            }
+            Observation::Requests { count, over } => {
+                self.arrivals.reported(now, nanos(over), u64::from(count).saturating_mul(MICRO));
+                self.active_if(count > 0, now);
+            }
+            Observation::ArrivalRate { per_second } => {
+                let rate = Rate::per_second(per_second).unwrap_or_default();
+                let over = self.arrivals.since_report(now);
+                let mass = u128::from(rate.as_micros()).saturating_mul(u128::from(over)) / 1_000_000_000;
+                self.arrivals.reported(now, over, u64::try_from(mass).unwrap_or(u64::MAX));
+                self.active_if(rate != Rate::ZERO, now);
+            }
+            Observation::Proposal { workers, valid_for } => {
+                let until = valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span));
+                self.external = Some((workers, until));
+            }
+            Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Pool(_) => {}
+        }
+        !expected
+    }
+
+    /// A worker was seen serving.
+    pub(crate) const fn active(&mut self, now: Timestamp) {
+        self.last_activity = now;
+    }
+
+    fn active_if(&mut self, active: bool, now: Timestamp) {
+        if active {
+            self.last_activity = now;
+        }
+    }
+
+    fn left(&mut self, now: Timestamp, wait: u64, queue: Option<WorkerId>, pool: &mut Pool) -> bool {
+        match queue {
+            None => self.queue.left(now, wait),
+            Some(id) => pool.replica_left(now, id, wait),
+        }
+    }
+
+    fn dequeued(&mut self, now: Timestamp, wait: u64, pool: &Pool, config: &Config) {
+        let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
+        self.sojourn.sojourn(wait, target);
+        self.codel.dequeue(now, wait, target, interval);
+        self.empty_if(self.depth(pool) == Some(0) && wait < target);
+        self.active_if(true, now);
+    }
+
+    fn empty_if(&mut self, empty: bool) {
+        if empty {
+            self.codel.queue_empty();
+        }
+    }
+
+    /// Requests waiting in the central queue and those of single workers, as far as known.
+    fn depth(&self, pool: &Pool) -> Option<u64> {
+        match (self.queue.depth(), pool.replica_depth()) {
+            (Some(central), Some(replicas)) => Some(central.saturating_add(replicas)),
+            (central, replicas) => central.or(replicas),
+        }
+    }
+
+    fn fresh_depth(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
+        let stale = is_past(self.queue.stale_at(nanos(config.freshness())), now);
+        if stale { None } else { self.depth(pool) }
+    }
+
+    fn fresh_in_flight(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
+        if is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
+            return None;
+        }
+        self.in_flight.count().or_else(|| pool.busy_slots())
+    }
+
+    fn arrivals_stale_at(&self, config: &Config) -> Option<Timestamp> {
+        self.arrivals.stale_at(nanos(config.freshness()), config.event_freshness().map(nanos))
+    }
+
+    fn oldest(&self, pool: &Pool) -> Option<Waiting> {
+        match (self.queue.oldest(), pool.replica_oldest()) {
+            (Some(central), Some(replica)) => Some(central.longer(replica)),
+            (central, replica) => central.or(replica),
+        }
+    }
+
+    /// A proposal from outside, while it stands.
+    pub(crate) fn external(&self, now: Timestamp) -> Option<u32> {
+        self.external.filter(|(_, until)| now < *until || *until == Timestamp::MAX).map(|(workers, _)| workers)
+    }
+
+    /// Requests that certainly wait.
+    pub(crate) fn backlog(&self, pool: &Pool) -> u64 {
+        self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0))
+    }
+
+    /// A worker is ready: arrivals may be taken from now on.
+    pub(crate) const fn attended(&mut self) {
+        self.queue.attended();
+    }
+
+    /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
+    pub(crate) fn quiet_at(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
+        let depth = self.fresh_depth(now, pool, config);
+        let in_flight = self.fresh_in_flight(now, pool, config);
+        let arrivals = self.arrivals.rate().filter(|_| !is_past(self.arrivals_stale_at(config), now));
+        let known = arrivals.is_some() || (depth.is_some() && in_flight.is_some());
+        let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && self.backlog(pool) == 0;
+        (known && empty).then(|| self.last_activity.plus(nanos(config.to_zero_delay())))
+    }
+
+    /// What the policies need, in integers.
+    pub(crate) fn inputs(&self, now: Timestamp, pool: &Pool, config: &Config) -> Inputs {
+        let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
+        let fresh_arrivals = !is_past(self.arrivals_stale_at(config), now);
+        let depth = self.fresh_depth(now, pool, config);
+        let oldest_age = self.oldest(pool).filter(|_| depth != Some(0)).map(|oldest| oldest.age(now));
+        let totals = self.sojourn.totals();
+        let stuck = oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
+        let waiting = depth.is_some_and(|depth| depth > 0);
+        Inputs {
+            rate: self.arrivals.rate().filter(|_| fresh_arrivals),
+            rate_with_one_more: self.arrivals.rate_with_one_more(),
+            ready: pool.census().ready,
+            concurrency: config.concurrency(),
+            depth,
+            in_flight: self.fresh_in_flight(now, pool, config),
+            oldest_age,
+            last_wait: self.queue.last_wait(),
+            overloaded: stuck || self.codel.overloaded(now, interval, waiting),
+            oldest_over_target: oldest_age.is_some_and(|age| age > target),
+            p99_over_target: totals.p99_over_target(),
+            rising: totals.rising(),
+            quiet: is_past(self.quiet_at(now, pool, config), now),
+            external: self.external(now),
+        }
+    }
+
+    /// The first instant after `now` at which a signal may change by time alone.
+    pub(crate) fn next_change(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
+        let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
+        let freshness = nanos(config.freshness());
+        let waiting = self.depth(pool).is_some_and(|depth| depth > 0);
+        let by_age = self.oldest(pool).into_iter().flat_map(|oldest| {
+            let overdue = config.policies().iter().filter_map(Policy::overdue_age);
+            let ages = [target.saturating_add(1), target.saturating_add(interval)];
+            ages.into_iter().chain(overdue).map(move |age| oldest.reaches(age))
+        });
+        [
+            self.arrivals.next_change(),
+            self.arrivals_stale_at(config),
+            self.queue.stale_at(freshness),
+            self.in_flight.stale_at(freshness),
+            self.sojourn.next_change(),
+            self.codel.expiry(interval, waiting),
+            self.external.map(|(_, until)| until).filter(|until| *until != Timestamp::MAX),
+            self.quiet_at(now, pool, config),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(by_age)
+        .filter(|at| *at > now)
+        .min()
+    }
+
+    /// Everything a person may want to see.
+    pub(crate) fn view(&self, now: Timestamp, inputs: &Inputs, config: &Config) -> Signals {
+        let totals: Totals = self.sojourn.totals();
+        let service = totals.service_mean();
+        let arrivals_stale = is_past(self.arrivals_stale_at(config), now);
+        let freshness = nanos(config.freshness());
+        let gauges = [self.queue.stale_at(freshness), self.in_flight.stale_at(freshness)];
+        let slots = u64::from(inputs.ready).saturating_mul(u64::from(config.concurrency()));
+        let per_replica = |rate: Rate| rate.as_micros().checked_div(u64::from(inputs.ready)).map(Rate::from_micros);
+        let load = |rate: Rate, service: u64| {
+            let micros = u128::from(rate.as_micros()).saturating_mul(u128::from(service)) / 1_000_000_000;
+            u64::try_from(micros / 1_000).unwrap_or(u64::MAX)
+        };
+        Signals {
+            arrival_rate: inputs.rate,
+            arrival_rate_short: self.arrivals.short_rate().filter(|_| !arrivals_stale),
+            qps_per_replica: inputs.rate.and_then(per_replica),
+            queue_depth: inputs.depth,
+            oldest_age: inputs.oldest_age.map(Duration::from_nanos),
+            in_flight: inputs.in_flight,
+            sojourn_p50: self.sojourn.quantile(500).map(Duration::from_nanos),
+            sojourn_p99: self.sojourn.quantile(990).map(Duration::from_nanos),
+            sojourn_min: totals.sojourn_min.map(Duration::from_nanos),
+            sojourn_mean: totals.sojourn_mean().map(Duration::from_nanos),
+            sojourn_over_target: inputs.p99_over_target,
+            sojourn_rising: inputs.rising,
+            overloaded: inputs.overloaded,
+            service_time: service.map(Duration::from_nanos),
+            offered_load_millis: inputs.rate.zip(service).map(|(rate, service)| load(rate, service)),
+            utilisation: inputs.in_flight.and_then(|busy| Share::of(busy, slots)),
+            stale: arrivals_stale || gauges.into_iter().any(|at| is_past(at, now)),
+        }
+    }
+
+    /// The mean sojourn over the service's window, in nanoseconds.
+    pub(crate) fn sojourn_mean(&self) -> Option<u64> {
+        self.sojourn.totals().sojourn_mean()
+    }
+
+    /// Requests that `CoDel` has marked since the start.
+    pub(crate) const fn codel_marks(&self) -> u64 {
+        self.codel.marks()
+    }
+}
+
+fn is_past(at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| at <= now)
+}

@@ -1,0 +1,316 @@
+//! Arrival rate over a sliding window, in slices, O(1) per observation.
+//!
+//! A window of length `W` is cut into [`SLICES`] slices. The estimate is the larger of
+//!
+//! - the mean over the closed slices, `sum(closed) / (closed × slice)`, unbiased and constant between slice ends, and
+//! - the same with the open slice in place of the oldest, which rises at once when a burst arrives and never exceeds
+//!   the mean under a constant load.
+//!
+//! So the estimate changes only at an arrival or at a slice's end, which is what lets a decision be exact in time.
+//! Mass is counted in millionths of a request.
+
+use crate::time::Timestamp;
+use crate::units::{MICRO, Rate};
+
+/// Slices in a window. Twelve keep the window's edge within 8 % of its length.
+pub(crate) const SLICES: usize = 12;
+
+/// The short window is this many times shorter than the long one (a tenth, as Knative's panic window is of its stable
+/// window).
+const SHORT: u64 = 10;
+
+/// How arrivals are reported, which decides what silence means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    /// Every request is reported by the queue's owner: silence is zero traffic.
+    Events,
+    /// Counts are scraped: silence is a missing report, and the window moves only with the reports.
+    Reports,
+}
+
+/// The arrival rate over the long and the short window.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Arrivals {
+    long: Window,
+    short: Window,
+    /// How and when arrivals were last reported; `None` before the first report: missing is not zero.
+    heard: Option<(Source, Timestamp)>,
+}
+
+impl Arrivals {
+    /// Windows anchored at `origin`; `slice` is the length of the long window's slices, a multiple of ten.
+    pub(crate) fn new(origin: Timestamp, slice: u64) -> Self {
+        Self { long: Window::new(origin, slice), short: Window::new(origin, (slice / SHORT).max(1)), heard: None }
+    }
+
+    /// Event: `count` requests arrived at `now`.
+    pub(crate) fn arrived(&mut self, now: Timestamp, count: u32) {
+        self.heard = Some((Source::Events, now));
+        for window in [&mut self.long, &mut self.short] {
+            window.advance(now);
+            window.add(u64::from(count).saturating_mul(MICRO));
+        }
+    }
+
+    /// Report: request mass that arrived during the `over` nanoseconds before `now`.
+    pub(crate) fn reported(&mut self, now: Timestamp, over: u64, mass: u64) {
+        let gap = match self.heard {
+            Some((Source::Reports, last)) => now.since(last).saturating_sub(over),
+            _ => u64::MAX,
+        };
+        self.heard = Some((Source::Reports, now));
+        for window in [&mut self.long, &mut self.short] {
+            window.advance(now);
+            // What no report covers is unknown, not zero: begin anew.
+            if gap > window.slice {
+                window.clear(0);
+            }
+            window.add_span(now, over, mass);
+        }
+    }
+
+    /// The time since the last report at `now`, at most the long window, for a gauge that states no span.
+    pub(crate) fn since_report(&self, now: Timestamp) -> u64 {
+        let longest = self.long.slice.saturating_mul(SLICES as u64);
+        match self.heard {
+            Some((_, last)) if last < now => now.since(last).min(longest),
+            _ => longest,
+        }
+    }
+
+    /// Moves windows fed by events to `now`.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        if self.is_events() {
+            self.long.advance(now);
+            self.short.advance(now);
+        }
+    }
+
+    /// When the estimate may next change by time alone.
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        if self.is_events() { self.long.next_change() } else { None }
+    }
+
+    /// The rate over the long window.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.heard.and_then(|_| self.long.rate(0))
+    }
+
+    /// The rate over the long window had it seen one request more: the least by which a rate must fall before it has
+    /// fallen at all, since a window's edges may cut one request in or out.
+    pub(crate) fn rate_with_one_more(&self) -> Option<Rate> {
+        self.heard.and_then(|_| self.long.rate(MICRO))
+    }
+
+    /// The rate over the short window.
+    pub(crate) fn short_rate(&self) -> Option<Rate> {
+        self.heard.and_then(|_| self.short.rate(0))
+    }
+
+    /// When the signal goes stale, given how long reports and events stay fresh; `None` if never.
+    pub(crate) fn stale_at(&self, reports: u64, events: Option<u64>) -> Option<Timestamp> {
+        match self.heard? {
+            (Source::Reports, last) => Some(last.plus(reports)),
+            (Source::Events, last) => events.map(|deadline| last.plus(deadline)),
+        }
+    }
+
+    fn is_events(&self) -> bool {
+        matches!(self.heard, Some((Source::Events, _)))
+    }
+}
+
+/// One sliding window of request mass.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Window {
+    slice: u64,
+    closed: [u64; SLICES],
+    /// The position of the oldest closed slice, which the next one replaces.
+    oldest: usize,
+    /// How many closed slices have been seen.
+    filled: u8,
+    sum: u64,
+    open: u64,
+    open_start: Timestamp,
+}
+
+impl Window {
+    const fn new(origin: Timestamp, slice: u64) -> Self {
+        Self { slice, closed: [0; SLICES], oldest: 0, filled: 0, sum: 0, open: 0, open_start: origin }
+    }
+
+    const fn clear(&mut self, filled: u8) {
+        self.closed = [0; SLICES];
+        self.sum = 0;
+        self.open = 0;
+        self.filled = filled;
+    }
+
+    const fn add(&mut self, mass: u64) {
+        self.open = self.open.saturating_add(mass);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        let ended = now.since(self.open_start).checked_div(self.slice).unwrap_or(0);
+        if ended == 0 {
+            return;
+        }
+        if ended > SLICES as u64 {
+            self.clear(FULL);
+        } else {
+            for _ in 0..ended {
+                self.close();
+            }
+        }
+        self.open_start = self.open_start.plus(ended.saturating_mul(self.slice));
+    }
+
+    fn close(&mut self) {
+        if let Some(slot) = self.closed.get_mut(self.oldest) {
+            self.sum = self.sum.saturating_sub(*slot).saturating_add(self.open);
+            *slot = self.open;
+        }
+        self.open = 0;
+        self.oldest = following(self.oldest);
+        self.filled = self.filled.saturating_add(1).min(FULL);
+    }
+
+    /// Spreads `mass` evenly over the `over` nanoseconds before `now`. Works in time before `now`, so that nothing
+    /// depends on where the origin is.
+    fn add_span(&mut self, now: Timestamp, over: u64, mass: u64) {
+        // The part of `mass` that lies between `newer` and `older` nanoseconds ago.
+        let share = |newer: u64, older: u64| {
+            let overlap = older.min(over).saturating_sub(newer.min(over));
+            let part = u128::from(mass).saturating_mul(u128::from(overlap)).checked_div(u128::from(over));
+            u64::try_from(part.unwrap_or(0)).unwrap_or(u64::MAX)
+        };
+        let mut start_ago = now.since(self.open_start);
+        self.open = self.open.saturating_add(share(0, start_ago));
+        let mut position = self.oldest;
+        for back in 1..=FULL {
+            let end_ago = start_ago;
+            if over <= end_ago {
+                break;
+            }
+            start_ago = end_ago.saturating_add(self.slice);
+            position = position.checked_sub(1).unwrap_or(SLICES.saturating_sub(1));
+            let added = share(end_ago, start_ago);
+            if let Some(slot) = self.closed.get_mut(position) {
+                *slot = slot.saturating_add(added);
+                self.sum = self.sum.saturating_add(added);
+            }
+            if over >= start_ago {
+                self.filled = self.filled.max(back);
+            }
+        }
+    }
+
+    const fn next_change(&self) -> Option<Timestamp> {
+        if self.sum == 0 && self.open == 0 { None } else { Some(self.open_start.plus(self.slice)) }
+    }
+
+    /// The estimate described above with `extra` mass added; `None` before anything was seen.
+    fn rate(&self, extra: u64) -> Option<Rate> {
+        let filled = u64::from(self.filled);
+        let leaving = if self.filled == FULL { self.closed.get(self.oldest).copied().unwrap_or(0) } else { 0 };
+        let closed = per_second(self.sum.saturating_add(extra), filled.saturating_mul(self.slice));
+        let with_open = self.sum.saturating_sub(leaving).saturating_add(self.open).saturating_add(extra);
+        let span = filled.min(SLICES as u64 - 1).saturating_add(1).saturating_mul(self.slice);
+        closed.max(per_second(with_open, span)).map(Rate::from_micros)
+    }
+}
+
+/// [`SLICES`] as the type that counts them.
+#[expect(clippy::cast_possible_truncation, reason = "twelve fits")]
+const FULL: u8 = SLICES as u8;
+
+/// The next position in a ring of [`SLICES`].
+pub(crate) const fn following(position: usize) -> usize {
+    match position.checked_add(1) {
+        Some(next) if next < SLICES => next,
+        _ => 0,
+    }
+}
+
+fn per_second(mass: u64, span: u64) -> Option<u64> {
+    let scaled = u128::from(mass).saturating_mul(1_000_000_000).checked_div(u128::from(span))?;
+    Some(u64::try_from(scaled).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn arrivals() -> Arrivals {
+        Arrivals::new(Timestamp::ORIGIN, 5 * SECOND)
+    }
+
+    fn rate(arrivals: &Arrivals) -> f64 {
+        arrivals.rate().unwrap().as_f64()
+    }
+
+    #[test]
+    fn missing_is_not_zero() {
+        let mut arrivals = arrivals();
+        assert_eq!((arrivals.rate(), arrivals.short_rate()), (None, None));
+        arrivals.arrived(at(0), 0);
+        assert_eq!(arrivals.rate(), Some(Rate::ZERO));
+    }
+
+    #[test]
+    fn a_constant_load_is_measured_exactly_at_all_times() {
+        let mut arrivals = arrivals();
+        for millis in (0..300_000).step_by(250) {
+            arrivals.arrived(at(millis), 1);
+            if millis >= 60_000 {
+                approx::assert_relative_eq!(rate(&arrivals), 4.0);
+                approx::assert_relative_eq!(arrivals.short_rate().unwrap().as_f64(), 4.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_shows_at_once_and_leaves_with_the_window() {
+        let mut arrivals = arrivals();
+        arrivals.arrived(at(0), 0);
+        arrivals.advance(at(100_000));
+        arrivals.arrived(at(100_000), 120);
+        approx::assert_relative_eq!(rate(&arrivals), 2.0);
+        arrivals.advance(at(164_999));
+        approx::assert_relative_eq!(rate(&arrivals), 2.0);
+        arrivals.advance(at(165_000));
+        approx::assert_relative_eq!(rate(&arrivals), 0.0);
+        assert_eq!(arrivals.next_change(), None, "an empty window needs no wake-up");
+    }
+
+    #[test]
+    fn scraped_counts_give_a_steady_rate_between_scrapes() {
+        let mut arrivals = arrivals();
+        for scrape in 1..20 {
+            let now = at(scrape * 15_000);
+            arrivals.reported(now, 15 * SECOND, 45 * MICRO);
+            approx::assert_relative_eq!(rate(&arrivals), 3.0, max_relative = 1e-6);
+            arrivals.advance(at(scrape * 15_000 + 14_000));
+            approx::assert_relative_eq!(rate(&arrivals), 3.0, max_relative = 1e-6);
+        }
+        arrivals.reported(at(3_600_000), 15 * SECOND, 15 * MICRO);
+        approx::assert_relative_eq!(rate(&arrivals), 1.0, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn the_ends_of_time_do_no_harm() {
+        let mut arrivals = arrivals();
+        for now in [Timestamp::ORIGIN, Timestamp::MAX, Timestamp::MAX] {
+            arrivals.arrived(now, u32::MAX);
+            arrivals.reported(now, u64::MAX, u64::MAX);
+            arrivals.reported(now, 1, u64::MAX);
+        }
+        assert!(arrivals.rate().is_some());
+    }
+}

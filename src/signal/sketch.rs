@@ -1,0 +1,216 @@
+//! Quantiles of durations over a sliding window: a log-bucketed histogram in two generations.
+//!
+//! Every octave from 0.5 ms to 73 min is cut into `k` equal buckets. A bucket `[a, b)` is reported as the harmonic mean
+//! of its edges, `2ab / (a + b)`, whose relative error is the same at both edges: `(b - a) / (b + a)`, at most
+//! `1 / (2k + 1)`. With the default `k = 13` that is 3.8 %, with the compact `k = 4` it is 11.2 %. Shorter values are
+//! reported as 0.5 ms and longer ones as the last bucket.
+//!
+//! The window turns in halves: the current generation and the one before it are read together, so a quantile covers
+//! between half a window and a whole one. Decisions never rest on the sketch: whether p99 exceeds its target is
+//! counted exactly (see [`sojourn`](super::sojourn)).
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// The first octave starts at 2^19 ns (0.52 ms).
+const FIRST_OCTAVE: u32 = 19;
+/// Octaves covered: up to 2^42 ns (73 min).
+const OCTAVES: u32 = 23;
+
+/// Buckets per octave at the default precision.
+pub(crate) const DEFAULT_BUCKETS: u32 = 13;
+/// Buckets per octave in the compact setting.
+pub(crate) const COMPACT_BUCKETS: u32 = 4;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Sketch {
+    per_octave: u32,
+    current: Generation,
+    previous: Generation,
+}
+
+impl Sketch {
+    pub(crate) fn new(per_octave: u32) -> Self {
+        Self { per_octave, current: Generation::new(per_octave), previous: Generation::new(per_octave) }
+    }
+
+    pub(crate) fn insert(&mut self, nanos: u64) {
+        self.current.insert(bucket(nanos, self.per_octave));
+    }
+
+    /// Begins a new generation and forgets the one before the last.
+    pub(crate) fn turn(&mut self) {
+        core::mem::swap(&mut self.current, &mut self.previous);
+        self.current.clear();
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.current.clear();
+        self.previous.clear();
+    }
+
+    /// The nearest-rank quantile, `per_mille` of 1000, in nanoseconds; `None` of nothing.
+    pub(crate) fn quantile(&self, per_mille: u64) -> Option<u64> {
+        let total = self.current.total().saturating_add(self.previous.total());
+        let rank = total.saturating_mul(per_mille).div_ceil(1_000).max(1);
+        let mut seen = 0_u64;
+        let pairs = self.current.counts.iter().zip(&self.previous.counts);
+        for (index, (current, previous)) in pairs.enumerate() {
+            seen = seen.saturating_add(self.current.weight(*current)).saturating_add(self.previous.weight(*previous));
+            if seen >= rank {
+                return Some(representative(u32::try_from(index).unwrap_or(0), self.per_octave));
+            }
+        }
+        None
+    }
+}
+
+/// One generation's counts. When a bucket is full, all are halved and from then on only every second sample counts
+/// (then every fourth …), so proportions hold at any traffic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Generation {
+    counts: Box<[u16]>,
+    /// Each count stands for `2^scale` samples.
+    scale: u32,
+    /// Samples seen since the last that counted.
+    skipped: u32,
+}
+
+impl Generation {
+    fn new(per_octave: u32) -> Self {
+        let buckets = OCTAVES.saturating_mul(per_octave).saturating_add(1);
+        Self { counts: vec![0; buckets as usize].into_boxed_slice(), scale: 0, skipped: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.counts.fill(0);
+        self.scale = 0;
+        self.skipped = 0;
+    }
+
+    fn insert(&mut self, bucket: usize) {
+        self.skipped = self.skipped.saturating_add(1);
+        if self.skipped < 1_u32.checked_shl(self.scale).unwrap_or(u32::MAX) {
+            return;
+        }
+        self.skipped = 0;
+        let Some(count) = self.counts.get_mut(bucket) else { return };
+        *count = count.saturating_add(1);
+        if *count == u16::MAX {
+            for count in &mut self.counts {
+                *count /= 2;
+            }
+            self.scale = self.scale.saturating_add(1).min(31);
+        }
+    }
+
+    const fn weight(&self, count: u16) -> u64 {
+        (count as u64) << (self.scale & 31)
+    }
+
+    fn total(&self) -> u64 {
+        self.counts.iter().fold(0, |sum: u64, count| sum.saturating_add(self.weight(*count)))
+    }
+}
+
+/// The bucket of a duration: 0 below the first octave.
+fn bucket(nanos: u64, per_octave: u32) -> usize {
+    let Some(octave) = nanos.checked_ilog2().and_then(|log| log.checked_sub(FIRST_OCTAVE)) else { return 0 };
+    let last = OCTAVES.saturating_mul(per_octave);
+    let shift = octave.saturating_add(FIRST_OCTAVE).saturating_sub(16);
+    let fraction = (nanos >> shift) & 0xffff;
+    let within = u32::try_from(fraction.saturating_mul(u64::from(per_octave)) >> 16).unwrap_or(0);
+    octave.saturating_mul(per_octave).saturating_add(within).saturating_add(1).min(last) as usize
+}
+
+/// The duration reported for a bucket: the harmonic mean of its edges.
+fn representative(bucket: u32, per_octave: u32) -> u64 {
+    let Some(index) = bucket.checked_sub(1) else { return 1 << FIRST_OCTAVE };
+    let octave = index.checked_div(per_octave).unwrap_or(0);
+    let lower = u64::from(per_octave.saturating_add(index.checked_rem(per_octave).unwrap_or(0)));
+    let upper = lower.saturating_add(1);
+    let numerator = (2_u64 << (FIRST_OCTAVE.saturating_add(octave) & 63)).saturating_mul(lower).saturating_mul(upper);
+    let denominator = u64::from(per_octave).saturating_mul(lower.saturating_add(upper));
+    numerator.checked_div(denominator).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: u64 = 3_600_000_000_000;
+
+    fn exact(values: &mut [u64], per_mille: u64) -> u64 {
+        values.sort_unstable();
+        let rank = (values.len() as u64 * per_mille).div_ceil(1_000).max(1);
+        values[usize::try_from(rank - 1).unwrap()]
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_stay_within_the_stated_error(
+            mut values in prop::collection::vec(1_000_000..=HOUR, 1..400),
+            spread in 0_u32..22,
+            per_mille in prop::sample::select(&[500_u64, 990]),
+        ) {
+            for value in &mut values {
+                *value = (*value >> spread).max(1_000_000);
+            }
+            for (buckets, allowed) in [(DEFAULT_BUCKETS, 0.04), (COMPACT_BUCKETS, 0.13)] {
+                let mut sketch = Sketch::new(buckets);
+                for (index, value) in values.iter().enumerate() {
+                    if index == values.len() / 2 {
+                        sketch.turn();
+                    }
+                    sketch.insert(*value);
+                }
+                let got = sketch.quantile(per_mille).unwrap();
+                let want = exact(&mut values.clone(), per_mille);
+                let error = (got as f64 - want as f64).abs() / want as f64;
+                prop_assert!(error <= allowed, "{got} against {want}: {error} > {allowed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_bucket_keeps_the_proportions() {
+        let mut sketch = Sketch::new(DEFAULT_BUCKETS);
+        for index in 0..1_000_000_u64 {
+            sketch.insert(if index % 100 < 97 { 10_000_000 } else { 1_000_000_000 });
+        }
+        let (p50, p99) = (sketch.quantile(500).unwrap(), sketch.quantile(990).unwrap());
+        approx::assert_relative_eq!(p50 as f64, 1e7, max_relative = 0.04);
+        approx::assert_relative_eq!(p99 as f64, 1e9, max_relative = 0.04);
+        assert_eq!(sketch.quantile(960).unwrap(), p50);
+    }
+
+    #[test]
+    fn extremes_have_a_bucket_and_two_turns_forget() {
+        let mut sketch = Sketch::new(COMPACT_BUCKETS);
+        assert_eq!(sketch.quantile(990), None);
+        for value in [0, 1, u64::MAX] {
+            sketch.insert(value);
+        }
+        assert_eq!(sketch.quantile(0), Some(1 << FIRST_OCTAVE));
+        assert!(sketch.quantile(1_000).unwrap() > HOUR);
+        sketch.turn();
+        assert!(sketch.quantile(500).is_some());
+        sketch.turn();
+        assert_eq!(sketch.quantile(500), None);
+    }
+
+    #[test]
+    fn buckets_and_representatives_agree() {
+        for per_octave in [DEFAULT_BUCKETS, COMPACT_BUCKETS] {
+            let indices: Vec<_> = (1..=OCTAVES * per_octave).collect();
+            for index in indices {
+                assert_eq!(bucket(representative(index, per_octave), per_octave), index as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What the requests' waits and services say, over one sliding window of slices.
+//!
+//! - **Exceedance**: per slice, how many sojourns were seen and how many above the target. `p99 > target` is exactly
+//!   `over × 100 > n` (nearest rank): no quantile, no error, and it merges by addition.
+//! - **Trend**: the window is cut in two halves. The sojourn is *rising* if the newer half's mean exceeds the older
+//!   half's by more than an eighth, or if p99 exceeds its target: a sojourn pinned above its target has risen and not
+//!   come back. An eighth is twice the edge error of a window of twelve slices.
+//! - **Quantiles** come from the [`sketch`](super::sketch), for people; the minimum is exact.
+
+use super::rate::{SLICES, following};
+use super::sketch::Sketch;
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Slice {
+    sojourns: u32,
+    over_target: u32,
+    sojourn_sum: u64,
+    sojourn_min: u64,
+    services: u32,
+    service_sum: u64,
+}
+
+/// Sums over some slices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) sojourns: u64,
+    over_target: u64,
+    sojourn_sum: u64,
+    newer_sojourns: u64,
+    newer_sum: u64,
+    pub(crate) sojourn_min: Option<u64>,
+    services: u64,
+    service_sum: u64,
+}
+
+impl Totals {
+    /// Whether the 99th percentile exceeds the target, exactly; `None` without a sojourn.
+    pub(crate) const fn p99_over_target(&self) -> Option<bool> {
+        if self.sojourns == 0 { None } else { Some(self.over_target.saturating_mul(100) > self.sojourns) }
+    }
+
+    /// Whether the sojourn is rising, as defined above; `None` without a sojourn.
+    pub(crate) fn rising(&self) -> Option<bool> {
+        let older_sojourns = self.sojourns.saturating_sub(self.newer_sojourns);
+        let older_sum = self.sojourn_sum.saturating_sub(self.newer_sum);
+        let both = self.newer_sojourns > 0 && older_sojourns > 0;
+        // newer_sum / newer > 9/8 × older_sum / older, without division
+        let left = u128::from(self.newer_sum).saturating_mul(u128::from(older_sojourns)).saturating_mul(8);
+        let right = u128::from(older_sum).saturating_mul(u128::from(self.newer_sojourns)).saturating_mul(9);
+        self.p99_over_target().map(|over| over || (both && left > right))
+    }
+
+    /// The mean sojourn in nanoseconds.
+    pub(crate) const fn sojourn_mean(&self) -> Option<u64> {
+        self.sojourn_sum.checked_div(self.sojourns)
+    }
+
+    /// The mean service time in nanoseconds.
+    pub(crate) const fn service_mean(&self) -> Option<u64> {
+        self.service_sum.checked_div(self.services)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SojournWindow {
+    slice: u64,
+    slices: [Slice; SLICES],
+    open: usize,
+    open_start: Timestamp,
+    /// Samples in the window, so that an empty one is recognised at once.
+    samples: u64,
+    sketch: Sketch,
+}
+
+impl SojournWindow {
+    pub(crate) fn new(origin: Timestamp, slice: u64, buckets_per_octave: u32) -> Self {
+        Self {
+            slice,
+            slices: [Slice::default(); SLICES],
+            open: 0,
+            open_start: origin,
+            samples: 0,
+            sketch: Sketch::new(buckets_per_octave),
+        }
+    }
+
+    /// A request waited `nanos`; `target` is the sojourn that counts as too long.
+    pub(crate) fn sojourn(&mut self, nanos: u64, target: u64) {
+        self.sketch.insert(nanos);
+        self.samples = self.samples.saturating_add(1);
+        if let Some(slice) = self.slices.get_mut(self.open) {
+            slice.sojourn_min = if slice.sojourns == 0 { nanos } else { slice.sojourn_min.min(nanos) };
+            slice.sojourns = slice.sojourns.saturating_add(1);
+            slice.over_target = slice.over_target.saturating_add(u32::from(nanos > target));
+            slice.sojourn_sum = slice.sojourn_sum.saturating_add(nanos);
+        }
+    }
+
+    /// A request was served in `nanos`.
+    pub(crate) fn service(&mut self, nanos: u64) {
+        self.samples = self.samples.saturating_add(1);
+        if let Some(slice) = self.slices.get_mut(self.open) {
+            slice.services = slice.services.saturating_add(1);
+            slice.service_sum = slice.service_sum.saturating_add(nanos);
+        }
+    }
+
+    /// Moves the window to `now`.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        let ended = now.since(self.open_start).checked_div(self.slice).unwrap_or(0);
+        if ended == 0 {
+            return;
+        }
+        self.open_start = self.open_start.plus(ended.saturating_mul(self.slice));
+        if ended >= SLICES as u64 {
+            self.slices = [Slice::default(); SLICES];
+            self.samples = 0;
+            self.sketch.clear();
+            return;
+        }
+        for _ in 0..ended {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.open = following(self.open);
+        if let Some(slice) = self.slices.get_mut(self.open) {
+            let leaving = u64::from(slice.sojourns).saturating_add(u64::from(slice.services));
+            self.samples = self.samples.saturating_sub(leaving);
+            *slice = Slice::default();
+        }
+        if self.open == 0 || self.open == SLICES / 2 {
+            self.sketch.turn();
+        }
+    }
+
+    /// When the window may next change by time alone.
+    pub(crate) const fn next_change(&self) -> Option<Timestamp> {
+        if self.samples == 0 { None } else { Some(self.open_start.plus(self.slice)) }
+    }
+
+    /// The window's sums.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        if self.samples == 0 {
+            return totals;
+        }
+        for (position, slice) in self.slices.iter().enumerate() {
+            let age = self.open.checked_sub(position).unwrap_or_else(|| {
+                self.open.saturating_add(SLICES).saturating_sub(position)
+            });
+            let sojourns = u64::from(slice.sojourns);
+            totals.sojourns = totals.sojourns.saturating_add(sojourns);
+            totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));
+            totals.sojourn_sum = totals.sojourn_sum.saturating_add(slice.sojourn_sum);
+            if age < SLICES / 2 {
+                totals.newer_sojourns = totals.newer_sojourns.saturating_add(sojourns);
+                totals.newer_sum = totals.newer_sum.saturating_add(slice.sojourn_sum);
+            }
+            if slice.sojourns > 0 {
+                let least = totals.sojourn_min.map_or(slice.sojourn_min, |min| min.min(slice.sojourn_min));
+                totals.sojourn_min = Some(least);
+            }
+            totals.services = totals.services.saturating_add(u64::from(slice.services));
+            totals.service_sum = totals.service_sum.saturating_add(slice.service_sum);
+        }
+        totals
+    }
+
+    /// The sojourn's quantile from the sketch, in nanoseconds.
+    pub(crate) fn quantile(&self, per_mille: u64) -> Option<u64> {
+        self.sketch.quantile(per_mille)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MILLI: u64 = 1_000_000;
+    const SLICE: u64 = 5_000 * MILLI;
+
+    fn window() -> SojournWindow {
+        SojournWindow::new(Timestamp::ORIGIN, SLICE, super::super::sketch::DEFAULT_BUCKETS)
+    }
+
+    proptest! {
+        #[test]
+        fn p99_over_target_is_exact(
+            sojourns in prop::collection::vec((0_u64..20_000, 0_u64..200), 1..500),
+            target in 0_u64..200,
+        ) {
+            let (mut window, mut now) = (window(), 0);
+            let mut kept: Vec<(u64, u64)> = Vec::new();
+            for (gap, sojourn) in sojourns {
+                now += gap / 20;
+                window.advance(Timestamp::from_millis(now));
+                window.sojourn(sojourn * MILLI, target * MILLI);
+                kept.push((now, sojourn));
+            }
+            // The open slice and the eleven before it.
+            let open = now / 5_000;
+            let mut seen: Vec<u64> =
+                kept.iter().filter(|(t, _)| t / 5_000 + 12 > open).map(|(_, sojourn)| *sojourn).collect();
+            seen.sort_unstable();
+            let rank = (seen.len() * 99).div_ceil(100).max(1);
+            let totals = window.totals();
+            prop_assert_eq!(totals.p99_over_target(), Some(seen[rank - 1] > target));
+            prop_assert_eq!(totals.sojourn_min, Some(seen[0] * MILLI));
+        }
+    }
+
+    #[test]
+    fn rising_compares_the_halves_of_the_window() {
+        let (mut falling, mut rising) = (window(), window());
+        for step in 0..12_u64 {
+            let now = Timestamp::from_nanos(step * SLICE);
+            falling.advance(now);
+            rising.advance(now);
+            rising.sojourn((10 + step) * MILLI, 100 * MILLI);
+            falling.sojourn((30 - step) * MILLI, 100 * MILLI);
+        }
+        assert_eq!((rising.totals().rising(), falling.totals().rising()), (Some(true), Some(false)));
+        assert_eq!(window().totals().rising(), None);
+        falling.sojourn(500 * MILLI, 100 * MILLI);
+        assert_eq!(falling.totals().rising(), Some(true), "p99 above its target counts as risen");
+    }
+
+    #[test]
+    fn silence_empties_the_window() {
+        let mut window = window();
+        window.sojourn(MILLI, 0);
+        window.service(7 * MILLI);
+        assert_eq!(window.totals().service_mean(), Some(7 * MILLI));
+        window.advance(Timestamp::from_nanos(12 * SLICE - 1));
+        assert_eq!(window.totals().sojourns, 1);
+        assert_eq!(window.next_change(), Some(Timestamp::from_nanos(12 * SLICE)));
+        window.advance(Timestamp::from_nanos(12 * SLICE));
+        assert_eq!((window.totals(), window.next_change(), window.quantile(990)), (Totals::default(), None, None));
+    }
+}

@@ -1,0 +1,556 @@
+//! Recorded workloads: when requests arrive and how long each holds a slot, read from plain CSV.
+//!
+//! Two formats, told apart by their header; columns may come in any order and others are ignored. Every value is a
+//! non-negative decimal integer, and there is no quoting:
+//!
+//! - **request-level** (`arrival_ms,service_ms`, optionally `pool`): one row per request, sorted by arrival.
+//! - **rate-level** (`t_s,requests`): one row per bucket of constant width, which is the second row's `t_s`. The
+//!   requests of a bucket are spread evenly over it: number `j` (from 0) of `k` arrives at
+//!   `t_s * 1000 + (2 * j + 1) * width_ms / (2 * k)`, in whole milliseconds. That is the smoothest placement there is,
+//!   so bursts inside a bucket are lost.
+
+use core::time::Duration;
+use std::io;
+
+use csv::{ByteRecord, Terminator};
+use thiserror::Error;
+
+use crate::time::Timestamp;
+
+/// One request: its arrival, and how long it holds a slot once started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// When it arrives, measured from the start of the workload's window.
+    pub arrival: Timestamp,
+    /// How long it holds one slot once it has started, without queueing and without cold start. More than zero.
+    pub service: Duration,
+}
+
+/// Requests in order of arrival, and the length of the window in which they arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    name: String,
+    requests: Vec<Request>,
+    duration: Duration,
+}
+
+impl Workload {
+    /// A workload of `requests`, whose window ends with the last arrival. No requests at all is a workload too.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkloadError::UnsortedRequest`] if a request arrives before the one in front of it (equal times are fine);
+    /// [`WorkloadError::ZeroServiceRequest`] if one holds its slot for no time.
+    pub fn from_requests(name: impl Into<String>, requests: Vec<Request>) -> Result<Self, WorkloadError> {
+        let name = name.into();
+        let mut previous = Timestamp::ORIGIN;
+        for (index, &Request { arrival, service }) in requests.iter().enumerate() {
+            if arrival < previous {
+                return Err(WorkloadError::UnsortedRequest { name, index, arrival, previous });
+            }
+            if service.is_zero() {
+                return Err(WorkloadError::ZeroServiceRequest { name, index });
+            }
+            previous = arrival;
+        }
+        Ok(Self { name, requests, duration: previous.saturating_since(Timestamp::ORIGIN) })
+    }
+
+    /// Reads either CSV format, as [the module](self) describes them. `name` is what error messages and
+    /// [`name`](Self::name) call the file. `\r\n` line ends and a UTF-8 byte order mark are fine.
+    ///
+    /// The input is buffered here. Memory grows with the requests kept (24 bytes each) and with the longest line.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use plimsoll::Timestamp;
+    /// use plimsoll::sim::{ReadOptions, Workload};
+    ///
+    /// let csv = "t_s,requests\n0,3\n60,0\n120,1\n";
+    /// let workload = Workload::read("minutes.csv", csv.as_bytes(), &ReadOptions::default())?;
+    /// let arrivals: Vec<_> = workload.requests().iter().map(|request| request.arrival).collect();
+    /// assert_eq!(arrivals, [10, 30, 50, 150].map(Timestamp::from_secs));
+    /// assert_eq!(workload.duration(), Duration::from_secs(180));
+    ///
+    /// let error = Workload::read("bad.csv", "t_s,requests\n0,3\n60,-1\n".as_bytes(), &ReadOptions::default());
+    /// assert!(error.unwrap_err().to_string().starts_with("bad.csv, line 3, column `requests`: found \"-1\""));
+    /// # Ok::<(), plimsoll::sim::WorkloadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any [`WorkloadError`] that names a file or an option. Nothing is skipped, rounded or repaired.
+    pub fn read(name: &str, input: impl io::Read, options: &ReadOptions) -> Result<Self, WorkloadError> {
+        options.check()?;
+        let mut rows = Rows::open(name, input)?;
+        let (requests, duration) = match (rows.has(&ARRIVAL), rows.has(&START)) {
+            (true, true) => return Err(WorkloadError::AmbiguousHeader { file: rows.file(), found: rows.header() }),
+            (true, false) => read_requests(&mut rows, options)?,
+            (false, true) => read_rates(&mut rows, options)?,
+            (false, false) => return Err(WorkloadError::UnknownHeader { file: rows.file(), found: rows.header() }),
+        };
+        Ok(Self { name: name.into(), requests, duration })
+    }
+
+    /// What the workload was called when it was made.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The requests, sorted by arrival.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// The length of the window, which starts at [`Timestamp::ORIGIN`]. It ends with the last arrival; for a
+    /// rate-level file with the last bucket; with a [pool](ReadOptions::with_pool) with the last arrival of any pool.
+    #[must_use]
+    pub const fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// All service time divided by the duration: the mean number of slots that an infinitely elastic pool would keep
+    /// busy. Zero if the window has no length. Takes time proportional to the number of requests.
+    #[must_use]
+    pub fn offered_load(&self) -> f64 {
+        let work = self.requests.iter().fold(Duration::ZERO, |sum, request| sum.saturating_add(request.service));
+        if self.duration.is_zero() { 0.0 } else { work.div_duration_f64(self.duration) }
+    }
+}
+
+/// How to read a workload. The default reads request-level files as they are, and gives each request of a rate-level
+/// file 20 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    service: Duration,
+    divide_by: u64,
+    pool: Option<u32>,
+    max_requests: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { service: Duration::from_millis(20), divide_by: 1, pool: None, max_requests: 50_000_000 }
+    }
+}
+
+impl ReadOptions {
+    /// Service time of every request of a rate-level file, which has none of its own. Default 20 ms, about a static
+    /// web request; more than zero. Request-level files ignore it.
+    #[must_use]
+    pub const fn with_service(self, service: Duration) -> Self {
+        Self { service, ..self }
+    }
+
+    /// Divides the counts of a rate-level file, for a small simulation of a busy site. What a division leaves over is
+    /// carried into the next bucket, so the total is divided too. Default 1, at least 1; request-level files accept
+    /// only 1.
+    #[must_use]
+    pub const fn with_divide_by(self, divide_by: u64) -> Self {
+        Self { divide_by, ..self }
+    }
+
+    /// Keeps only the requests of this `pool` of a request-level file. Default: all, and no such column is needed. The
+    /// window stays that of the whole file, so that pools can be compared and their offered loads added.
+    #[must_use]
+    pub const fn with_pool(self, pool: u32) -> Self {
+        Self { pool: Some(pool), ..self }
+    }
+
+    /// Refuses files that would need more requests than this in memory, at 24 bytes each. Default 50 million (1.2 GB).
+    #[must_use]
+    pub const fn with_max_requests(self, max_requests: usize) -> Self {
+        Self { max_requests, ..self }
+    }
+
+    const fn check(&self) -> Result<(), WorkloadError> {
+        if self.divide_by == 0 {
+            return Err(WorkloadError::ZeroOption { option: "divide_by" });
+        }
+        if self.service.is_zero() {
+            return Err(WorkloadError::ZeroOption { option: "service" });
+        }
+        Ok(())
+    }
+}
+
+/// Why a workload was refused. Each message says where, what was found, what was expected, and what to do.
+///
+/// Lines count from 1, the header included. `file` is the name given to [`Workload::read`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the fields are the parts of the message beside them")]
+pub enum WorkloadError {
+    /// The input could not be read; see the source.
+    #[error("{file}: reading failed after line {line}; check that the file is there and readable")]
+    Io { file: String, line: u64, source: io::Error },
+    /// The input holds nothing.
+    #[error("{file}: the file is empty; line 1 must be a header with `arrival_ms,service_ms` or `t_s,requests`")]
+    Empty { file: String },
+    /// There is a header and nothing else.
+    #[error("{file}: found a header on line 1 but no rows; add one row per request or bucket")]
+    NoRows { file: String },
+    /// The header is of neither format.
+    #[error(
+        "{file}, line 1: found {found:?}, expected a header with column `arrival_ms` (one row per request) or column \
+        `t_s` (one row per bucket); name the columns as written here"
+    )]
+    UnknownHeader { file: String, found: String },
+    /// The header lacks a column.
+    #[error("{file}, line 1: column `{column}` is missing, found {found:?}; name it in the header as written here")]
+    MissingColumn { file: String, column: &'static str, found: String },
+    /// The header has a column twice.
+    #[error("{file}, line 1: column `{column}` is there twice, found {found:?}; rename or remove one of them")]
+    DuplicateColumn { file: String, column: &'static str, found: String },
+    /// The header is of both formats.
+    #[error(
+        "{file}, line 1: found both column `arrival_ms` and column `t_s` in {found:?}, expected one of them; \
+        rename `t_s` if each row is a request, `arrival_ms` if each row is a bucket"
+    )]
+    AmbiguousHeader { file: String, found: String },
+    /// A line has nothing on it.
+    #[error("{file}, line {line}: found a blank line, expected a row; remove it")]
+    BlankLine { file: String, line: u64 },
+    /// A row has more or fewer fields than the header.
+    #[error(
+        "{file}, line {line}: found {found} fields, expected {expected} as in the header; \
+        complete the row, and write no commas inside a field (there is no quoting)"
+    )]
+    FieldCount { file: String, line: u64, found: usize, expected: usize },
+    /// A value is not a non-negative integer.
+    #[error(
+        "{file}, line {line}, column `{column}`: found {found:?}, expected {expected}; \
+        write digits only, without sign, point, spaces or quotes"
+    )]
+    MalformedValue { file: String, line: u64, column: &'static str, found: String, expected: &'static str },
+    /// A value is larger than its column can hold.
+    #[error("{file}, line {line}, column `{column}`: found {found}, expected at most {max}; check the column's unit")]
+    OutOfRange { file: String, line: u64, column: &'static str, found: String, max: u64 },
+    /// A row lies before the one above it, or a bucket at the same time.
+    #[error(
+        "{file}, line {line}, column `{column}`: found {found} after {previous}, expected rows in order of time; \
+        sort the rows by `{column}`, and let each bucket be there once"
+    )]
+    Unsorted { file: String, line: u64, column: &'static str, found: u64, previous: u64 },
+    /// A bucket is not where the first two put it.
+    #[error(
+        "{file}, line {line}, column `t_s`: found {found}, expected {expected}, because buckets start at 0 and are all \
+        as wide as the second row's `t_s`; write empty buckets as 0 requests, and shift the times if the first is not 0"
+    )]
+    IrregularBucket { file: String, line: u64, found: u64, expected: u64 },
+    /// There is only one bucket, so nothing says how wide it is.
+    #[error(
+        "{file}, line {line}, column `t_s`: found only this bucket, expected at least two, because the second row's \
+        `t_s` is the bucket width; add the next bucket, with 0 requests if there were none"
+    )]
+    SingleBucket { file: String, line: u64 },
+    /// A request of a file holds its slot for no time.
+    #[error(
+        "{file}, line {line}, column `service_ms`: found 0, expected at least 1; \
+        round short services up to 1, or drop the row"
+    )]
+    ZeroService { file: String, line: u64 },
+    /// No request belongs to the pool asked for.
+    #[error("{file}, column `pool`: found no row with {pool}, which `ReadOptions::with_pool` asks for; choose another")]
+    EmptyPool { file: String, pool: u32 },
+    /// There are more requests than allowed.
+    #[error(
+        "{file}, line {line}: this row takes the workload past {limit} requests, the most that is allowed; shorten the \
+        file, divide a rate-level file with `ReadOptions::with_divide_by`, or allow more with \
+        `ReadOptions::with_max_requests`"
+    )]
+    TooManyRequests { file: String, line: u64, limit: usize },
+    /// The requests are allowed but do not fit in memory.
+    #[error(
+        "{file}: there is no memory for its {requests} requests; shorten the file, or divide a rate-level file with \
+        `ReadOptions::with_divide_by`"
+    )]
+    OutOfMemory { file: String, requests: usize },
+    /// An option is set that has no meaning for the file's format.
+    #[error(
+        "{file}, line 1: `ReadOptions::with_{option}` is for {expected} files, found a {found} header; leave it out"
+    )]
+    OptionMismatch { file: String, option: &'static str, expected: &'static str, found: &'static str },
+    /// An option is zero.
+    #[error("`ReadOptions::with_{option}`: found 0, expected more than zero; leave it out for the default")]
+    ZeroOption { option: &'static str },
+    /// A request given to [`Workload::from_requests`] arrives before the one in front of it.
+    #[error(
+        "{name}: request {index} (from 0) arrives at {arrival} s, the one in front of it at {previous} s; \
+        sort the requests by arrival"
+    )]
+    UnsortedRequest { name: String, index: usize, arrival: Timestamp, previous: Timestamp },
+    /// A request given to [`Workload::from_requests`] holds its slot for no time.
+    #[error("{name}: request {index} (from 0) has a service of 0, expected more; give it at least a nanosecond")]
+    ZeroServiceRequest { name: String, index: usize },
+}
+
+fn read_requests(
+    rows: &mut Rows<'_, impl io::Read>,
+    options: &ReadOptions,
+) -> Result<(Vec<Request>, Duration), WorkloadError> {
+    if options.divide_by != 1 {
+        return Err(rows.mismatch("divide_by", RATE_LEVEL, REQUEST_LEVEL));
+    }
+    let (arrival, service) = (rows.find(&ARRIVAL)?, rows.find(&SERVICE)?);
+    let pool = options.pool.map(|pool| rows.find(&POOL).map(|column| (column, pool))).transpose()?;
+    let mut requests = Vec::new();
+    let mut end = 0;
+    while rows.advance()? {
+        let at = rows.number(arrival)?;
+        let millis = rows.number(service)?;
+        if at < end {
+            return Err(rows.unsorted(&ARRIVAL, at, end));
+        }
+        if millis == 0 {
+            return Err(WorkloadError::ZeroService { file: rows.file(), line: rows.line });
+        }
+        end = at;
+        if let Some((column, pool)) = pool {
+            if rows.number(column)? != u64::from(pool) {
+                continue;
+            }
+        }
+        if requests.len() >= options.max_requests {
+            return Err(rows.too_many(options.max_requests));
+        }
+        requests.push(Request { arrival: Timestamp::from_millis(at), service: Duration::from_millis(millis) });
+    }
+    match options.pool {
+        _ if rows.line == HEADER_LINE => Err(WorkloadError::NoRows { file: rows.file() }),
+        Some(pool) if requests.is_empty() => Err(WorkloadError::EmptyPool { file: rows.file(), pool }),
+        _ => Ok((requests, Duration::from_millis(end))),
+    }
+}
+
+/// Reads all counts before it makes the first request, so that a refused file costs no more than its own size.
+fn read_rates(
+    rows: &mut Rows<'_, impl io::Read>,
+    options: &ReadOptions,
+) -> Result<(Vec<Request>, Duration), WorkloadError> {
+    if options.pool.is_some() {
+        return Err(rows.mismatch("pool", REQUEST_LEVEL, RATE_LEVEL));
+    }
+    let (start, requests) = (rows.find(&START)?, rows.find(&REQUESTS)?);
+    let mut counts = Vec::new();
+    let (mut previous, mut width) = (None::<u64>, None);
+    let (mut carried, mut total) = (0, 0_usize);
+    while rows.advance()? {
+        let at = rows.number(start)?;
+        let expected = match previous {
+            None => 0,
+            Some(previous) if at <= previous => return Err(rows.unsorted(&START, at, previous)),
+            Some(previous) => previous.saturating_add(*width.get_or_insert(at)),
+        };
+        if at != expected {
+            return Err(WorkloadError::IrregularBucket { file: rows.file(), line: rows.line, found: at, expected });
+        }
+        let max = MAX_SECS.saturating_sub(width.unwrap_or(0));
+        if at > max {
+            return Err(rows.out_of_range(&START, at.to_string(), max));
+        }
+        previous = Some(at);
+
+        let (count, left) = divide(rows.number(requests)?, carried, options.divide_by);
+        carried = left;
+        let sum = usize::try_from(count).ok().and_then(|count| total.checked_add(count));
+        total = sum.filter(|&sum| sum <= options.max_requests).ok_or_else(|| rows.too_many(options.max_requests))?;
+        counts.push(count);
+    }
+    match (previous, width) {
+        (None, _) => Err(WorkloadError::NoRows { file: rows.file() }),
+        (Some(_), None) => Err(WorkloadError::SingleBucket { file: rows.file(), line: rows.line }),
+        (Some(last), Some(width)) => {
+            let mut requests = Vec::new();
+            let reserved = requests.try_reserve_exact(total);
+            reserved.map_err(|_| WorkloadError::OutOfMemory { file: rows.file(), requests: total })?;
+            let arrivals = place(&counts, width.saturating_mul(1_000)).map(Timestamp::from_millis);
+            requests.extend(arrivals.map(|arrival| Request { arrival, service: options.service }));
+            Ok((requests, Duration::from_secs(last.saturating_add(width))))
+        }
+    }
+}
+
+/// `(carried + count) / by` and what is left over, which is less than `by`.
+fn divide(count: u64, carried: u64, by: u64) -> (u64, u64) {
+    let sum = u128::from(count).saturating_add(u128::from(carried));
+    let part = |value: Option<u128>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
+    (part(sum.checked_div(u128::from(by))), part(sum.checked_rem(u128::from(by))))
+}
+
+/// Arrivals in milliseconds, by the rule of the module's documentation.
+fn place(counts: &[u64], width_ms: u64) -> impl Iterator<Item = u64> {
+    let starts = (0_u64..).map(move |bucket| bucket.saturating_mul(width_ms));
+    starts.zip(counts).flat_map(move |(start_ms, &count)| {
+        (0..count).filter_map(move |number| {
+            let odd = u128::from(number).saturating_mul(2).saturating_add(1);
+            let offset = odd.saturating_mul(u128::from(width_ms)).checked_div(u128::from(count).saturating_mul(2))?;
+            u64::try_from(offset).ok()?.checked_add(start_ms)
+        })
+    })
+}
+
+/// The rows of one file, each with its line and as many fields as the header.
+struct Rows<'a, R> {
+    file: &'a str,
+    csv: csv::Reader<io::Chain<R, &'static [u8]>>,
+    header: Vec<String>,
+    record: ByteRecord,
+    /// Line of `record`.
+    line: u64,
+}
+
+impl<'a, R: io::Read> Rows<'a, R> {
+    fn open(file: &'a str, input: R) -> Result<Self, WorkloadError> {
+        let mut builder = csv::ReaderBuilder::new();
+        // Only `\n` ends a line: the reader miscounts the lines of `\r\n` files. `field` takes the `\r` off.
+        builder.has_headers(false).flexible(true).quoting(false).terminator(Terminator::Any(b'\n'));
+        // With a line end after the last row, `advance` can tell a blank line from a missing line end.
+        let csv = builder.from_reader(input.chain(b"\n".as_slice()));
+        let mut rows = Self { file, csv, header: Vec::new(), record: ByteRecord::new(), line: 0 };
+        if !rows.read_line()? {
+            return Err(WorkloadError::Empty { file: rows.file() });
+        }
+        // The reader takes a byte order mark off only if its first read returns all of it.
+        let name =
+            |index| String::from_utf8_lossy(field(&rows.record, index)).trim_start_matches('\u{feff}').to_owned();
+        rows.header = (0..rows.record.len()).map(name).collect();
+        Ok(rows)
+    }
+
+    /// Moves to the next row; `false` at the end.
+    fn advance(&mut self) -> Result<bool, WorkloadError> {
+        if !self.read_line()? {
+            return Ok(false);
+        }
+        let (found, expected) = (self.record.len(), self.header.len());
+        if found != expected {
+            return Err(WorkloadError::FieldCount { file: self.file(), line: self.line, found, expected });
+        }
+        Ok(true)
+    }
+
+    fn read_line(&mut self) -> Result<bool, WorkloadError> {
+        let read = self.csv.read_byte_record(&mut self.record);
+        let more = read.map_err(|error| WorkloadError::Io {
+            file: self.file(),
+            line: self.line,
+            source: match error.into_kind() {
+                csv::ErrorKind::Io(error) => error,
+                other => io::Error::other(format!("{other:?}")),
+            },
+        })?;
+        if !more && self.line == 0 {
+            return Ok(false);
+        }
+        // The reader skips blank lines without a word, but it counts them.
+        let line = self.line.saturating_add(1);
+        let blank = self.csv.position().line().saturating_sub(line) > 1;
+        if blank || (more && self.record.as_slice() == b"\r") {
+            return Err(WorkloadError::BlankLine { file: self.file(), line });
+        }
+        if more {
+            self.line = line;
+        }
+        Ok(more)
+    }
+
+    /// Position of a column that may be there once at most.
+    fn position(&self, column: &Column) -> Result<Option<usize>, WorkloadError> {
+        let first = self.header.iter().position(|name| name == column.name);
+        if first != self.header.iter().rposition(|name| name == column.name) {
+            let (file, found) = (self.file(), self.header());
+            return Err(WorkloadError::DuplicateColumn { file, column: column.name, found });
+        }
+        Ok(first)
+    }
+
+    fn has(&self, column: &Column) -> bool {
+        !matches!(self.position(column), Ok(None))
+    }
+
+    fn find(&self, column: &'static Column) -> Result<(&'static Column, usize), WorkloadError> {
+        let missing = || WorkloadError::MissingColumn { file: self.file(), column: column.name, found: self.header() };
+        self.position(column)?.map(|index| (column, index)).ok_or_else(missing)
+    }
+
+    fn number(&self, (column, index): (&'static Column, usize)) -> Result<u64, WorkloadError> {
+        let found = field(&self.record, index);
+        if found.is_empty() || !found.iter().all(u8::is_ascii_digit) {
+            return Err(WorkloadError::MalformedValue {
+                file: self.file(),
+                line: self.line,
+                column: column.name,
+                found: excerpt(found),
+                expected: column.expected,
+            });
+        }
+        let value = core::str::from_utf8(found).ok().and_then(|digits| digits.parse().ok());
+        value.filter(|&value| value <= column.max).ok_or_else(|| self.out_of_range(column, excerpt(found), column.max))
+    }
+
+    fn file(&self) -> String {
+        self.file.into()
+    }
+
+    fn header(&self) -> String {
+        excerpt(self.header.join(",").as_bytes())
+    }
+
+    fn mismatch(&self, option: &'static str, expected: &'static str, found: &'static str) -> WorkloadError {
+        WorkloadError::OptionMismatch { file: self.file(), option, expected, found }
+    }
+
+    fn unsorted(&self, column: &Column, found: u64, previous: u64) -> WorkloadError {
+        WorkloadError::Unsorted { file: self.file(), line: self.line, column: column.name, found, previous }
+    }
+
+    fn out_of_range(&self, column: &Column, found: String, max: u64) -> WorkloadError {
+        WorkloadError::OutOfRange { file: self.file(), line: self.line, column: column.name, found, max }
+    }
+
+    fn too_many(&self, limit: usize) -> WorkloadError {
+        WorkloadError::TooManyRequests { file: self.file(), line: self.line, limit }
+    }
+}
+
+/// A field without the `\r` at the end of a line.
+fn field(record: &ByteRecord, index: usize) -> &[u8] {
+    let field = record.get(index).unwrap_or_default();
+    let last = index.saturating_add(1) == record.len();
+    if last { field.strip_suffix(b"\r").unwrap_or(field) } else { field }
+}
+
+/// As much of a value as fits in a message.
+fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes.get(..EXCERPT).unwrap_or(bytes));
+    if bytes.len() > EXCERPT { format!("{text}…") } else { text.into_owned() }
+}
+
+struct Column {
+    name: &'static str,
+    expected: &'static str,
+    max: u64,
+}
+
+static ARRIVAL: Column =
+    Column { name: "arrival_ms", expected: "a whole number of milliseconds since the start", max: MAX_MILLIS };
+static SERVICE: Column =
+    Column { name: "service_ms", expected: "a whole number of milliseconds, at least 1", max: MAX_MILLIS };
+static POOL: Column = Column { name: "pool", expected: "a whole number that names a pool", max: u32::MAX as u64 };
+static START: Column = Column { name: "t_s", expected: "a whole number of seconds since the start", max: MAX_SECS };
+static REQUESTS: Column = Column { name: "requests", expected: "a whole number of requests", max: u64::MAX };
+
+const REQUEST_LEVEL: &str = "request-level";
+const RATE_LEVEL: &str = "rate-level";
+const HEADER_LINE: u64 = 1;
+/// The longest value or header quoted in a message, in bytes.
+const EXCERPT: usize = 60;
+/// A [`Timestamp`] counts nanoseconds in 64 bits: 584 years.
+const MAX_MILLIS: u64 = u64::MAX / 1_000_000;
+const MAX_SECS: u64 = u64::MAX / 1_000_000_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The status: what the dashboards of both products show, and what an operator asks next.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Explanation;
+use crate::observation::{FailureCause, WorkerId};
+use crate::signal::Signals;
+use crate::time::Timestamp;
+
+/// Everything at a glance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The instant it speaks of.
+    pub at: Timestamp,
+    /// How many workers there should be.
+    pub desired: u32,
+    /// How many are ready or on their way.
+    pub committed: u32,
+    /// Replicas by state.
+    pub replicas: Replicas,
+    /// QPS per replica, sojourn p99, request latency, queue depth, utilisation and the rest.
+    pub signals: Signals,
+    /// Mean request latency: sojourn and service.
+    pub request_latency: Option<Duration>,
+    /// Waits that are running, and when they end.
+    pub timers: Timers,
+    /// Starts that have been measured.
+    pub starts: Starts,
+    /// Requests that `CoDel` has marked.
+    pub codel_marks: u64,
+    /// Replicas whose own queue stands out: twice the service's mean sojourn and above the target.
+    pub standing_out: Vec<WorkerId>,
+    /// What was wrong with the input.
+    pub input: InputCounts,
+    /// Failed workers and orders, and the last cause.
+    pub failures: u64,
+    /// The cause of the last failure.
+    pub last_failure: Option<FailureCause>,
+}
+
+/// Replicas by state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Replicas {
+    /// Ready, idle or busy.
+    pub ready: u32,
+    /// Ready and idle, if that is known.
+    pub idle: Option<u32>,
+    /// Ordered and not ready yet.
+    pub starting: u32,
+    /// Finishing what they have.
+    pub draining: u32,
+    /// Stopped, loaded.
+    pub standby: u32,
+    /// Ordered, and not yet seen by any observation.
+    pub ordered: u32,
+}
+
+/// Waits that are running, by the instant at which they end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Timers {
+    /// More workers are wanted, and this is when the up delay allows the first.
+    pub up: Option<Timestamp>,
+    /// Fewer are wanted, and this is when the down delay allows the first to go.
+    pub down: Option<Timestamp>,
+    /// No request is in the system, and this is when the last worker may go.
+    pub to_zero: Option<Timestamp>,
+    /// The next idle timeout or drain deadline of a worker.
+    pub worker: Option<Timestamp>,
+    /// When a command that no observation has confirmed counts as lost.
+    pub order: Option<Timestamp>,
+}
+
+/// Starts that have been measured from order to readiness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Starts {
+    /// Cold starts.
+    pub cold: u64,
+    /// Their mean.
+    pub cold_mean: Option<Duration>,
+    /// Starts from standby (flash boot).
+    pub warm: u64,
+    /// Their mean.
+    pub warm_mean: Option<Duration>,
+}
+
+/// What was wrong with the input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InputCounts {
+    /// Observations taken in.
+    pub accepted: u64,
+    /// Observations refused; they changed nothing.
+    pub rejected: u64,
+    /// Time stamps before the last one; they counted as the last one.
+    pub clock_regressions: u64,
+    /// Facts that contradict what was known (more requests left a queue than came) and were clamped.
+    pub contradictions: u64,
+}
+
+/// The last scaling events, each with the metrics that triggered it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct EventLog {
+    events: VecDeque<Explanation>,
+    capacity: usize,
+}
+
+impl EventLog {
+    pub(crate) fn new(capacity: u16) -> Self {
+        Self { events: VecDeque::with_capacity(usize::from(capacity)), capacity: usize::from(capacity) }
+    }
+
+    pub(crate) fn push(&mut self, event: Explanation) {
+        if self.capacity == 0 {
+            return;
+        }
+        if self.events.len() == self.capacity {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
+        self.events.iter()
+    }
+}

@@ -1,0 +1,220 @@
+//! Fixed-point quantities: the only file in which a floating-point number meets the state machine.
+//!
+//! Rates are kept in millionths of a request per second and shares in millionths, so that state compares, hashes and
+//! survives JSON exactly, and every target computes the same bits.
+#![expect(clippy::float_arithmetic, reason = "the door through which floats enter and leave; nothing behind it uses them")]
+
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// One request, in the unit in which request mass and rates are counted.
+pub(crate) const MICRO: u64 = 1_000_000;
+
+/// A rate in requests per second, held as whole millionths: 0 to 1 billion requests per second.
+///
+/// ```
+/// use plimsoll::Rate;
+/// assert_eq!(Rate::per_second(2.5).unwrap().to_string(), "2.5");
+/// assert!(Rate::per_second(f64::NAN).is_err());
+/// assert!(Rate::per_second(-1.0).is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Rate(u64);
+
+/// A number that is no rate: negative, not finite, or above a billion requests per second.
+#[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
+#[error("{value} is no rate: give requests per second between 0 and 1e9")]
+pub struct NotARate {
+    /// The number as it was given.
+    pub value: f64,
+}
+
+impl Rate {
+    /// No requests.
+    pub const ZERO: Self = Self(0);
+    const MAX_PER_SECOND: f64 = 1e9;
+
+    /// `value` requests per second, rounded to the nearest millionth.
+    ///
+    /// # Errors
+    /// If `value` is negative, not finite or above 1e9.
+    pub fn per_second(value: f64) -> Result<Self, NotARate> {
+        if value.is_finite() && (0.0..=Self::MAX_PER_SECOND).contains(&value) {
+            Ok(Self(millionths(value)))
+        } else {
+            Err(NotARate { value })
+        }
+    }
+
+    /// A rate of so many millionths of a request per second.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Millionths of a request per second.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Requests per second, for display.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        to_f64(self.0)
+    }
+}
+
+impl fmt::Display for Rate {
+    /// Requests per second with at most two decimals.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hundredths(f, self.0.saturating_add(5_000) / 10_000)
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % MICRO == 0 {
+            serializer.serialize_u64(self.0 / MICRO)
+        } else {
+            serializer.serialize_f64(self.as_f64())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::per_second(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// A share between 0 and 1, held as whole millionths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Share(u32);
+
+/// A number that is no share: negative, above one or not a number.
+#[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
+#[error("{value} is no share: give a number between 0 and 1, such as 0.1 for 10 %")]
+pub struct NotAShare {
+    /// The number as it was given.
+    pub value: f64,
+}
+
+impl Share {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// `value` of one, rounded to the nearest millionth.
+    ///
+    /// # Errors
+    /// If `value` is not between 0 and 1.
+    pub fn new(value: f64) -> Result<Self, NotAShare> {
+        if (0.0..=1.0).contains(&value) {
+            u32::try_from(millionths(value)).map(Self).map_err(|_| NotAShare { value })
+        } else {
+            Err(NotAShare { value })
+        }
+    }
+
+    /// `numerator / denominator`, at most one; `None` for an empty denominator.
+    pub(crate) fn of(numerator: u64, denominator: u64) -> Option<Self> {
+        let parts = u128::from(numerator).saturating_mul(u128::from(MICRO)).checked_div(u128::from(denominator))?;
+        Some(Self(u32::try_from(parts).unwrap_or(u32::MAX).min(1_000_000)))
+    }
+
+    /// Millionths.
+    #[must_use]
+    pub const fn as_micros(self) -> u32 {
+        self.0
+    }
+
+    /// The share as a number between 0 and 1, for display.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        to_f64(u64::from(self.0))
+    }
+
+    /// This share of `whole`, rounded down.
+    pub(crate) fn of_count(self, whole: u32) -> u32 {
+        let parts = u64::from(whole).saturating_mul(u64::from(self.0)) / MICRO;
+        u32::try_from(parts).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Display for Share {
+    /// As a percentage.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hundredths(f, u64::from(self.0) / 100)?;
+        f.write_str(" %")
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_f64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// `ceil(numerator / denominator)` as a worker count, saturating; a zero denominator counts as one.
+pub(crate) fn div_ceil_count(numerator: u64, denominator: u64) -> u32 {
+    u32::try_from(numerator.div_ceil(denominator.max(1))).unwrap_or(u32::MAX)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "callers have checked the range")]
+fn millionths(value: f64) -> u64 {
+    (value * 1e6 + 0.5) as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display and files; exact below 2^53 millionths")]
+fn to_f64(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// Writes hundredths as a decimal number without trailing zeros.
+fn write_hundredths(f: &mut fmt::Formatter<'_>, hundredths: u64) -> fmt::Result {
+    let (whole, frac) = (hundredths / 100, hundredths % 100);
+    match (frac, frac % 10) {
+        (0, _) => write!(f, "{whole}"),
+        (_, 0) => write!(f, "{whole}.{}", frac / 10),
+        _ => write!(f, "{whole}.{frac:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn rates_keep_their_millionths_through_json() {
+        for micros in [0, 1, 2_500_000, 12_345_678, 999_999_999_999_999] {
+            let text = serde_json::to_string(&Rate(micros)).unwrap();
+            assert_eq!(serde_json::from_str::<Rate>(&text).unwrap(), Rate(micros), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_numbers_are_refused() {
+        for bad in [f64::NAN, f64::INFINITY, -f64::MIN_POSITIVE, -1.0, 1.1e9] {
+            assert!(Rate::per_second(bad).is_err(), "{bad}");
+        }
+        for bad in [f64::NAN, f64::INFINITY, -0.1, 1.000_001] {
+            assert!(Share::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn display_rounds_to_hundredths() {
+        let text = |micros| Rate(micros).to_string();
+        assert_eq!([text(12_400_000), text(2_004_999), text(2_005_000)], ["12.4", "2", "2.01"]);
+        assert_eq!(Share(125_000).to_string(), "12.5 %");
+    }
+}

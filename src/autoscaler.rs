@@ -276,7 +276,7 @@ impl Autoscaler {
             keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
             blind: all().any(|proposal| proposal.blind),
             quiet: inputs.quiet,
-            backlog_workers: self.backlog_workers(),
+            backlog_workers: self.backlog_workers(inputs.backlog),
         };
         let count = self.count;
         let stages = self.guards.apply(&demand, &self.config);
@@ -327,10 +327,10 @@ impl Autoscaler {
     }
 
     /// Workers that the requests certainly waiting call for.
-    fn backlog_workers(&self) -> u32 {
+    fn backlog_workers(&self, backlog: u64) -> u32 {
         let concurrency = self.config.concurrency();
         let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
-        div_ceil_count(self.estimators.backlog(&self.pool), u64::from(per_worker.unwrap_or(1)))
+        div_ceil_count(backlog, u64::from(per_worker.unwrap_or(1)))
     }
 
     /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.
@@ -351,6 +351,7 @@ impl Autoscaler {
             stage.count = there;
         }
         self.count = there;
+        self.guards.grown(there);
         self.events.push(event);
     }
 

@@ -2,13 +2,13 @@
 //!
 //! | setting | default | why |
 //! |---|---|---|
-//! | `min` | 0 | nothing is paid for that nobody asked for; 1 with the Outpost policy, as its document says |
-//! | `max` | required | it is the bound on cost, and only the owner knows it; 1 with the RunPod policy, as its document says |
+//! | `min` | 0 | nothing is paid for that nobody asked for; 1 in a `replica_policy`, as Outpost's document says |
+//! | `max` | required | it is the bound on cost, and only the owner knows it; 1 in a `runpod` table, as RunPod's document says |
 //! | `concurrency` | 1 | the safe reading of an unknown worker: one request at a time |
-//! | `up_delay` | 0 s | a missing worker hurts at once; the presets that order slow workers set one |
-//! | `down_delay` | 5 min | Kubernetes' and KEDA's own: longer than most lulls and most cold starts |
+//! | `up_delay` | 0 s | a missing worker hurts at once; the presets for slow workers set one; 5 min in a `replica_policy` |
+//! | `down_delay` | 5 min | Kubernetes' and KEDA's own: longer than most lulls and most cold starts; 20 min in a `replica_policy`, the idle timeout in a `runpod` table |
 //! | `to_zero_delay` | the down delay | the last worker is not worth less than the others |
-//! | `idle_timeout` | none | without it a surplus worker goes when the down delay allows; 30 s with the RunPod policy |
+//! | `idle_timeout` | none | without it a surplus worker goes when the down delay allows; 30 s in a `runpod` table |
 //! | `standby` | 0 | flash boot is off unless asked for |
 //! | `drain_timeout` | 5 min | as long as a long request of an LLM server may take |
 //! | `order_timeout` | 1 min | four scrapes of 15 s: an order that nobody has seen by then was lost |
@@ -21,6 +21,19 @@
 //! | `event_freshness` | none | the queue's owner reports every request, so its silence is zero traffic |
 //! | `precision` | default | 4 % on every quantile shown |
 //! | `event_log` | 64 | an evening of scaling events |
+//!
+//! A configuration file gives the settings by these names, and the policy in one of five ways:
+//!
+//! | written as | what it is |
+//! |---|---|
+//! | `policies: [{outpost: {target_qps_per_replica: 2.5}}]` | up to four [`Policy`] values (`policy:` for a single one); `max` is required |
+//! | `preset: outpost-gpu` | a [`Preset`]: every other setting may stand beside it and overrides it |
+//! | `replica_policy: {max_replicas: 10, target_qps_per_replica: 2}` | Outpost's autoscaling as its document has it; delays of 300 s and 1200 s |
+//! | `replicas: 3` | Outpost's fixed replicas |
+//! | `runpod: {max_workers: 3, idle_timeout: 60}` | RunPod's table; also at the top level under its own names (`Max Workers: 3`) |
+//!
+//! Settings that the chosen way does not give may stand beside it; the same thing said twice is refused. A
+//! configuration is written back in the first way with every value it has, and reads back as itself.
 
 mod file;
 mod lint;
@@ -143,7 +156,12 @@ impl Config {
     /// # Errors
     /// If `max` is zero or below `min`, or the policy holds an unusable value.
     pub fn new(policy: Policy, min: u32, max: u32) -> Result<Self, ConfigError> {
-        let config = Self {
+        Self::unset().with_bounds(min, max)?.with_policy(policy)
+    }
+
+    /// Every default, and no policy yet: never handed out like this.
+    const fn unset() -> Self {
+        Self {
             min: 0,
             max: 1,
             concurrency: 1,
@@ -165,8 +183,7 @@ impl Config {
             event_freshness: None,
             precision: Precision::Default,
             event_log: 64,
-        };
-        config.with_bounds(min, max)?.with_policy(policy)
+        }
     }
 
     /// Exactly `count` workers; one that fails is replaced at once.
@@ -287,7 +304,7 @@ impl Config {
 
     /// Flash boot: how many stopped, loaded workers to keep in standby.
     #[must_use]
-    pub fn with_standby(mut self, workers: u32) -> Self {
+    pub const fn with_standby(mut self, workers: u32) -> Self {
         self.standby = workers;
         self
     }
@@ -315,7 +332,7 @@ impl Config {
 
     /// A demand within this share of the present count is no demand to change it.
     #[must_use]
-    pub fn with_tolerance(mut self, tolerance: Share) -> Self {
+    pub const fn with_tolerance(mut self, tolerance: Share) -> Self {
         self.tolerance = tolerance;
         self
     }
@@ -402,14 +419,14 @@ impl Config {
 
     /// How finely quantiles are kept.
     #[must_use]
-    pub fn with_precision(mut self, precision: Precision) -> Self {
+    pub const fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
     /// How many scaling events are remembered.
     #[must_use]
-    pub fn with_event_log(mut self, events: u16) -> Self {
+    pub const fn with_event_log(mut self, events: u16) -> Self {
         self.event_log = events;
         self
     }

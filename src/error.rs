@@ -1,7 +1,10 @@
 //! What can be wrong with a configuration. Every error names the setting, the value and the rule, and says what to do.
 
+use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 use crate::policy::MAX_POLICIES;
 use crate::time::{Human, nanos};
@@ -34,6 +37,7 @@ pub enum Setting {
     QueueDelay,
     Policies,
     Preset,
+    Replicas,
 }
 
 impl Setting {
@@ -64,6 +68,7 @@ impl Setting {
             Self::QueueDelay => "queue_delay",
             Self::Policies => "policies",
             Self::Preset => "preset",
+            Self::Replicas => "replicas",
         }
     }
 
@@ -71,6 +76,7 @@ impl Setting {
     const fn instead_of_zero(self) -> &'static str {
         match self {
             Self::Max => "allow at least one worker; to stop the service, set min to 0 and send it no requests",
+            Self::Replicas => "give at least 1; to follow the traffic instead, write a replica_policy",
             Self::Concurrency => "a worker serves at least one request at a time",
             Self::UpStep | Self::DownStep => {
                 "give `workers` or `percent` above zero and a period, or leave the limit out"
@@ -88,6 +94,12 @@ impl Setting {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Serialize for Setting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -130,7 +142,7 @@ pub enum ConfigError {
         most: Duration,
     },
     /// A required setting is missing.
-    #[error("{setting} is required{}: {remedy}", Within(*within))]
+    #[error("{setting} is required{}: {remedy}", Within(within))]
     Missing {
         /// The setting.
         setting: Setting,
@@ -139,19 +151,21 @@ pub enum ConfigError {
         /// What to write.
         remedy: &'static str,
     },
-    /// Two parts of a file each describe the policy.
-    #[error("{first} and {second} both describe the policy: keep one of them")]
+    /// Two parts of a file say the same thing.
+    #[error("{first} and {second} both set {what}: keep one of them")]
     Conflict {
         /// One part.
         first: &'static str,
         /// The other.
         second: &'static str,
+        /// What both of them set.
+        what: &'static str,
     },
     /// The preset is unknown.
     #[error("preset ({name}) is not known: choose one of {known}")]
     UnknownPreset {
         /// The name given.
-        name: alloc::string::String,
+        name: String,
         /// The names there are.
         known: &'static str,
     },
@@ -161,7 +175,7 @@ pub enum ConfigError {
         /// The setting.
         setting: Setting,
         /// Its value.
-        value: alloc::string::String,
+        value: String,
         /// The rule and the remedy.
         rule: &'static str,
     },

@@ -3,6 +3,7 @@
 
 extern crate alloc;
 
+pub mod adapter;
 mod autoscaler;
 pub mod config;
 pub mod decision;

@@ -176,6 +176,8 @@ pub enum WorkerEvent {
     Idle,
     /// It takes no more requests and finishes those it has.
     Draining,
+    /// It was ordered into standby and is being loaded.
+    Prewarming,
     /// It is stopped but loaded, quick to revive.
     Standby,
     /// It exists no more, as intended.

@@ -95,6 +95,8 @@ pub(crate) struct Inputs {
     pub(crate) ready: u32,
     pub(crate) concurrency: u32,
     pub(crate) depth: Option<u64>,
+    /// Requests that certainly wait.
+    pub(crate) backlog: u64,
     pub(crate) in_flight: Option<u64>,
     /// How long the oldest request has waited at least, in nanoseconds, if one waits.
     pub(crate) oldest_age: Option<u64>,

@@ -23,6 +23,7 @@ pub(crate) enum State {
     Idle,
     Busy(u32),
     Draining(u32),
+    Prewarming,
     Standby,
 }
 
@@ -34,6 +35,7 @@ impl State {
             Self::Idle => "idle",
             Self::Busy(_) => "busy",
             Self::Draining(_) => "draining",
+            Self::Prewarming => "prewarming",
             Self::Standby => "standby",
         }
     }
@@ -152,6 +154,7 @@ pub(crate) struct Pool {
     /// Requests that workers themselves report as being served; `None` without such reports.
     busy_slots: u64,
     unknown_load: u32,
+    prewarming: u32,
     /// Committed workers by id (what was told to stop is out already).
     committed_by_id: u32,
     /// Whether the platform has ever reported its pool. Until it does, it is taken at its word: ordered is ready.
@@ -178,7 +181,6 @@ impl Pool {
     pub(crate) const fn census(&self) -> Census {
         if self.seen { self.census } else { Census { ready: self.orders.count, ..self.census } }
     }
-
 
     pub(crate) fn workers(&self) -> &[Worker] {
         &self.workers
@@ -220,8 +222,9 @@ impl Pool {
         if self.seen { self.orders.at(now) } else { 0 }
     }
 
+    /// Workers on their way into standby.
     pub(crate) const fn prewarming(&self, now: Timestamp) -> u32 {
-        self.prewarms.at(now)
+        self.prewarms.at(now).saturating_add(self.prewarming)
     }
 
     /// Requests being served according to the workers; `None` while any worker's load is unknown.
@@ -312,8 +315,9 @@ impl Pool {
         if self.workers.is_empty() {
             self.census = Census { idle: Some(0), ..Census::default() };
         }
-        let unordered = state != State::Standby && self.orders.at(now) == 0;
-        if state == State::Standby {
+        let into_standby = matches!(state, State::Prewarming | State::Standby);
+        let unordered = !into_standby && self.orders.at(now) == 0;
+        if into_standby {
             self.prewarms.confirm(1);
         } else {
             self.orders.confirm(1);
@@ -353,9 +357,10 @@ impl Pool {
         }
     }
 
-    /// Ordered workers that will not come.
+    /// Ordered workers that will not come. They stay outstanding until the order timeout ends and are then ordered
+    /// again: a provider that refuses is not asked in a loop.
     pub(crate) const fn start_failed(&mut self, count: u32, cause: FailureCause) {
-        self.orders.confirm(count);
+        self.seen = true;
         self.failed = self.failed.saturating_add(count as u64);
         self.last_failure = Some(cause);
     }
@@ -366,6 +371,7 @@ impl Pool {
         match worker.state {
             State::Starting { .. } => step(&mut self.census.starting),
             State::Draining(_) => step(&mut self.census.draining),
+            State::Prewarming => step(&mut self.prewarming),
             State::Standby => step(&mut self.census.standby),
             State::Unknown | State::Idle | State::Busy(_) => step(&mut self.census.ready),
         }
@@ -535,6 +541,7 @@ const fn first_state(event: WorkerEvent) -> Option<State> {
     match event {
         WorkerEvent::Ordered => Some(State::Starting { warm: false }),
         WorkerEvent::Ready => Some(State::Unknown),
+        WorkerEvent::Prewarming => Some(State::Prewarming),
         WorkerEvent::Standby => Some(State::Standby),
         _ => None,
     }
@@ -542,11 +549,11 @@ const fn first_state(event: WorkerEvent) -> Option<State> {
 
 /// The state that follows an event: `None` if the worker is gone, the event's name if it cannot be.
 fn transition(state: State, event: WorkerEvent) -> Result<Option<State>, &'static str> {
-    let standby = state == State::Standby;
+    let standby = matches!(state, State::Prewarming | State::Standby);
     let next = match event {
         WorkerEvent::Gone | WorkerEvent::Failed(_) => return Ok(None),
         WorkerEvent::Ordered => match state {
-            State::Standby => State::Starting { warm: true },
+            State::Prewarming | State::Standby => State::Starting { warm: true },
             State::Starting { .. } => state,
             _ => return Err("starting"),
         },
@@ -572,6 +579,8 @@ fn transition(state: State, event: WorkerEvent) -> Result<Option<State>, &'stati
             // Nothing is known of its load: it counts as busy.
             _ => State::Draining(1),
         },
+        WorkerEvent::Prewarming if state != State::Prewarming => return Err("prewarming"),
+        WorkerEvent::Prewarming => state,
         WorkerEvent::Standby => State::Standby,
     };
     Ok(Some(next))

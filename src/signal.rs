@@ -35,6 +35,8 @@ pub struct Signals {
     pub qps_per_replica: Option<Rate>,
     /// Requests waiting.
     pub queue_depth: Option<u64>,
+    /// Requests that certainly wait: the queue depth, or what arrived while no worker was ready.
+    pub backlog: u64,
     /// How long the first of them has waited, at the least.
     #[serde(with = "optional_nanos")]
     pub oldest_age: Option<Duration>,
@@ -262,7 +264,7 @@ impl Estimators {
     }
 
     /// Requests that certainly wait.
-    pub(crate) fn backlog(&self, pool: &Pool) -> u64 {
+    fn backlog(&self, pool: &Pool) -> u64 {
         self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0))
     }
 
@@ -296,6 +298,7 @@ impl Estimators {
             ready: pool.census().ready,
             concurrency: config.concurrency(),
             depth,
+            backlog: self.backlog(pool),
             in_flight: self.fresh_in_flight(now, pool, config),
             oldest_age,
             last_wait: self.queue.last_wait(),
@@ -353,6 +356,7 @@ impl Estimators {
             arrival_rate_short: self.arrivals.short_rate().filter(|_| !arrivals_stale),
             qps_per_replica: inputs.rate.and_then(per_replica),
             queue_depth: inputs.depth,
+            backlog: inputs.backlog,
             oldest_age: inputs.oldest_age.map(Duration::from_nanos),
             in_flight: inputs.in_flight,
             sojourn_p50: self.sojourn.quantile(500).map(Duration::from_nanos),

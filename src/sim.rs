@@ -1,5 +1,15 @@
-//! Deterministic simulation of a pool that replays recorded workloads.
+//! A deterministic discrete-event pool that replays a workload through the public API: what would the autoscaler have
+//! done, what would it have cost, and how long would its users have waited?
+//!
+//! One FIFO queue, workers with as many slots as the configuration's `concurrency`, requests to the lowest-numbered
+//! worker with a free slot, cold starts, revivals from standby, drains. A run has no chance in it but what its seed
+//! gives.
 
+mod engine;
+mod outcome;
+mod workers;
 pub mod workload;
 
-pub use workload::{ReadOptions, Request, Workload, WorkloadError};
+pub use self::engine::{Options, Watch, simulate};
+pub use self::outcome::{Outcome, Sample};
+pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

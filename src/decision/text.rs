@@ -38,11 +38,18 @@ impl Explanation {
 
     fn change(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} → {}: ", self.count, self.desired)?;
-        self.reason(f)?;
         let up = self.desired > self.count;
+        match (self.count, self.signals.backlog) {
+            (0, 0) => {
+                self.reason(f)?;
+                f.write_str("; wakes from zero at once")?;
+            }
+            (0, 1) => f.write_str("1 request waits and there is no worker; wakes from zero at once")?,
+            (0, n) => write!(f, "{n} requests wait and there is no worker; wakes from zero at once")?,
+            _ => self.reason(f)?,
+        }
         for stage in &self.stages {
             match (stage.guard, stage.effect) {
-                (Guard::ZeroGate, Effect::AtLeast(_)) if self.count == 0 => f.write_str("; wakes from zero at once")?,
                 (Guard::ZeroGate, Effect::Exactly(0)) => {
                     write!(f, "; to-zero delay {} met", human(self.terms.to_zero_delay))?;
                 }
@@ -134,6 +141,7 @@ impl Explanation {
         match because {
             Because::RateAboveTarget => write!(f, " wants {}", p.want)?,
             Because::SojournCalm => f.write_str(" is above target, but the sojourn is not rising")?,
+            Because::RateWellBelow if p.keep == 0 => f.write_str(" needs none")?,
             Because::RateWellBelow => write!(f, " needs no more than {}", p.keep)?,
             Because::SojournNotMinimal => f.write_str(" needs no more, but the sojourn is not minimal")?,
             _ => f.write_str(" fits")?,
@@ -147,7 +155,7 @@ impl Explanation {
         if let Some(p99) = self.signals.sojourn_p99 {
             let sign = if self.signals.sojourn_over_target == Some(true) { '>' } else { '≤' };
             write!(f, "; sojourn p99 {} {sign} {target}", human(p99))?;
-        } else if let Some(age) = self.signals.oldest_age {
+        } else if let Some(age) = self.signals.oldest_age.filter(|age| !age.is_zero()) {
             write!(f, "; oldest waits {}", human(age))?;
         }
         match self.pressed_since {

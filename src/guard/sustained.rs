@@ -61,6 +61,14 @@ impl Sustained {
         }
     }
 
+    /// The count has moved against this delay, to `level`: whatever is above begins anew.
+    pub(crate) fn restart_above(&mut self, level: u32) {
+        self.len = self.live().partition_point(|entry| entry.level <= level);
+        if self.demand > level {
+            self.insert(self.len, Entry { level: self.demand, since: self.at });
+        }
+    }
+
     /// The highest level that demand has reached throughout the last `delay`; 0 if there is none.
     pub(crate) fn reached(&self, delay: u64) -> u32 {
         let held = self.live().iter().take_while(|entry| self.at.since(entry.since) >= delay);

@@ -3,7 +3,7 @@
 //! Every octave from 0.5 ms to 73 min is cut into `k` equal buckets. A bucket `[a, b)` is reported as the harmonic mean
 //! of its edges, `2ab / (a + b)`, whose relative error is the same at both edges: `(b - a) / (b + a)`, at most
 //! `1 / (2k + 1)`. With the default `k = 13` that is 3.8 %, with the compact `k = 4` it is 11.2 %. Shorter values are
-//! reported as 0.5 ms and longer ones as the last bucket.
+//! reported as zero and longer ones as the last bucket.
 //!
 //! The window turns in halves: the current generation and the one before it are read together, so a quantile covers
 //! between half a window and a whole one. Decisions never rest on the sketch: whether p99 exceeds its target is
@@ -126,7 +126,7 @@ fn bucket(nanos: u64, per_octave: u32) -> usize {
 
 /// The duration reported for a bucket: the harmonic mean of its edges.
 fn representative(bucket: u32, per_octave: u32) -> u64 {
-    let Some(index) = bucket.checked_sub(1) else { return 1 << FIRST_OCTAVE };
+    let Some(index) = bucket.checked_sub(1) else { return 0 };
     let octave = index.checked_div(per_octave).unwrap_or(0);
     let lower = u64::from(per_octave.saturating_add(index.checked_rem(per_octave).unwrap_or(0)));
     let upper = lower.saturating_add(1);
@@ -196,7 +196,7 @@ mod tests {
         for value in [0, 1, u64::MAX] {
             sketch.insert(value);
         }
-        assert_eq!(sketch.quantile(0), Some(1 << FIRST_OCTAVE));
+        assert_eq!(sketch.quantile(0), Some(0));
         assert!(sketch.quantile(1_000).unwrap() > HOUR);
         sketch.turn();
         assert!(sketch.quantile(500).is_some());

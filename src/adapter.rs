@@ -1,0 +1,276 @@
+//! The edge: a clock, a pool of workers, and a driver that joins them with the state machine.
+//!
+//! These are the only traits, and the state machine knows neither. A platform with its own loop calls
+//! [`Autoscaler`] directly and needs none of this.
+//!
+//! ```
+//! use plimsoll::adapter::{Driver, ManualClock, WorkerPool};
+//! use plimsoll::{Autoscaler, Command, Config, FailureCause, Observation, PoolCounts, Timestamp};
+//!
+//! /// A pool whose workers start at once.
+//! struct Instant(u32);
+//!
+//! impl WorkerPool for Instant {
+//!     fn apply(&mut self, _: Timestamp, command: &Command) -> Result<(), FailureCause> {
+//!         match command {
+//!             Command::Start { count } => self.0 += count,
+//!             Command::Release { count } => self.0 -= count,
+//!             _ => {}
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     fn report(&mut self, now: Timestamp, tell: &mut dyn FnMut(Timestamp, Observation)) {
+//!         tell(now, Observation::Pool(PoolCounts { ready: self.0, ..PoolCounts::default() }));
+//!     }
+//! }
+//!
+//! let clock = ManualClock::new(Timestamp::ORIGIN);
+//! let autoscaler = Autoscaler::new(Config::fixed(3)?, Timestamp::ORIGIN);
+//! let mut driver = Driver::new(clock, Instant(0), autoscaler);
+//! driver.step();
+//! assert_eq!(driver.pool().0, 3);
+//! # Ok::<(), plimsoll::ConfigError>(())
+//! ```
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::time::Duration;
+
+use crate::autoscaler::Autoscaler;
+use crate::decision::{Command, Decision};
+use crate::observation::{FailureCause, Observation, Rejected};
+use crate::time::Timestamp;
+
+/// Tells the time. It should not go back; where it does, the state machine takes the last instant for the present one.
+pub trait Clock {
+    /// The present.
+    fn now(&self) -> Timestamp;
+}
+
+/// Carries out commands and reports what its workers do.
+pub trait WorkerPool {
+    /// Carries out one command, or says why it cannot. It need not wait for the effect: that is reported later.
+    ///
+    /// # Errors
+    /// The cause, if the command cannot be carried out. It is given again when the order timeout has passed.
+    fn apply(&mut self, now: Timestamp, command: &Command) -> Result<(), FailureCause>;
+
+    /// Tells everything that has happened since the last call, each fact with its time.
+    fn report(&mut self, now: Timestamp, tell: &mut dyn FnMut(Timestamp, Observation));
+}
+
+/// A clock that is moved by hand, for tests and replays.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    now: Cell<Timestamp>,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self { now: Cell::new(now) }
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.now.set(self.now.get().saturating_add(by));
+    }
+
+    /// Sets the clock, backwards too.
+    pub fn set(&self, now: Timestamp) {
+        self.now.set(now);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+/// The operating system's monotonic clock, with its origin where it was made: it never goes back.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    origin: std::time::Instant,
+}
+
+#[cfg(feature = "std")]
+impl SystemClock {
+    /// A clock whose origin is now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this adapter is where the clock is read")]
+    pub fn new() -> Self {
+        Self { origin: std::time::Instant::now() }
+    }
+}
+
+#[cfg(feature = "std")]
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "std")]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_elapsed(self.origin.elapsed())
+    }
+}
+
+/// Joins a clock, a pool and an autoscaler. It has no loop of its own: call [`step`](Self::step) when something
+/// happened and at the wake-up that the last step named.
+#[derive(Debug)]
+pub struct Driver<C, P> {
+    clock: C,
+    pool: P,
+    autoscaler: Autoscaler,
+}
+
+/// What one step did.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Step {
+    /// The decision.
+    pub decision: Decision,
+    /// Commands that the pool could not carry out, and why.
+    pub failed: Vec<(Command, FailureCause)>,
+    /// What the pool reported and the autoscaler refused.
+    pub rejected: Vec<Rejected>,
+}
+
+impl<C: Clock, P: WorkerPool> Driver<C, P> {
+    /// Joins the three.
+    pub const fn new(clock: C, pool: P, autoscaler: Autoscaler) -> Self {
+        Self { clock, pool, autoscaler }
+    }
+
+    /// Tells the autoscaler of something that happened now, such as a request that arrived.
+    ///
+    /// # Errors
+    /// As [`Autoscaler::observe`].
+    pub fn observe(&mut self, observation: Observation) -> Result<(), Rejected> {
+        self.autoscaler.observe(self.clock.now(), observation)
+    }
+
+    /// Takes in what the pool reports, decides, and has the pool carry it out.
+    pub fn step(&mut self) -> Step {
+        let now = self.clock.now();
+        let (autoscaler, mut rejected) = (&mut self.autoscaler, Vec::new());
+        self.pool.report(now, &mut |at, observation| rejected.extend(autoscaler.observe(at, observation).err()));
+        let decision = autoscaler.decide(now);
+        let mut failed = Vec::new();
+        for command in &decision.commands {
+            if let Err(cause) = self.pool.apply(now, command) {
+                if let Command::Start { count } = *command {
+                    // A refused order is a fact like any other; the order timeout paces the next try.
+                    rejected.extend(autoscaler.observe(now, Observation::StartFailed { count, cause }).err());
+                }
+                failed.push((*command, cause));
+            }
+        }
+        Step { decision, failed, rejected }
+    }
+
+    /// How long to sleep if nothing happens before; `None` for as long as nothing happens.
+    pub fn sleep(&self) -> Option<Duration> {
+        self.autoscaler.next_wakeup().map(|at| at.saturating_since(self.clock.now()))
+    }
+
+    /// The autoscaler, to look at its status and events.
+    pub const fn autoscaler(&self) -> &Autoscaler {
+        &self.autoscaler
+    }
+
+    /// The pool.
+    pub const fn pool(&self) -> &P {
+        &self.pool
+    }
+
+    /// The pool, to change it.
+    pub const fn pool_mut(&mut self) -> &mut P {
+        &mut self.pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::observation::PoolCounts;
+    use crate::policy::{Policy, RunPod};
+
+    /// Refuses the first orders for want of quota; its workers are ready a second after their order.
+    struct Scarce {
+        refusals: u32,
+        starting: Vec<Timestamp>,
+        ready: u32,
+    }
+
+    impl WorkerPool for Scarce {
+        fn apply(&mut self, now: Timestamp, command: &Command) -> Result<(), FailureCause> {
+            if self.refusals > 0 {
+                self.refusals -= 1;
+                return Err(FailureCause::Quota);
+            }
+            match *command {
+                Command::Start { count } => (0..count).for_each(|_| self.starting.push(now)),
+                Command::Release { count } => self.ready -= count,
+                _ => {}
+            }
+            Ok(())
+        }
+
+        fn report(&mut self, now: Timestamp, tell: &mut dyn FnMut(Timestamp, Observation)) {
+            let due = |at: &Timestamp| now.saturating_since(*at) >= Duration::from_secs(1);
+            self.ready += u32::try_from(self.starting.iter().filter(|at| due(at)).count()).unwrap();
+            self.starting.retain(|at| !due(at));
+            let starting = u32::try_from(self.starting.len()).unwrap();
+            tell(now, Observation::Pool(PoolCounts { ready: self.ready, starting, ..PoolCounts::default() }));
+        }
+    }
+
+    #[test]
+    fn a_driver_waits_out_a_refused_order_and_tries_again() {
+        let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 2, 5).unwrap();
+        let order_timeout = config.order_timeout();
+        let clock = ManualClock::new(Timestamp::from_secs(100));
+        let pool = Scarce { refusals: 1, starting: vec![], ready: 0 };
+        let autoscaler = Autoscaler::new(config, clock.now());
+        let mut driver = Driver::new(&clock, pool, autoscaler);
+
+        let first = driver.step();
+        assert_eq!(first.failed, [(Command::Start { count: 2 }, FailureCause::Quota)]);
+        assert!(driver.step().decision.commands.is_empty(), "a provider that refuses is not asked in a loop");
+        assert_eq!(driver.sleep(), Some(order_timeout));
+        clock.advance(order_timeout);
+        assert_eq!(driver.step().decision.commands, [Command::Start { count: 2 }]);
+        clock.advance(Duration::from_secs(1));
+        driver.step();
+        assert_eq!((driver.pool().ready, driver.autoscaler().status().failures), (2, 2));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_no_harm() {
+        let clock = ManualClock::new(Timestamp::from_secs(100));
+        let config = Config::fixed(1).unwrap();
+        let pool = Scarce { refusals: 0, starting: vec![], ready: 1 };
+        let mut driver = Driver::new(&clock, pool, Autoscaler::new(config, clock.now()));
+        driver.step();
+        clock.set(Timestamp::from_secs(50));
+        let step = driver.step();
+        assert_eq!(step.decision.at, Timestamp::from_secs(100));
+        assert!(driver.autoscaler().status().input.clock_regressions > 0);
+    }
+}

@@ -1,0 +1,325 @@
+//! What a run is measured by.
+#![expect(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "sums of a finished run, for people; no decision rests on them"
+)]
+
+use std::string::String;
+use std::time::Duration;
+use std::vec::Vec;
+
+use serde::Serialize;
+
+use super::engine::Options;
+use super::workers::Tally;
+use super::workload::Workload;
+use crate::autoscaler::Autoscaler;
+use crate::config::Config;
+use crate::decision::Explanation;
+use crate::time::{Timestamp, nanos};
+
+/// How many buckets a run is kept in unless their width is given.
+const BUCKETS: u64 = 720;
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The workload's name.
+    pub workload: String,
+    /// How long the run was.
+    #[serde(with = "crate::time::span")]
+    pub duration: Duration,
+    /// Requests that arrived.
+    pub requests: u64,
+    /// Requests that were served.
+    pub finished: u64,
+    /// Requests cut off by a stop.
+    pub lost: u64,
+    /// Requests still waiting at the end.
+    pub unserved: u64,
+    /// Median sojourn, exact.
+    #[serde(with = "crate::time::span")]
+    pub sojourn_p50: Duration,
+    /// 99th percentile of the sojourn, exact.
+    #[serde(with = "crate::time::span")]
+    pub sojourn_p99: Duration,
+    /// Longest sojourn.
+    #[serde(with = "crate::time::span")]
+    pub sojourn_max: Duration,
+    /// The sojourn target.
+    #[serde(with = "crate::time::span")]
+    pub target: Duration,
+    /// Share of requests whose sojourn was within the target.
+    pub within_target: f64,
+    /// Workers ordered cold, those into standby not counted.
+    pub cold_starts: u64,
+    /// Workers revived from standby.
+    pub warm_starts: u64,
+    /// Hours of starting, ready and draining workers.
+    pub replica_hours: f64,
+    /// Hours of standby workers.
+    pub standby_hours: f64,
+    /// Their price.
+    pub cost: f64,
+    /// The most workers starting and ready at once, those into standby not counted.
+    pub peak_workers: u32,
+    /// Changes of the count.
+    pub scaling_events: u64,
+    /// Changes in the other direction than the one before.
+    pub reversals: u64,
+    /// Observations that the autoscaler refused; none, if the simulator is right.
+    pub refused: u64,
+    /// The width of a bucket.
+    #[serde(with = "crate::time::span")]
+    pub bucket: Duration,
+    /// The course of the run, a bucket each.
+    #[serde(skip)]
+    pub samples: Vec<Sample>,
+    /// The last scaling events, with their reasons, as many as the configuration keeps.
+    #[serde(skip)]
+    pub events: Vec<Explanation>,
+}
+
+/// One bucket of a run. Counts of workers and the depth are means over it.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Sample {
+    /// Its start, in seconds.
+    pub t_s: f64,
+    /// Requests that arrived, per second.
+    pub arrivals_per_s: f64,
+    /// Work that arrived, in busy slots.
+    pub offered_load: f64,
+    /// Slots of ready workers.
+    pub capacity: f64,
+    /// Workers starting or being loaded into standby.
+    pub starting: f64,
+    /// Ready workers that serve nothing.
+    pub idle: f64,
+    /// Ready workers that serve something.
+    pub busy: f64,
+    /// Draining workers.
+    pub draining: f64,
+    /// Standby workers.
+    pub standby: f64,
+    /// Requests waiting.
+    pub queue_depth: f64,
+    /// 99th percentile of the sojourns that ended in it, in seconds.
+    pub sojourn_p99_s: Option<f64>,
+}
+
+/// Collects while the run goes on.
+#[derive(Debug)]
+pub(super) struct Measure {
+    outcome: Outcome,
+    price_per_hour: f64,
+    bucket: u64,
+    sums: Vec<Sums>,
+    sojourns: Vec<u64>,
+    /// Sojourns that ended in the present bucket.
+    in_bucket: Vec<u64>,
+    current: usize,
+    direction: i8,
+}
+
+/// Integrals over one bucket, in nanoseconds times the quantity.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    arrivals: u64,
+    work: u64,
+    capacity: u128,
+    tally: [u128; 5],
+    depth: u128,
+    p99: Option<u64>,
+}
+
+impl Measure {
+    pub(super) fn new(workload: &Workload, config: &Config, options: &Options) -> Self {
+        let chosen = (nanos(workload.duration()) / BUCKETS).div_ceil(1_000_000_000).max(1).saturating_mul(1_000_000_000);
+        let bucket = if options.bucket.is_zero() { chosen } else { nanos(options.bucket) };
+        Self {
+            outcome: Outcome {
+                workload: workload.name().into(),
+                duration: Duration::ZERO,
+                requests: 0,
+                finished: 0,
+                lost: 0,
+                unserved: 0,
+                sojourn_p50: Duration::ZERO,
+                sojourn_p99: Duration::ZERO,
+                sojourn_max: Duration::ZERO,
+                target: config.sojourn_target(),
+                within_target: 1.0,
+                cold_starts: 0,
+                warm_starts: 0,
+                replica_hours: 0.0,
+                standby_hours: 0.0,
+                cost: 0.0,
+                peak_workers: 0,
+                scaling_events: 0,
+                reversals: 0,
+                refused: 0,
+                bucket: Duration::from_nanos(bucket),
+                samples: Vec::new(),
+                events: Vec::new(),
+            },
+            price_per_hour: options.price_per_hour,
+            bucket,
+            sums: Vec::new(),
+            sojourns: Vec::with_capacity(workload.requests().len()),
+            in_bucket: Vec::new(),
+            current: 0,
+            direction: 0,
+        }
+    }
+
+    /// The state stood from `from` to `to`.
+    pub(super) fn pass(&mut self, from: Timestamp, to: Timestamp, tally: Tally, capacity: u64, waiting: usize) {
+        let committed = tally.starting.saturating_add(tally.ready_idle).saturating_add(tally.ready_busy);
+        self.outcome.peak_workers = self.outcome.peak_workers.max(committed);
+        let mut at = from;
+        while at < to {
+            let index = self.enter_bucket(at);
+            let end = to.min(Timestamp::ORIGIN.plus((index as u64).saturating_add(1).saturating_mul(self.bucket)));
+            let dt = u128::from(end.since(at).max(1));
+            let starting = tally.starting.saturating_add(tally.prewarming);
+            let counts = [starting, tally.ready_idle, tally.ready_busy, tally.draining, tally.standby];
+            if let Some(sums) = self.sums.get_mut(index) {
+                sums.capacity = sums.capacity.saturating_add(dt.saturating_mul(u128::from(capacity)));
+                sums.depth = sums.depth.saturating_add(dt.saturating_mul(waiting as u128));
+                for (sum, count) in sums.tally.iter_mut().zip(counts) {
+                    *sum = sum.saturating_add(dt.saturating_mul(u128::from(count)));
+                }
+            }
+            at = end.max(at.plus(1));
+        }
+        self.outcome.duration = self.outcome.duration.max(to.saturating_since(Timestamp::ORIGIN));
+    }
+
+    /// The bucket of an instant; closes the ones before it.
+    fn enter_bucket(&mut self, at: Timestamp) -> usize {
+        let index = usize::try_from(at.as_nanos().checked_div(self.bucket).unwrap_or(0)).unwrap_or(usize::MAX);
+        if index != self.current {
+            self.close_bucket();
+            self.current = index;
+        }
+        if self.sums.len() <= index {
+            self.sums.resize(index.saturating_add(1), Sums::default());
+        }
+        index
+    }
+
+    fn close_bucket(&mut self) {
+        self.in_bucket.sort_unstable();
+        let p99 = quantile(&self.in_bucket, 990);
+        if let (Some(sums), Some(p99)) = (self.sums.get_mut(self.current), p99) {
+            sums.p99 = Some(p99);
+        }
+        self.in_bucket.clear();
+    }
+
+    pub(super) fn arrived(&mut self, now: Timestamp, service: Duration) {
+        self.outcome.requests = self.outcome.requests.saturating_add(1);
+        let index = self.enter_bucket(now);
+        if let Some(sums) = self.sums.get_mut(index) {
+            sums.arrivals = sums.arrivals.saturating_add(1);
+            sums.work = sums.work.saturating_add(nanos(service));
+        }
+    }
+
+    pub(super) fn started(&mut self, now: Timestamp, sojourn: Duration) {
+        self.enter_bucket(now);
+        self.sojourns.push(nanos(sojourn));
+        self.in_bucket.push(nanos(sojourn));
+    }
+
+    pub(super) const fn finished(&mut self) {
+        self.outcome.finished = self.outcome.finished.saturating_add(1);
+    }
+
+    pub(super) fn lost(&mut self, requests: u32) {
+        self.outcome.lost = self.outcome.lost.saturating_add(u64::from(requests));
+    }
+
+    pub(super) fn refused(&mut self, refused: bool) {
+        self.outcome.refused = self.outcome.refused.saturating_add(u64::from(refused));
+    }
+
+    pub(super) fn cold_start(&mut self, counts: bool) {
+        self.outcome.cold_starts = self.outcome.cold_starts.saturating_add(u64::from(counts));
+    }
+
+    pub(super) const fn warm_start(&mut self) {
+        self.outcome.warm_starts = self.outcome.warm_starts.saturating_add(1);
+    }
+
+    pub(super) fn decided(&mut self, from: u32, to: u32) {
+        let direction = match to.cmp(&from) {
+            std::cmp::Ordering::Greater => 1,
+            std::cmp::Ordering::Less => -1,
+            std::cmp::Ordering::Equal => return,
+        };
+        self.outcome.scaling_events = self.outcome.scaling_events.saturating_add(1);
+        let reversed = self.direction != 0 && self.direction != direction;
+        self.outcome.reversals = self.outcome.reversals.saturating_add(u64::from(reversed));
+        self.direction = direction;
+    }
+
+    pub(super) fn finish(mut self, autoscaler: &Autoscaler, waiting: usize) -> Outcome {
+        self.close_bucket();
+        self.sojourns.sort_unstable();
+        let mut outcome = self.outcome;
+        let duration = |per_mille| quantile(&self.sojourns, per_mille).map_or(Duration::ZERO, Duration::from_nanos);
+        outcome.sojourn_p50 = duration(500);
+        outcome.sojourn_p99 = duration(990);
+        outcome.sojourn_max = duration(1_000);
+        let target = nanos(outcome.target);
+        let within = self.sojourns.partition_point(|sojourn| *sojourn <= target);
+        if outcome.requests > 0 {
+            outcome.within_target = within as f64 / outcome.requests as f64;
+        }
+        outcome.unserved = waiting as u64;
+        let hours = |position: usize| {
+            let total: u128 = self.sums.iter().filter_map(|sums| sums.tally.get(position)).sum();
+            total as f64 / 3.6e12
+        };
+        outcome.replica_hours = (0..4).map(hours).sum();
+        outcome.standby_hours = hours(4);
+        outcome.cost = outcome.replica_hours * self.price_per_hour;
+        let end = outcome.duration;
+        outcome.samples = self.sums.iter().enumerate().map(|(i, sums)| sums.sample(i, self.bucket, end)).collect();
+        outcome.events = autoscaler.events().copied().collect();
+        outcome
+    }
+}
+
+impl Sums {
+    fn sample(&self, index: usize, bucket: u64, end: Duration) -> Sample {
+        let start = (index as u64).saturating_mul(bucket);
+        // The last bucket may be cut short.
+        let width = nanos(end).saturating_sub(start).min(bucket).max(1);
+        let mean = |sum: u128| sum as f64 / width as f64;
+        let [starting, idle, busy, draining, standby] = self.tally.map(mean);
+        Sample {
+            t_s: start as f64 / 1e9,
+            arrivals_per_s: self.arrivals as f64 / (width as f64 / 1e9),
+            offered_load: mean(u128::from(self.work)),
+            capacity: mean(self.capacity),
+            starting,
+            idle,
+            busy,
+            draining,
+            standby,
+            queue_depth: mean(self.depth),
+            sojourn_p99_s: self.p99.map(|nanos| nanos as f64 / 1e9),
+        }
+    }
+}
+
+/// The nearest-rank quantile of sorted values.
+fn quantile(sorted: &[u64], per_mille: u64) -> Option<u64> {
+    let rank = (sorted.len() as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
+    sorted.get(usize::try_from(rank.saturating_sub(1)).ok()?).copied()
+}

@@ -181,6 +181,7 @@ impl Autoscaler {
     }
 
     /// The last scaling events, oldest first, each with the metrics that triggered it.
+    #[must_use]
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
         self.events.iter()
     }
@@ -300,7 +301,7 @@ impl Autoscaler {
         };
         if desired != count {
             let event = self.explain(&self.last);
-            self.events.push(event);
+            self.events.push(&event);
         }
     }
 
@@ -310,20 +311,18 @@ impl Autoscaler {
         let listed = policies.contains(&Policy::External);
         let outside = (!listed && inputs.external.is_some()).then_some(&Policy::External);
         let mut proposals = [None; MAX_POLICIES + 1];
-        let (mut up, mut down): (Option<(u32, Policy)>, Option<(u32, Policy)>) = (None, None);
+        let (mut up, mut down) = ((0, None), (0, None));
         for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside)) {
             let proposal = policy.propose(inputs);
-            if up.is_none_or(|(want, _)| proposal.want > want) {
-                up = Some((proposal.want, *policy));
+            if up.1.is_none() || proposal.want > up.0 {
+                up = (proposal.want, Some(*policy));
             }
-            if down.is_none_or(|(keep, _)| proposal.keep > keep) {
-                down = Some((proposal.keep, *policy));
+            if down.1.is_none() || proposal.keep > down.0 {
+                down = (proposal.keep, Some(*policy));
             }
             *slot = Some(proposal);
         }
-        let grows = up.is_some_and(|(want, _)| want > self.count);
-        let deciding = if grows { up } else { down };
-        (proposals, deciding.map(|(_, policy)| policy))
+        (proposals, if up.0 > self.count { up.1 } else { down.1 })
     }
 
     /// Workers that the requests certainly waiting call for.
@@ -352,7 +351,7 @@ impl Autoscaler {
         }
         self.count = there;
         self.guards.grown(there);
-        self.events.push(event);
+        self.events.push(&event);
     }
 
     // Words -----------------------------------------------------------------------------------------------------
@@ -365,7 +364,7 @@ impl Autoscaler {
         let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
         let bound = match Explanation::last_effect(&stages) {
             Some(guard) => Reason::Guard(guard),
-            None => self.policy_reason(evaluation),
+            None => policy_reason(evaluation),
         };
         let config = &self.config;
         Explanation {
@@ -389,16 +388,6 @@ impl Autoscaler {
                 sojourn_target: config.sojourn_target(),
             },
         }
-    }
-
-    fn policy_reason(&self, evaluation: &Evaluation) -> Reason {
-        let all = evaluation.proposals.iter().flatten();
-        let deciding = if evaluation.proposed < evaluation.count {
-            all.max_by_key(|proposal| proposal.keep)
-        } else {
-            all.max_by_key(|proposal| proposal.want)
-        };
-        deciding.map_or(Reason::Adopted, |proposal| Reason::Policy(proposal.because))
     }
 
     /// What would change, and when, if the signals stayed as they are.
@@ -443,4 +432,15 @@ impl Autoscaler {
             _ => Ok(()),
         }
     }
+}
+
+/// The reason of the policy that counts in the direction taken.
+fn policy_reason(evaluation: &Evaluation) -> Reason {
+    let all = evaluation.proposals.iter().flatten();
+    let deciding = if evaluation.proposed < evaluation.count {
+        all.max_by_key(|proposal| proposal.keep)
+    } else {
+        all.max_by_key(|proposal| proposal.want)
+    };
+    deciding.map_or(Reason::Adopted, |proposal| Reason::Policy(proposal.because))
 }

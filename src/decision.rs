@@ -32,7 +32,7 @@ pub struct Decision {
 impl Decision {
     /// Whether there is anything to do.
     #[must_use]
-    pub const fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.commands.is_empty()
     }
 }

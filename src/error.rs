@@ -169,16 +169,6 @@ pub enum ConfigError {
         /// The names there are.
         known: &'static str,
     },
-    /// A value is of the right type and makes no sense.
-    #[error("{setting} ({value}) {rule}")]
-    Unusable {
-        /// The setting.
-        setting: Setting,
-        /// Its value.
-        value: String,
-        /// The rule and the remedy.
-        rule: &'static str,
-    },
     /// More policies than may be combined.
     #[error("policies has more than {limit} entries: combine at most {MAX_POLICIES}")]
     TooManyPolicies {

@@ -1,5 +1,14 @@
 //! Plimsoll.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::float_arithmetic,
+        clippy::cast_precision_loss,
+        reason = "tests may overflow loudly and compare against plain floating point"
+    )
+)]
 
 extern crate alloc;
 

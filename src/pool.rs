@@ -17,7 +17,9 @@ const MAX_WORKERS: u32 = 1_000_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// Ordered; `warm` if it is being revived from standby.
-    Starting { warm: bool },
+    Starting {
+        warm: bool,
+    },
     /// Ready, and nothing is known of its load: counts as busy.
     Unknown,
     Idle,
@@ -186,7 +188,7 @@ impl Pool {
         &self.workers
     }
 
-    pub(crate) const fn by_id(&self) -> bool {
+    pub(crate) fn by_id(&self) -> bool {
         !self.workers.is_empty()
     }
 
@@ -229,11 +231,7 @@ impl Pool {
 
     /// Requests being served according to the workers; `None` while any worker's load is unknown.
     pub(crate) fn busy_slots(&self) -> Option<u64> {
-        if self.by_id() {
-            (self.unknown_load == 0).then_some(self.busy_slots)
-        } else {
-            None
-        }
+        if self.by_id() { (self.unknown_load == 0).then_some(self.busy_slots) } else { None }
     }
 
     pub(crate) fn worker(&self, id: WorkerId) -> Option<&Worker> {
@@ -291,9 +289,11 @@ impl Pool {
     /// Whether a worker's event fits what is known of it.
     pub(crate) fn accepts(&self, id: WorkerId, event: WorkerEvent) -> Result<(), Rejected> {
         match self.worker(id) {
-            Some(worker) => transition(worker.state, event)
-                .map(|_| ())
-                .map_err(|event| Rejected::ImpossibleEvent { id, state: worker.state.name(), event }),
+            Some(worker) => transition(worker.state, event).map(|_| ()).map_err(|event| Rejected::ImpossibleEvent {
+                id,
+                state: worker.state.name(),
+                event,
+            }),
             None if first_state(event).is_none() => Err(Rejected::UnknownWorker { id }),
             None if self.workers.len() >= MAX_WORKERS as usize => Err(Rejected::TooManyWorkers { limit: MAX_WORKERS }),
             None => Ok(()),

@@ -113,7 +113,7 @@ pub(crate) struct Estimators {
 
 impl Estimators {
     pub(crate) fn new(config: &Config, now: Timestamp) -> Self {
-        let slice = nanos(config.window()) / SLICES as u64;
+        let slice = nanos(config.window()).checked_div(SLICES as u64).unwrap_or(1);
         let buckets = match config.precision() {
             Precision::Default => sketch::DEFAULT_BUCKETS,
             Precision::Compact => sketch::COMPACT_BUCKETS,
@@ -136,7 +136,13 @@ impl Estimators {
     }
 
     /// Takes in one observation that has been found acceptable. True if it contradicts what was known and was clamped.
-    pub(crate) fn record(&mut self, now: Timestamp, observation: &Observation, pool: &mut Pool, config: &Config) -> bool {
+    pub(crate) fn record(
+        &mut self,
+        now: Timestamp,
+        observation: &Observation,
+        pool: &mut Pool,
+        config: &Config,
+    ) -> bool {
         let mut expected = true;
         match *observation {
             Observation::Arrived { count, queue } => {
@@ -200,7 +206,7 @@ impl Estimators {
         self.last_activity = now;
     }
 
-    fn active_if(&mut self, active: bool, now: Timestamp) {
+    const fn active_if(&mut self, active: bool, now: Timestamp) {
         if active {
             self.last_activity = now;
         }
@@ -221,7 +227,7 @@ impl Estimators {
         self.active_if(true, now);
     }
 
-    fn empty_if(&mut self, empty: bool) {
+    const fn empty_if(&mut self, empty: bool) {
         if empty {
             self.codel.queue_empty();
         }

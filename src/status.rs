@@ -117,14 +117,14 @@ impl EventLog {
         Self { events: VecDeque::with_capacity(usize::from(capacity)), capacity: usize::from(capacity) }
     }
 
-    pub(crate) fn push(&mut self, event: Explanation) {
+    pub(crate) fn push(&mut self, event: &Explanation) {
         if self.capacity == 0 {
             return;
         }
         if self.events.len() == self.capacity {
             self.events.pop_front();
         }
-        self.events.push_back(event);
+        self.events.push_back(*event);
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {

@@ -147,14 +147,19 @@ impl de::Visitor<'_> for SecondsVisitor {
 
 /// `"12.5"` in nanoseconds; `None` if it is not plain decimal seconds or does not fit.
 fn parse_seconds(text: &str) -> Option<u64> {
+    u64::try_from(parse_billionths(text)?).ok()
+}
+
+/// A plain decimal number in billionths; `None` if it has a sign, an exponent or more than nine decimals.
+fn parse_billionths(text: &str) -> Option<u128> {
     let (whole, frac) = text.split_once('.').unwrap_or((text, "0"));
     let all_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !all_digits(whole) || !all_digits(frac) || frac.len() > 9 {
         return None;
     }
     let missing = u32::try_from(9_usize.checked_sub(frac.len())?).ok()?;
-    let frac = frac.parse::<u64>().ok()?.checked_mul(10_u64.checked_pow(missing)?)?;
-    whole.parse::<u64>().ok()?.checked_mul(NANOS_PER_SEC)?.checked_add(frac)
+    let frac = frac.parse::<u128>().ok()?.checked_mul(10_u128.checked_pow(missing)?)?;
+    u128::from(whole.parse::<u64>().ok()?).checked_mul(u128::from(NANOS_PER_SEC))?.checked_add(frac)
 }
 
 /// A duration in nanoseconds, saturating at 584 years.
@@ -270,15 +275,14 @@ pub(crate) mod span {
             let tail = tail.trim_start();
             let unit_len = tail.find(|c: char| !c.is_alphabetic()).unwrap_or(tail.len());
             let (unit, tail) = tail.split_at_checked(unit_len)?;
-            // `parse_seconds` reads billionths of whatever the unit is.
-            total = total.checked_add(scaled(super::parse_seconds(value)?, unit_nanos(unit)?)?)?;
+            total = total.checked_add(scaled(super::parse_billionths(value)?, unit_nanos(unit)?)?)?;
             rest = tail.trim_start();
         }
         (!text.trim().is_empty()).then(|| Duration::from_nanos(total))
     }
 
-    fn scaled(billionths: u64, unit: u64) -> Option<u64> {
-        let product = u128::from(billionths).checked_mul(u128::from(unit))?;
+    fn scaled(billionths: u128, unit: u64) -> Option<u64> {
+        let product = billionths.checked_mul(u128::from(unit))?;
         u64::try_from(product.checked_div(u128::from(NANOS_PER_SEC))?).ok()
     }
 
@@ -324,6 +328,8 @@ mod tests {
             ("250ms", secs(0.25)),
             ("2d", secs(172_800.0)),
             ("1.5h", secs(5_400.0)),
+            ("20000000001ns", Some(Duration::from_nanos(20_000_000_001))),
+            ("34560000001ms", Some(Duration::from_millis(34_560_000_001))),
             ("5 minutes", secs(300.0)),
             ("30 seconds", secs(30.0)),
             ("300", secs(300.0)),
@@ -340,11 +346,10 @@ mod tests {
 
     #[test]
     fn durations_write_in_the_words_of_an_operator() {
-        let human: Vec<_> =
-            [0, 1_500, 340_000_000, 1_500_000_000, 31_000_000_000, 300_000_000_000, 7_500_000_000_000]
-                .into_iter()
-                .map(|nanos| Human(nanos).to_string())
-                .collect();
+        let human: Vec<_> = [0, 1_500, 340_000_000, 1_500_000_000, 31_000_000_000, 300_000_000_000, 7_500_000_000_000]
+            .into_iter()
+            .map(|nanos| Human(nanos).to_string())
+            .collect();
         assert_eq!(human, ["0 s", "1 µs", "340 ms", "1.5 s", "31 s", "5 min", "2 h 5 min"]);
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Rates are kept in millionths of a request per second and shares in millionths, so that state compares, hashes and
 //! survives JSON exactly, and every target computes the same bits.
-#![expect(clippy::float_arithmetic, reason = "the door through which floats enter and leave; nothing behind it uses them")]
+#![expect(
+    clippy::float_arithmetic,
+    reason = "the door through which floats enter and leave; nothing behind it uses them"
+)]
 
 use core::fmt;
 
@@ -34,6 +37,7 @@ impl Rate {
     /// No requests.
     pub const ZERO: Self = Self(0);
     const MAX_PER_SECOND: f64 = 1e9;
+    const MAX_MICROS: u64 = 1_000_000_000_000_000;
 
     /// `value` requests per second, rounded to the nearest millionth.
     ///
@@ -47,10 +51,10 @@ impl Rate {
         }
     }
 
-    /// A rate of so many millionths of a request per second.
+    /// A rate of so many millionths of a request per second, saturating at a billion requests per second.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
+        if micros > Self::MAX_MICROS { Self(Self::MAX_MICROS) } else { Self(micros) }
     }
 
     /// Millionths of a request per second.

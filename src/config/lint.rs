@@ -27,7 +27,8 @@ const SLOW_FACTOR: u32 = 10;
 ///
 /// ```
 /// use core::time::Duration;
-/// use plimsoll::{Config, Expectations, LintCode, Policy, Rate, policy::Outpost};
+/// use plimsoll::config::{Config, Expectations, LintCode};
+/// use plimsoll::{Policy, Rate, policy::Outpost};
 ///
 /// let policy = Policy::Outpost(Outpost::new(Rate::per_second(2.5)?));
 /// let config = Config::new(policy, 1, 3)?;

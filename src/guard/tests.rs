@@ -1,0 +1,178 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::*;
+use crate::policy::Policy;
+use crate::units::Share;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+/// Bounds 0 to 10, up delay 30 s, down delay 60 s.
+fn config() -> Config {
+    let config = Config::new(Policy::External, 0, 10).unwrap();
+    config.with_up_delay(Duration::from_secs(30)).unwrap().with_down_delay(Duration::from_secs(60)).unwrap()
+}
+
+/// A pool at one count, told what is wanted as time goes by.
+struct Bench {
+    guards: Guards,
+    config: Config,
+    count: u32,
+    last: Option<[Stage; GUARDS]>,
+}
+
+impl Bench {
+    fn new(config: Config, count: u32) -> Self {
+        let mut bench = Self { guards: Guards::new(at(0)), config, count, last: None };
+        bench.wants(0, count);
+        bench
+    }
+
+    fn demand(&self, secs: u64, want: u32, keep: u32) -> Demand {
+        Demand { now: at(secs), count: self.count, want, keep, blind: false, quiet: false, backlog_workers: 0 }
+    }
+
+    fn apply(&mut self, demand: &Demand) -> u32 {
+        let stages = self.guards.apply(demand, &self.config);
+        let folded = stages.iter().fold(demand.proposed(), |count, stage| stage.effect.apply(count));
+        self.count = stages[GUARDS - 1].count;
+        assert_eq!(folded, self.count);
+        self.last = Some(stages);
+        self.count
+    }
+
+    fn wants(&mut self, secs: u64, want: u32) -> u32 {
+        self.apply(&self.demand(secs, want, want))
+    }
+
+    fn effect(&self, guard: Guard) -> Effect {
+        self.last.unwrap().iter().find(|stage| stage.guard == guard).unwrap().effect
+    }
+}
+
+#[test]
+fn stages_are_listed_in_their_order() {
+    let mut bench = Bench::new(config(), 3);
+    bench.wants(1, 5);
+    let order: Vec<_> = bench.last.unwrap().iter().map(|stage| stage.guard).collect();
+    use Guard::{Bounds, DownDelay, Freshness, StepLimit, Tolerance, UpDelay, ZeroGate};
+    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, StepLimit, Bounds]);
+}
+
+#[test]
+fn the_up_delay_gives_the_least_that_was_wanted_throughout_it() {
+    let mut bench = Bench::new(config(), 3);
+    assert_eq!(bench.wants(10, 8), 3);
+    assert_eq!(bench.wants(20, 5), 3);
+    assert_eq!(bench.wants(39, 9), 3);
+    assert_eq!(bench.effect(Guard::UpDelay), Effect::AtMost(3));
+    assert_eq!(bench.guards.next_change(at(39), 3, &bench.config), Some(at(40)));
+    assert_eq!(bench.wants(40, 9), 5, "eight was wanted at first and nine at last, but five throughout");
+    assert_eq!(bench.wants(69, 9), 9, "and nine has been wanted since 39");
+}
+
+#[test]
+fn the_down_delay_keeps_the_most_that_was_wanted_throughout_it() {
+    let mut bench = Bench::new(config(), 9);
+    for (secs, want, count) in [(10, 2, 9), (40, 4, 9), (50, 1, 9), (69, 1, 9), (70, 1, 4), (109, 1, 4), (110, 1, 1)] {
+        assert_eq!(bench.wants(secs, want), count, "at {secs}");
+    }
+}
+
+#[test]
+fn growing_restarts_the_down_delay_and_shrinking_the_up_delay() {
+    let config = config().with_up_delay(Duration::ZERO).unwrap();
+    let mut bench = Bench::new(config, 3);
+    bench.wants(100, 4);
+    // The four was a stray sample, but the pool followed it: three must be enough for a whole delay again.
+    assert_eq!(bench.wants(101, 3), 4);
+    assert_eq!(bench.wants(160, 3), 4);
+    assert_eq!(bench.wants(161, 3), 3);
+}
+
+#[test]
+fn waking_passes_delays_and_steps_but_not_the_bounds() {
+    let config = config().with_up_step(StepLimit::workers(1, Duration::from_secs(60))).unwrap();
+    let mut bench = Bench::new(config, 0);
+    let wake = Demand { backlog_workers: 25, ..bench.demand(5, 1, 1) };
+    assert_eq!(bench.apply(&wake), 10);
+    assert_eq!(bench.effect(Guard::ZeroGate), Effect::AtLeast(25));
+    assert_eq!(bench.effect(Guard::Bounds), Effect::AtMost(10));
+}
+
+#[test]
+fn a_backlog_that_grows_at_the_waking_instant_is_answered_at_that_instant() {
+    let mut bench = Bench::new(config(), 0);
+    for (backlog_workers, count) in [(1, 1), (2, 2), (3, 3)] {
+        assert_eq!(bench.apply(&Demand { backlog_workers, ..bench.demand(5, 1, 1) }), count);
+    }
+    assert_eq!(bench.apply(&Demand { backlog_workers: 9, ..bench.demand(6, 9, 9) }), 3, "then the up delay holds");
+}
+
+#[test]
+fn the_last_worker_goes_when_the_system_has_been_quiet_and_not_before() {
+    let mut bench = Bench::new(config(), 2);
+    bench.wants(1, 0);
+    assert_eq!(bench.wants(61, 0), 1);
+    assert_eq!(bench.effect(Guard::ZeroGate), Effect::AtLeast(1));
+    assert_eq!(bench.apply(&Demand { quiet: true, ..bench.demand(62, 0, 0) }), 0);
+    assert_eq!(bench.effect(Guard::ZeroGate), Effect::Pass, "the proposal was zero and stays it");
+}
+
+#[test]
+fn blindness_holds_and_does_not_count_as_low_demand() {
+    let mut bench = Bench::new(config(), 4);
+    let blind = Demand { blind: true, ..bench.demand(10, 0, 0) };
+    assert_eq!(bench.apply(&blind), 4);
+    assert_eq!(bench.effect(Guard::Freshness), Effect::AtLeast(4));
+    assert_eq!(bench.wants(3_600, 1), 4, "an hour of blindness is no hour of low demand");
+    assert_eq!(bench.wants(3_660, 1), 1);
+}
+
+#[test]
+fn a_demand_within_the_tolerance_is_no_demand() {
+    let mut bench = Bench::new(config().with_tolerance(Share::new(0.25).unwrap()), 8);
+    bench.wants(0, 10);
+    assert_eq!(bench.wants(1_000, 10), 8);
+    assert_eq!(bench.effect(Guard::Tolerance), Effect::Exactly(8));
+    bench.wants(1_000, 6);
+    assert_eq!(bench.wants(2_000, 6), 8);
+    bench.wants(2_000, 5);
+    assert_eq!(bench.wants(2_060, 5), 5);
+}
+
+#[test]
+fn steps_are_limited_per_period_from_the_first_change_in_it() {
+    let config = config().with_up_delay(Duration::ZERO).unwrap().with_down_delay(Duration::ZERO).unwrap();
+    let config =
+        config.with_up_step(StepLimit { workers: Some(2), percent: Some(50), period: Duration::from_secs(60) });
+    let config = config.unwrap().with_down_step(StepLimit::percent(50, Duration::from_secs(30))).unwrap();
+    let mut bench = Bench::new(config, 2);
+    for (secs, want, count) in [(10, 9, 4), (20, 9, 4), (69, 9, 4), (70, 9, 6), (130, 9, 9)] {
+        assert_eq!(bench.wants(secs, want), count, "up at {secs}");
+        if count == 4 {
+            assert_eq!(bench.guards.next_change(at(secs), count, &bench.config), Some(at(70)));
+            assert_eq!(bench.guards.step_until(true, &bench.config), Some(at(70)));
+        }
+    }
+    for (secs, want, count) in [(200, 1, 4), (229, 1, 4), (230, 1, 2), (260, 1, 1)] {
+        assert_eq!(bench.wants(secs, want), count, "down at {secs}");
+    }
+}
+
+#[test]
+fn the_outlook_names_the_next_change_of_either_delay() {
+    let mut bench = Bench::new(config(), 3);
+    bench.wants(100, 5);
+    assert_eq!(bench.guards.outlook(3, &bench.config), Some((Guard::UpDelay, 5, at(130))));
+    assert_eq!(bench.guards.pressed_since(3), Some(at(100)));
+    bench.wants(130, 5);
+    bench.wants(200, 1);
+    assert_eq!(bench.guards.outlook(5, &bench.config), Some((Guard::DownDelay, 1, at(260))));
+    assert_eq!(bench.guards.pressed_since(5), Some(at(200)));
+    assert_eq!(bench.guards.next_change(at(200), 5, &bench.config).map(|t| t.since(at(0))), Some(260 * SECOND));
+}

@@ -1,1 +1,146 @@
+use core::time::Duration;
 
+use alloc::vec;
+
+use super::*;
+use crate::observation::{PoolCounts, WorkerEvent};
+use crate::policy::{Policy, RunPod};
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+fn pool(events: &[(u64, u64, WorkerEvent)]) -> Pool {
+    let mut pool = Pool::default();
+    for (secs, id, event) in events {
+        pool.event(at(*secs), WorkerId(*id), *event);
+    }
+    pool
+}
+
+fn config() -> Config {
+    Config::new(Policy::External, 0, 10).unwrap()
+}
+
+fn idle_timeout(secs: u64) -> Config {
+    Config::runpod(RunPod::request_count(1), 0, 10, Duration::from_secs(secs)).unwrap()
+}
+
+const fn stop(id: u64) -> Command {
+    Command::Stop { id: WorkerId(id), to_standby: false, cut_off: false }
+}
+
+const fn park(id: u64) -> Command {
+    Command::Stop { id: WorkerId(id), to_standby: true, cut_off: false }
+}
+
+/// Two idle since 30 and 20, one busy, one unknown, one starting.
+fn mixed() -> Pool {
+    use WorkerEvent::{Busy, Idle, Ordered, Ready};
+    pool(&[
+        (1, 1, Ready),
+        (30, 1, Idle),
+        (2, 2, Ready),
+        (20, 2, Idle),
+        (3, 3, Ready),
+        (10, 3, Busy(2)),
+        (4, 4, Ready),
+        (5, 5, Ordered),
+        (6, 6, Ordered),
+    ])
+}
+
+#[test]
+fn the_latest_ordered_goes_first_then_the_longest_idle() {
+    assert_eq!(place(&mut mixed(), at(100), 2, &idle_timeout(30)), [stop(6), stop(5), stop(2), stop(1)]);
+    let mut pool = mixed();
+    assert_eq!(place(&mut pool, at(100), 5, &idle_timeout(30)), [stop(6)]);
+    assert_eq!(place(&mut pool, at(100), 5, &idle_timeout(30)), [], "given once");
+}
+
+#[test]
+fn with_an_idle_timeout_only_idle_workers_past_it_are_named() {
+    let (mut pool, config) = (mixed(), idle_timeout(30));
+    assert_eq!(place(&mut pool, at(49), 0, &config), [stop(6), stop(5)]);
+    assert_eq!(next_change(&pool, at(49), 0, &config), Some(at(50)));
+    assert_eq!(place(&mut pool, at(50), 0, &config), [stop(2)]);
+    assert_eq!(next_change(&pool, at(50), 0, &config), Some(at(60)));
+    assert_eq!(place(&mut pool, at(60), 0, &config), [stop(1)]);
+    assert_eq!(next_change(&pool, at(60), 0, &config), None, "busy and unknown ones are never named");
+}
+
+#[test]
+fn without_an_idle_timeout_busy_workers_drain_the_least_busy_first() {
+    let drain = |id| Command::Drain { id: WorkerId(id) };
+    let commands = place(&mut mixed(), at(100), 0, &config());
+    assert_eq!(commands, [stop(6), stop(5), stop(2), stop(1), drain(3), drain(4)]);
+}
+
+#[test]
+fn a_drain_past_its_deadline_is_cut_off_once() {
+    let mut pool = pool(&[(1, 1, WorkerEvent::Ready), (2, 1, WorkerEvent::Busy(1)), (10, 1, WorkerEvent::Draining)]);
+    let config = config().with_drain_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!((place(&mut pool, at(69), 0, &config), next_change(&pool, at(69), 0, &config)), (vec![], Some(at(70))));
+    let cut_off = Command::Stop { id: WorkerId(1), to_standby: false, cut_off: true };
+    assert_eq!(place(&mut pool, at(70), 0, &config), [cut_off]);
+    assert_eq!(place(&mut pool, at(71), 0, &config), []);
+}
+
+#[test]
+fn the_quickest_come_first() {
+    use WorkerEvent::{Draining, Ready, Standby};
+    let revive = |id| Command::Revive { id: WorkerId(id) };
+    let mut pool =
+        pool(&[(1, 1, Ready), (8, 1, Draining), (2, 2, Ready), (9, 2, Draining), (3, 7, Standby), (4, 6, Standby)]);
+    let commands = place(&mut pool, at(10), 5, &config());
+    assert_eq!(commands, [revive(2), revive(1), revive(6), revive(7), Command::Start { count: 1 }]);
+    assert_eq!(pool.committed(at(10)), 5);
+    assert_eq!(place(&mut pool, at(10), 5, &config()), [], "given once");
+}
+
+#[test]
+fn a_drain_that_was_only_commanded_is_taken_back_before_anything_is_started() {
+    let mut pool = pool(&[(1, 1, WorkerEvent::Ready), (2, 1, WorkerEvent::Busy(1))]);
+    assert_eq!(place(&mut pool, at(3), 0, &config()), [Command::Drain { id: WorkerId(1) }]);
+    assert_eq!(place(&mut pool, at(4), 1, &config()), [Command::Revive { id: WorkerId(1) }]);
+}
+
+#[test]
+fn flash_boot_keeps_stopped_workers_within_max() {
+    use WorkerEvent::{Idle, Ready};
+    let config = config().with_standby(2);
+    let mut pool = pool(&[(1, 1, Ready), (2, 1, Idle), (1, 2, Ready), (2, 2, Idle), (1, 3, Ready), (3, 3, Idle)]);
+    // Two of the three become standby instead of going; nothing need be loaded for it.
+    assert_eq!(place(&mut pool, at(10), 0, &config), [park(1), park(2), stop(3)]);
+    for id in [1, 2] {
+        pool.event(at(11), WorkerId(id), WorkerEvent::Standby);
+    }
+    pool.event(at(11), WorkerId(3), WorkerEvent::Gone);
+    assert_eq!(place(&mut pool, at(12), 0, &config), []);
+    let revive = |id| Command::Revive { id: WorkerId(id) };
+    let expected = [revive(1), revive(2), Command::Start { count: 7 }, Command::Prewarm { count: 1 }];
+    assert_eq!(place(&mut pool, at(13), 9, &config), expected, "nine workers leave room for one in standby");
+}
+
+#[test]
+fn orders_under_way_are_let_go_before_workers_that_are_there() {
+    let (mut pool, config) = (mixed(), config());
+    assert_eq!(place(&mut pool, at(50), 9, &config), [Command::Start { count: 3 }]);
+    assert_eq!(place(&mut pool, at(51), 6, &config), [], "the three orders are the surplus, and have no name yet");
+    pool.event(at(52), WorkerId(7), WorkerEvent::Ordered);
+    assert_eq!(place(&mut pool, at(52), 6, &config), [stop(7)]);
+}
+
+#[test]
+fn a_platform_that_counts_gets_counts() {
+    let mut pool = Pool::default();
+    let counts = |idle| PoolCounts { ready: 5, idle, standby: 1, ..PoolCounts::default() };
+    pool.count(at(0), counts(None));
+    let grow = [Command::ReviveAny { count: 1 }, Command::Start { count: 1 }];
+    assert_eq!(place(&mut pool, at(1), 7, &config()), grow);
+    assert_eq!(place(&mut pool, at(1), 7, &config()), []);
+    let mut pool = Pool::default();
+    pool.count(at(0), counts(Some(2)));
+    assert_eq!(place(&mut pool, at(1), 1, &idle_timeout(30)), [Command::Release { count: 2 }], "three are busy");
+    assert_eq!(place(&mut pool, at(1), 1, &idle_timeout(30)), [Command::Release { count: 2 }]);
+}

@@ -38,9 +38,8 @@ impl ConcurrencyTarget {
     }
 
     /// Whole requests per worker, at least one.
-    pub(super) const fn per_worker(self) -> u32 {
-        let whole = self.target.as_micros() / MICRO;
-        if whole == 0 { 1 } else if whole > u32::MAX as u64 { u32::MAX } else { whole as u32 }
+    pub(super) fn per_worker(self) -> u32 {
+        u32::try_from(self.target.as_micros() / MICRO).unwrap_or(u32::MAX).max(1)
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {

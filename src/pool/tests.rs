@@ -1,1 +1,161 @@
+use alloc::string::ToString;
 
+use super::*;
+
+const TIMEOUT: u64 = 60_000_000_000;
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+/// Tells events of workers, each a second after the other.
+fn pool(events: &[(u64, WorkerEvent)]) -> Pool {
+    let mut pool = Pool::default();
+    for (secs, (id, event)) in (1..).zip(events) {
+        pool.accepts(WorkerId(*id), *event).unwrap();
+        pool.event(at(secs), WorkerId(*id), *event);
+    }
+    pool
+}
+
+#[test]
+fn workers_are_counted_by_state() {
+    use WorkerEvent::{Busy, Draining, Failed, Gone, Idle, Ordered, Prewarming, Ready, Standby};
+    let pool = pool(&[
+        (1, Ordered),
+        (2, Ready),
+        (3, Ready),
+        (3, Idle),
+        (4, Ready),
+        (4, Busy(3)),
+        (5, Ready),
+        (5, Draining),
+        (6, Standby),
+        (7, Prewarming),
+        (8, Ready),
+        (8, Gone),
+        (9, Ordered),
+        (9, Failed(FailureCause::Crash)),
+    ]);
+    let census = Census { ready: 3, idle: Some(1), starting: 1, draining: 1, standby: 1 };
+    assert_eq!((pool.census(), pool.committed(at(99))), (census, 4));
+    assert_eq!((pool.failed, pool.last_failure), (1, Some(FailureCause::Crash)));
+    assert_eq!((pool.standby(at(99)), pool.prewarming(at(99))), (1, 1));
+    assert_eq!(pool.busy_slots(), None, "worker 2 never said what it does");
+}
+
+#[test]
+fn events_that_cannot_be_are_refused_by_name() {
+    let pool = pool(&[(1, WorkerEvent::Ordered), (2, WorkerEvent::Standby), (3, WorkerEvent::Ready)]);
+    let refused = |id, event| pool.accepts(WorkerId(id), event).unwrap_err().to_string();
+    assert_eq!(refused(9, WorkerEvent::Idle), "worker w9 is not known: report `Ordered` or `Ready` for it first");
+    assert_eq!(
+        refused(2, WorkerEvent::Busy(1)),
+        "worker w2 is standby and cannot become busy or idle: report what lies between, or `Gone`"
+    );
+    assert!(refused(3, WorkerEvent::Ordered).contains("ready and cannot become starting"));
+    assert!(refused(1, WorkerEvent::Prewarming).contains("starting and cannot become prewarming"));
+    let counts = PoolCounts { ready: 1, ..PoolCounts::default() };
+    assert!(pool.accepts_counts(counts).unwrap_err().to_string().contains("3 workers are known by id"));
+    let idle = PoolCounts { ready: 1, idle: Some(2), ..PoolCounts::default() };
+    assert!(Pool::default().accepts_counts(idle).unwrap_err().to_string().contains("2 idle workers among 1 ready"));
+}
+
+#[test]
+fn a_report_lost_on_the_way_is_made_good_by_the_next() {
+    let pool = pool(&[(1, WorkerEvent::Ordered), (1, WorkerEvent::Busy(2)), (1, WorkerEvent::Busy(1))]);
+    assert_eq!((pool.census().ready, pool.census().starting, pool.busy_slots()), (1, 0, Some(1)));
+    assert_eq!(pool.cold_starts.mean(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn the_time_of_a_state_is_that_of_its_first_report() {
+    let pool = pool(&[(1, WorkerEvent::Ready), (1, WorkerEvent::Idle), (1, WorkerEvent::Idle)]);
+    assert_eq!(pool.worker(WorkerId(1)).unwrap().since, at(2));
+}
+
+#[test]
+fn warm_starts_are_measured_apart_from_cold_ones() {
+    let pool = pool(&[
+        (1, WorkerEvent::Standby),
+        (1, WorkerEvent::Ordered),
+        (1, WorkerEvent::Idle),
+        (2, WorkerEvent::Ordered),
+        (3, WorkerEvent::Ready),
+        (2, WorkerEvent::Ready),
+    ]);
+    assert_eq!((pool.warm_starts.count, pool.warm_starts.mean()), (1, Some(Duration::from_secs(1))));
+    assert_eq!((pool.cold_starts.count, pool.cold_starts.mean()), (1, Some(Duration::from_secs(2))));
+}
+
+#[test]
+fn orders_count_until_they_show_or_lapse() {
+    let mut pool = pool(&[(1, WorkerEvent::Ready)]);
+    pool.ordered(at(10), 3, TIMEOUT);
+    assert_eq!(pool.committed(at(10)), 4);
+    assert!(!pool.event(at(11), WorkerId(2), WorkerEvent::Ordered), "it was ordered");
+    assert_eq!((pool.committed(at(11)), pool.orders(at(11))), (4, 2));
+    assert_eq!(pool.next_lapse(at(11)), Some(at(70)));
+    assert_eq!((pool.committed(at(69)), pool.committed(at(70))), (4, 2));
+    assert!(pool.event(at(71), WorkerId(3), WorkerEvent::Ready), "nobody waits for it any more");
+}
+
+#[test]
+fn a_platform_that_reports_no_pool_is_taken_at_its_word() {
+    let mut pool = Pool::default();
+    pool.ordered(at(0), 3, TIMEOUT);
+    assert_eq!((pool.committed(at(9_999)), pool.census().ready, pool.next_lapse(at(0))), (3, 3, None));
+    pool.released(at(10_000), 1, TIMEOUT);
+    assert_eq!((pool.committed(at(99_999)), pool.census().ready), (2, 2));
+}
+
+#[test]
+fn counts_confirm_what_was_commanded() {
+    let mut pool = Pool::default();
+    let counts = |ready, starting| PoolCounts { ready, starting, ..PoolCounts::default() };
+    assert!(pool.count(at(0), counts(2, 0)), "two that nobody ordered");
+    pool.ordered(at(1), 3, TIMEOUT);
+    assert!(!pool.count(at(2), counts(2, 0)), "a count from before the order");
+    assert_eq!(pool.committed(at(2)), 5);
+    pool.count(at(3), counts(2, 2));
+    assert_eq!((pool.committed(at(3)), pool.orders(at(3))), (5, 1));
+    pool.count(at(4), counts(4, 1));
+    assert_eq!((pool.committed(at(4)), pool.orders(at(4))), (5, 0));
+    pool.released(at(5), 2, TIMEOUT);
+    assert_eq!(pool.committed(at(5)), 3);
+    pool.count(at(6), counts(4, 1));
+    assert_eq!(pool.committed(at(6)), 3);
+    pool.count(at(7), counts(3, 0));
+    assert_eq!(pool.committed(at(7)), 3);
+}
+
+#[test]
+fn a_worker_told_to_go_is_not_committed_until_the_command_lapses() {
+    let mut pool = pool(&[(1, WorkerEvent::Ready), (1, WorkerEvent::Idle), (2, WorkerEvent::Ready)]);
+    pool.told(WorkerId(1), Some((Pending::Stop, at(60))));
+    assert_eq!((pool.committed(at(10)), pool.next_lapse(at(10))), (1, Some(at(60))));
+    pool.lapse(at(59));
+    assert_eq!(pool.committed(at(59)), 1);
+    pool.lapse(at(60));
+    assert_eq!((pool.committed(at(60)), pool.next_lapse(at(60))), (2, None));
+    pool.told(WorkerId(1), Some((Pending::Stop, at(120))));
+    pool.event(at(61), WorkerId(1), WorkerEvent::Busy(1));
+    assert_eq!(pool.committed(at(61)), 2, "it took a request instead: it stays");
+}
+
+#[test]
+fn queues_of_single_workers_add_up_and_the_one_that_stands_out_is_named() {
+    let mut pool = pool(&[(1, WorkerEvent::Ready), (2, WorkerEvent::Ready), (3, WorkerEvent::Ready)]);
+    assert_eq!(pool.replica_depth(), None);
+    pool.replica_gauge(at(10), WorkerId(1), 4, Some(7_000_000_000));
+    pool.replica_arrived(at(12), WorkerId(2), 2);
+    assert_eq!(pool.replica_depth(), Some(6));
+    assert_eq!(pool.replica_oldest().unwrap().age(at(12)), 9_000_000_000);
+    pool.replica_gauge(at(13), WorkerId(1), 0, None);
+    assert_eq!(pool.replica_oldest().unwrap().age(at(13)), 1_000_000_000);
+    assert!(pool.replica_left(at(14), WorkerId(2), 800) && !pool.replica_left(at(14), WorkerId(1), 100));
+    assert_eq!(pool.standing_out(Some(400), 500), [WorkerId(2)]);
+    assert_eq!(pool.standing_out(Some(401), 500), []);
+    pool.event(at(15), WorkerId(2), WorkerEvent::Gone);
+    assert_eq!((pool.replica_depth(), pool.replica_oldest()), (Some(0), None));
+}

@@ -185,7 +185,10 @@ mod tests {
         queue.arrived(at(10), 3, false);
         assert_eq!(queue.oldest(), Some(Waiting::new(at(10), 0)));
         assert!(queue.left(at(12), 2_000_000_000));
-        assert_eq!((queue.depth(), queue.oldest(), queue.last_wait()), (Some(2), Some(Waiting::new(at(12), 0)), Some(2_000_000_000)));
+        assert_eq!(
+            (queue.depth(), queue.oldest(), queue.last_wait()),
+            (Some(2), Some(Waiting::new(at(12), 0)), Some(2_000_000_000))
+        );
         queue.left(at(13), 0);
         queue.left(at(13), 0);
         assert_eq!((queue.oldest(), queue.last_wait()), (None, None));

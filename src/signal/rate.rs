@@ -115,7 +115,7 @@ impl Arrivals {
         }
     }
 
-    fn is_events(&self) -> bool {
+    const fn is_events(&self) -> bool {
         matches!(self.heard, Some((Source::Events, _)))
     }
 }
@@ -215,7 +215,7 @@ impl Window {
         let leaving = if self.filled == FULL { self.closed.get(self.oldest).copied().unwrap_or(0) } else { 0 };
         let closed = per_second(self.sum.saturating_add(extra), filled.saturating_mul(self.slice));
         let with_open = self.sum.saturating_sub(leaving).saturating_add(self.open).saturating_add(extra);
-        let span = filled.min(SLICES as u64 - 1).saturating_add(1).saturating_mul(self.slice);
+        let span = filled.saturating_add(1).min(SLICES as u64).saturating_mul(self.slice);
         closed.max(per_second(with_open, span)).map(Rate::from_micros)
     }
 }

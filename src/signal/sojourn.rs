@@ -148,9 +148,10 @@ impl SojournWindow {
             return totals;
         }
         for (position, slice) in self.slices.iter().enumerate() {
-            let age = self.open.checked_sub(position).unwrap_or_else(|| {
-                self.open.saturating_add(SLICES).saturating_sub(position)
-            });
+            let age = self
+                .open
+                .checked_sub(position)
+                .unwrap_or_else(|| self.open.saturating_add(SLICES).saturating_sub(position));
             let sojourns = u64::from(slice.sojourns);
             totals.sojourns = totals.sojourns.saturating_add(sojourns);
             totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));

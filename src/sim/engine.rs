@@ -1,8 +1,8 @@
 //! The discrete-event loop: a FIFO queue in front of a simulated pool, driven only through the public API.
 
-use std::cmp::Reverse;
+use core::cmp::Reverse;
+use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
 
 use super::outcome::{Measure, Outcome};
 use super::workers::{Event, Kind, State, Workers, id, position};
@@ -64,7 +64,7 @@ impl Watch for () {}
 /// Replays a workload under a configuration and says what happened.
 ///
 /// ```
-/// use std::time::Duration;
+/// use core::time::Duration;
 /// use plimsoll::sim::{Options, Request, Workload, simulate};
 /// use plimsoll::{Config, Timestamp, policy::RunPod};
 ///

@@ -5,8 +5,8 @@
     reason = "sums of a finished run, for people; no decision rests on them"
 )]
 
+use core::time::Duration;
 use std::string::String;
-use std::time::Duration;
 use std::vec::Vec;
 
 use serde::Serialize;
@@ -137,7 +137,8 @@ struct Sums {
 
 impl Measure {
     pub(super) fn new(workload: &Workload, config: &Config, options: &Options) -> Self {
-        let chosen = (nanos(workload.duration()) / BUCKETS).div_ceil(1_000_000_000).max(1).saturating_mul(1_000_000_000);
+        let chosen =
+            (nanos(workload.duration()) / BUCKETS).div_ceil(1_000_000_000).max(1).saturating_mul(1_000_000_000);
         let bucket = if options.bucket.is_zero() { chosen } else { nanos(options.bucket) };
         Self {
             outcome: Outcome {
@@ -257,9 +258,9 @@ impl Measure {
 
     pub(super) fn decided(&mut self, from: u32, to: u32) {
         let direction = match to.cmp(&from) {
-            std::cmp::Ordering::Greater => 1,
-            std::cmp::Ordering::Less => -1,
-            std::cmp::Ordering::Equal => return,
+            core::cmp::Ordering::Greater => 1,
+            core::cmp::Ordering::Less => -1,
+            core::cmp::Ordering::Equal => return,
         };
         self.outcome.scaling_events = self.outcome.scaling_events.saturating_add(1);
         let reversed = self.direction != 0 && self.direction != direction;

@@ -94,7 +94,7 @@ impl Workers {
         Some(new)
     }
 
-    fn count(&mut self, worker: Worker, add: bool) {
+    const fn count(&mut self, worker: Worker, add: bool) {
         let field = match worker.state {
             State::Starting => &mut self.tally.starting,
             State::Prewarming => &mut self.tally.prewarming,

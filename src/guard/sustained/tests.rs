@@ -20,11 +20,8 @@ struct Reference {
 impl Reference {
     fn pass(&mut self, demand: u32) {
         for (level, progress) in (1..).zip(&mut self.progress) {
-            *progress = if demand >= level {
-                (*progress + 1).min(self.delay)
-            } else {
-                progress.saturating_sub(self.setback)
-            };
+            *progress =
+                if demand >= level { (*progress + 1).min(self.delay) } else { progress.saturating_sub(self.setback) };
         }
     }
 

@@ -1,0 +1,317 @@
+//! Configurations and streams of observations, friendly and hostile.
+
+use std::time::Duration;
+
+use plimsoll::config::{Precision, StepLimit};
+use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::{Config, FailureCause, Observation, Policy, PoolCounts, Rate, Share, Timestamp, WorkerEvent, WorkerId};
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Every setting of a configuration, so that a law can pin the ones that it speaks of.
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    pub policies: Vec<Policy>,
+    pub min: u32,
+    pub max: u32,
+    pub concurrency: u32,
+    pub up_delay: Duration,
+    pub down_delay: Duration,
+    pub to_zero_delay: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    pub standby: u32,
+    pub drain_timeout: Duration,
+    pub order_timeout: Duration,
+    pub tolerance: f64,
+    pub up_step: Option<StepLimit>,
+    pub down_step: Option<StepLimit>,
+    pub window: Duration,
+    pub sojourn_target: Duration,
+    pub codel_interval: Duration,
+    pub freshness: Duration,
+    pub event_freshness: Option<Duration>,
+    pub precision: Precision,
+}
+
+impl Knobs {
+    pub fn config(&self) -> Config {
+        let build = || {
+            let (first, rest) = self.policies.split_first().expect("at least one policy");
+            let mut config = Config::new(*first, self.min, self.max)?
+                .with_concurrency(self.concurrency)?
+                .with_up_delay(self.up_delay)?
+                .with_down_delay(self.down_delay)?
+                .with_standby(self.standby)
+                .with_drain_timeout(self.drain_timeout)?
+                .with_order_timeout(self.order_timeout)?
+                .with_tolerance(Share::new(self.tolerance).expect("a share"))
+                .with_window(self.window)?
+                .with_sojourn_target(self.sojourn_target)?
+                .with_codel_interval(self.codel_interval)?
+                .with_freshness(self.freshness)?
+                .with_precision(self.precision);
+            for policy in rest {
+                config = config.with_policy(*policy)?;
+            }
+            if let Some(delay) = self.to_zero_delay {
+                config = config.with_to_zero_delay(delay)?;
+            }
+            if let Some(timeout) = self.idle_timeout {
+                config = config.with_idle_timeout(timeout)?;
+            }
+            if let Some(limit) = self.up_step {
+                config = config.with_up_step(limit)?;
+            }
+            if let Some(limit) = self.down_step {
+                config = config.with_down_step(limit)?;
+            }
+            if let Some(freshness) = self.event_freshness {
+                config = config.with_event_freshness(freshness)?;
+            }
+            Ok::<_, plimsoll::ConfigError>(config)
+        };
+        build().expect("the generator makes usable configurations only")
+    }
+
+    pub fn to_zero(&self) -> Duration {
+        self.to_zero_delay.unwrap_or(self.down_delay)
+    }
+}
+
+pub fn knobs() -> impl Strategy<Value = Knobs> {
+    knobs_of(prop::collection::vec(policy(), 1..=4))
+}
+
+pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<Value = Knobs> {
+    let size = (1_u32..=40).prop_flat_map(|max| {
+        let min = prop_oneof![5 => Just(0), 3 => 0..=max, 1 => Just(max)];
+        (min, Just(max), 1_u32..=8)
+    });
+    let delays = (span(), span(), weighted(0.5, span()), weighted(0.4, span()));
+    let pool = (prop_oneof![2 => Just(0_u32), 1 => 1_u32..5], span(), positive(span()));
+    let shape = (select(vec![0.0, 0.0, 0.05, 0.3]), weighted(0.3, step()), weighted(0.3, step()));
+    let windows = (
+        select(vec![120_u64, 1_000, 12_000, 60_000, 61_337]).prop_map(Duration::from_millis),
+        select(vec![1_u64, 100, 2_000]).prop_map(Duration::from_millis),
+        select(vec![100_u64, 1_000, 7_000]).prop_map(Duration::from_millis),
+        prop_oneof![Just(Duration::from_secs(60)), positive(span())],
+        weighted(0.2, positive(span())),
+        select(vec![Precision::Default, Precision::Compact]),
+    );
+    (policies, size, delays, pool, shape, windows).prop_map(|(policies, size, delays, pool, shape, windows)| Knobs {
+        policies,
+        min: size.0,
+        max: size.1,
+        concurrency: size.2,
+        up_delay: delays.0,
+        down_delay: delays.1,
+        to_zero_delay: delays.2,
+        idle_timeout: delays.3,
+        standby: pool.0,
+        drain_timeout: pool.1,
+        order_timeout: pool.2,
+        tolerance: shape.0,
+        up_step: shape.1,
+        down_step: shape.2,
+        window: windows.0,
+        sojourn_target: windows.1,
+        codel_interval: windows.2,
+        freshness: windows.3,
+        event_freshness: windows.4,
+        precision: windows.5,
+    })
+}
+
+/// Every native policy.
+pub fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![1 => (0_u32..50).prop_map(Policy::Fixed), 1 => Just(Policy::External), 4 => traffic_policy()]
+}
+
+/// The policies that follow traffic.
+pub fn traffic_policy() -> impl Strategy<Value = Policy> {
+    let rate = |per_second| Rate::per_second(per_second).expect("a rate");
+    prop_oneof![
+        select(vec![0.01, 0.5, 2.5, 40.0]).prop_map(move |qps| Policy::Outpost(Outpost::new(rate(qps)))),
+        span().prop_map(|delay| Policy::RunPod(RunPod::queue_delay(delay))),
+        (1_u32..10).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
+        select(vec![0.7, 1.0, 3.0, 100.0])
+            .prop_map(|target| Policy::Concurrency(ConcurrencyTarget::new(target).expect("a target"))),
+    ]
+}
+
+/// From nothing to ten minutes, round and odd.
+pub fn span() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        2 => Just(Duration::ZERO),
+        3 => (1_u64..60).prop_map(Duration::from_secs),
+        2 => (1_u64..600).prop_map(Duration::from_secs),
+        1 => (1_u64..3_000_000_000).prop_map(Duration::from_nanos),
+    ]
+}
+
+pub fn positive(spans: impl Strategy<Value = Duration>) -> impl Strategy<Value = Duration> {
+    spans.prop_map(|span| span.max(Duration::from_nanos(1)))
+}
+
+fn step() -> impl Strategy<Value = StepLimit> {
+    (1_u32..6, any::<bool>(), positive(span())).prop_map(|(step, by_workers, period)| {
+        if by_workers { StepLimit::workers(step, period) } else { StepLimit::percent(step * 20, period) }
+    })
+}
+
+/// What a platform does next.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Observe(Observation),
+    Decide,
+}
+
+/// A configuration and what happens to it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub knobs: Knobs,
+    pub start: Timestamp,
+    pub steps: Vec<(Timestamp, Step)>,
+}
+
+/// A stream in the order of time, of whatever content.
+pub fn case() -> impl Strategy<Value = Case> {
+    case_of(gap().boxed())
+}
+
+/// The same with a clock that jumps back, and to the end of time.
+pub fn hostile_case() -> impl Strategy<Value = Case> {
+    let backwards = (1_i64..2_000_000_000_000).prop_map(|nanos| -nanos);
+    let gap = prop_oneof![200 => gap(), 20 => backwards, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+    case_of(gap.boxed())
+}
+
+fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
+    let step = prop_oneof![3 => observation().prop_map(Step::Observe), 1 => Just(Step::Decide)];
+    let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
+    let steps = prop::collection::vec((gap, step), 1..60);
+    (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
+        |(knobs, start, grain, steps)| {
+            let mut now = start;
+            let timed = |(gap, step): (i64, Step)| {
+                now = now.saturating_add_signed(gap);
+                (Timestamp::from_nanos(now), step)
+            };
+            let steps = steps.into_iter().filter(|(_, step)| grain.reports(step)).map(timed).collect();
+            Case { knobs, start: Timestamp::from_nanos(start), steps }
+        },
+    )
+}
+
+/// Nanoseconds until the next step: at once, soon, later, and sometimes much later.
+pub fn gap() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        60 => Just(0),
+        10 => 1_i64..1_000,
+        120 => (1_i64..5_000).prop_map(|millis| millis * 1_000_000),
+        60 => (1_i64..400).prop_map(|secs| secs * 1_000_000_000),
+        10 => (1_i64..48).prop_map(|hours| hours * 3_600_000_000_000),
+        1 => Just(31_557_600_000_000_000),
+    ]
+}
+
+/// How a platform speaks of its workers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grain {
+    /// By id.
+    Ids,
+    /// By counts.
+    Counts,
+    /// Not at all.
+    Silent,
+}
+
+impl Grain {
+    fn reports(self, step: &Step) -> bool {
+        let Step::Observe(observation) = step else { return true };
+        match observation {
+            Observation::Worker { .. } => self == Self::Ids,
+            Observation::Pool(_) => self == Self::Counts,
+            _ => true,
+        }
+    }
+}
+
+pub fn grain() -> impl Strategy<Value = Grain> {
+    select(vec![Grain::Ids, Grain::Counts, Grain::Silent])
+}
+
+/// Anything a platform could say, sense or nonsense.
+pub fn observation() -> impl Strategy<Value = Observation> {
+    prop_oneof![
+        10 => load(),
+        8 => worker_event(),
+        4 => pool_counts(),
+        1 => (1_u32..4, cause()).prop_map(|(count, cause)| Observation::StartFailed { count, cause }),
+        1 => (count(), prop_oneof![3 => wait(), 1 => Just(Duration::ZERO)])
+            .prop_map(|(count, over)| Observation::Requests { count, over }),
+        1 => select(vec![f64::NAN, -1.0, f64::INFINITY, 1e300, 1e9, -0.0])
+            .prop_map(|per_second| Observation::ArrivalRate { per_second }),
+    ]
+}
+
+/// Facts about requests, and proposals from outside: what makes load.
+pub fn load() -> impl Strategy<Value = Observation> {
+    let queue = || weighted(0.15, worker());
+    prop_oneof![
+        4 => (count(), queue()).prop_map(|(count, queue)| Observation::Arrived { count, queue }),
+        4 => (wait(), queue()).prop_map(|(sojourn, queue)| Observation::Started { sojourn, queue }),
+        3 => wait().prop_map(|service| Observation::Finished { service }),
+        1 => (wait(), queue()).prop_map(|(wait, queue)| Observation::Abandoned { wait, queue }),
+        3 => (count(), weighted(0.5, wait()), queue())
+            .prop_map(|(depth, oldest_age, queue)| Observation::Queue { depth, oldest_age, queue }),
+        3 => count().prop_map(Observation::in_flight),
+        2 => (count(), positive(span())).prop_map(|(count, over)| Observation::Requests { count, over }),
+        2 => (0.0..200.0_f64).prop_map(|per_second| Observation::ArrivalRate { per_second }),
+        2 => (count(), weighted(0.6, wait()))
+            .prop_map(|(workers, valid_for)| Observation::Proposal { workers, valid_for }),
+    ]
+}
+
+pub fn worker_event() -> impl Strategy<Value = Observation> {
+    let event = prop_oneof![
+        4 => Just(WorkerEvent::Ordered),
+        5 => Just(WorkerEvent::Ready),
+        4 => (0_u32..4).prop_map(WorkerEvent::Busy),
+        5 => Just(WorkerEvent::Idle),
+        2 => Just(WorkerEvent::Draining),
+        1 => Just(WorkerEvent::Standby),
+        1 => Just(WorkerEvent::Gone),
+        1 => cause().prop_map(WorkerEvent::Failed),
+    ];
+    (worker(), event).prop_map(|(id, event)| Observation::worker(id, event))
+}
+
+fn pool_counts() -> impl Strategy<Value = Observation> {
+    (0_u32..12, weighted(0.5, 0_u32..8), 0_u32..4, 0_u32..3, 0_u32..3).prop_map(
+        |(ready, idle, starting, draining, standby)| {
+            Observation::Pool(PoolCounts { ready, idle, starting, draining, standby, failed: 0 })
+        },
+    )
+}
+
+fn worker() -> impl Strategy<Value = WorkerId> {
+    (0_u64..6).prop_map(WorkerId)
+}
+
+fn cause() -> impl Strategy<Value = FailureCause> {
+    select(vec![FailureCause::Crash, FailureCause::Quota, FailureCause::Preempted])
+}
+
+fn count() -> impl Strategy<Value = u32> {
+    prop_oneof![20 => Just(0), 60 => 1_u32..30, 20 => 1_u32..400, 1 => Just(u32::MAX)]
+}
+
+fn wait() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        20 => (0_u64..300).prop_map(Duration::from_millis),
+        20 => (0_u64..60).prop_map(Duration::from_secs),
+        1 => Just(Duration::MAX),
+    ]
+}

@@ -197,10 +197,12 @@ impl Guards {
 
         self.up.update(now, want.min(config.max()), nanos(config.up_delay()));
         self.down.update(now, !keep, nanos(config.down_delay()));
-        let up = Effect::AtMost(self.up.reached(nanos(config.up_delay())).max(count));
-        fold.stage(Guard::UpDelay, if express { Effect::Pass } else { up });
-        let down = Effect::AtLeast((!self.down.reached(nanos(config.down_delay()))).min(count));
-        fold.stage(Guard::DownDelay, if express { Effect::Pass } else { down });
+        let most = self.up.reached(nanos(config.up_delay())).max(count);
+        // A demand above max has been cut to it for the table; that it is too much is for the bounds to say.
+        let up = if express || most >= config.max() { Effect::Pass } else { Effect::AtMost(most) };
+        fold.stage(Guard::UpDelay, up);
+        let least = (!self.down.reached(nanos(config.down_delay()))).min(count);
+        fold.stage(Guard::DownDelay, if express { Effect::Pass } else { Effect::AtLeast(least) });
 
         let waking = express && fold.count > count;
         let step = if waking { Effect::Pass } else { self.step_limit(demand, fold.count, config) };

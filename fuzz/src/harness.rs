@@ -4,7 +4,7 @@
 //! inputs go through it with plain `cargo test`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -16,6 +16,8 @@ use plimsoll::{
     Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Preset, Rate, Share,
     Timestamp, WorkerEvent, WorkerId,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// A configuration and a stream of operations, both made from the bytes.
 ///
@@ -229,8 +231,205 @@ fn check_text(value: &impl Display) {
     assert!(!text.is_empty() && !text.contains('\n'), "one line of text: {text:?}");
 }
 
-fn check_json<T: serde_json_bound::Json>(value: &T) {
+fn check_json<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let text = serde_json::to_string(value).map_err(|error| error.to_string());
     let back = text.clone().and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
     assert_eq!(back.as_ref(), Ok(value), "through {text:?}");
+}
+
+// From bytes to values ------------------------------------------------------------------------------------------------
+
+/// Mostly an early instant, sometimes the far end of time.
+fn instant(u: &mut Unstructured<'_>) -> Result<Timestamp> {
+    Ok(match u.int_in_range(0..=7_u8)? {
+        0 => Timestamp::from_nanos(u64::arbitrary(u)?),
+        1 => Timestamp::from_nanos(u64::MAX.saturating_sub(u64::from(u32::arbitrary(u)?))),
+        2 => Timestamp::from_secs(1_795_000_000),
+        _ => Timestamp::from_secs(u64::from(u16::arbitrary(u)?)),
+    })
+}
+
+/// A duration of any size, the usual ones more often.
+fn span(u: &mut Unstructured<'_>) -> Result<Duration> {
+    let count = u64::from(u8::arbitrary(u)?);
+    Ok(match u.int_in_range(0..=7_u8)? {
+        0 => Duration::from_nanos(count),
+        1 => Duration::from_micros(count),
+        2 | 3 => Duration::from_millis(count),
+        4 => Duration::from_secs(count),
+        5 => Duration::from_secs(count.saturating_mul(60)),
+        6 => Duration::from_secs(count.saturating_mul(86_400)),
+        _ => Duration::from_nanos(u64::arbitrary(u)?),
+    })
+}
+
+/// A count, mostly small.
+fn count(u: &mut Unstructured<'_>) -> Result<u32> {
+    Ok(match u8::arbitrary(u)? {
+        255 => u32::MAX,
+        254 => u32::arbitrary(u)?,
+        small => u32::from(small % 32),
+    })
+}
+
+fn worker(u: &mut Unstructured<'_>) -> Result<WorkerId> {
+    Ok(WorkerId(match u8::arbitrary(u)? {
+        255 => u64::MAX,
+        small => u64::from(small % 8),
+    }))
+}
+
+fn cause(u: &mut Unstructured<'_>) -> Result<FailureCause> {
+    use FailureCause::{Crash, Preempted, Quota, StockOut, Timeout};
+    u.choose(&[Crash, Timeout, Quota, StockOut, Preempted]).copied()
+}
+
+fn optional<T>(u: &mut Unstructured<'_>, make: impl Fn(&mut Unstructured<'_>) -> Result<T>) -> Result<Option<T>> {
+    if u.ratio(1_u8, 4_u8)? { make(u).map(Some) } else { Ok(None) }
+}
+
+fn worker_event(u: &mut Unstructured<'_>) -> Result<WorkerEvent> {
+    Ok(match u.int_in_range(0..=8_u8)? {
+        0 => WorkerEvent::Ordered,
+        1 => WorkerEvent::Ready,
+        2 => WorkerEvent::Busy(count(u)?),
+        3 => WorkerEvent::Idle,
+        4 => WorkerEvent::Draining,
+        5 => WorkerEvent::Prewarming,
+        6 => WorkerEvent::Standby,
+        7 => WorkerEvent::Gone,
+        _ => WorkerEvent::Failed(cause(u)?),
+    })
+}
+
+fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
+    Ok(match u.int_in_range(0..=11_u8)? {
+        0 => Observation::Arrived { count: count(u)?, queue: optional(u, worker)? },
+        1 => Observation::Started { sojourn: span(u)?, queue: optional(u, worker)? },
+        2 => Observation::Finished { service: span(u)? },
+        3 => Observation::Abandoned { wait: span(u)?, queue: optional(u, worker)? },
+        4 => Observation::Queue { depth: count(u)?, oldest_age: optional(u, span)?, queue: optional(u, worker)? },
+        5 => Observation::InFlight { count: count(u)? },
+        6 => Observation::Requests { count: count(u)?, over: span(u)? },
+        7 => Observation::ArrivalRate { per_second: f64::arbitrary(u)? },
+        8 => Observation::ArrivalRate { per_second: f64::from(u16::arbitrary(u)?) },
+        9 => Observation::StartFailed { count: count(u)?, cause: cause(u)? },
+        10 => Observation::Pool(PoolCounts {
+            ready: count(u)?,
+            idle: optional(u, count)?,
+            starting: count(u)?,
+            draining: count(u)?,
+            standby: count(u)?,
+            failed: count(u)?,
+        }),
+        _ => Observation::Proposal { workers: count(u)?, valid_for: optional(u, span)? },
+    })
+}
+
+fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
+    Ok(match u.int_in_range(0..=5_u8)? {
+        0 => Policy::Fixed(count(u)?),
+        1 => Policy::Outpost(Outpost::new(rate(u)?)),
+        2 => Policy::RunPod(RunPod::queue_delay(span(u)?)),
+        3 => Policy::RunPod(RunPod::request_count(count(u)?)),
+        4 => ConcurrencyTarget::new(f64::from(u8::arbitrary(u)?)).map_or(Policy::External, Policy::Concurrency),
+        _ => Policy::External,
+    })
+}
+
+fn rate(u: &mut Unstructured<'_>) -> Result<Rate> {
+    Ok(Rate::from_micros(u64::from(u32::arbitrary(u)?)))
+}
+
+fn step(u: &mut Unstructured<'_>) -> Result<StepLimit> {
+    let (amount, period) = (count(u)?, span(u)?);
+    Ok(if bool::arbitrary(u)? { StepLimit::workers(amount, period) } else { StepLimit::percent(amount, period) })
+}
+
+/// A configuration, or `None` if the values drawn make none.
+fn any_config(u: &mut Unstructured<'_>) -> Result<Option<Config>> {
+    let (min, max) = (count(u)?, count(u)?.min(1_000));
+    let mut config = match u.int_in_range(0..=3_u8)? {
+        0 => Ok(u.choose(&Preset::ALL)?.config()),
+        _ => Config::new(policy(u)?, min, max),
+    };
+    for _ in 0..u.int_in_range(0..=8_u8)? {
+        let setting = u.int_in_range(0..=18_u8)?;
+        let Ok(before) = config else { break };
+        config = match setting {
+            0 => before.with_policy(policy(u)?),
+            1 => before.with_bounds(count(u)?, count(u)?.min(1_000)),
+            2 => before.with_concurrency(count(u)?),
+            3 => before.with_up_delay(span(u)?),
+            4 => before.with_down_delay(span(u)?),
+            5 => before.with_to_zero_delay(span(u)?),
+            6 => before.with_idle_timeout(span(u)?),
+            7 => Ok(before.with_standby(count(u)?)),
+            8 => before.with_drain_timeout(span(u)?),
+            9 => before.with_order_timeout(span(u)?),
+            10 => Ok(before.with_tolerance(Share::new(f64::from(u8::arbitrary(u)?) / 255.0).unwrap_or_default())),
+            11 => before.with_up_step(step(u)?),
+            12 => before.with_down_step(step(u)?),
+            13 => before.with_window(span(u)?),
+            14 => before.with_sojourn_target(span(u)?),
+            15 => before.with_codel_interval(span(u)?),
+            16 => before.with_freshness(span(u)?),
+            17 => before.with_event_freshness(span(u)?),
+            _ => Ok(before.with_event_log(u16::from(u8::arbitrary(u)?))),
+        };
+    }
+    match config {
+        Ok(config) => {
+            check_json(&config);
+            Ok(Some(config))
+        }
+        Err(error) => {
+            check_text(&error);
+            Ok(None)
+        }
+    }
+}
+
+// Text ----------------------------------------------------------------------------------------------------------------
+
+fn accept_or_explain<E: Display>(read: core::result::Result<Config, E>) {
+    let config = match read {
+        Ok(config) => config,
+        Err(error) => {
+            assert!(!error.to_string().trim().is_empty(), "a refusal says why");
+            return;
+        }
+    };
+    check_json(&config);
+    for lint in config.lint(&Expectations::default()) {
+        check_text(&lint);
+    }
+    let mut run = Run::new(config, Timestamp::ORIGIN);
+    run.observe(Observation::arrived(9));
+    run.decide(Timestamp::from_secs(1));
+    run.observe(Observation::worker(WorkerId(1), WorkerEvent::Ordered));
+    run.observe(Observation::worker(WorkerId(1), WorkerEvent::Ready));
+    run.observe(Observation::started(Duration::from_secs(1)));
+    run.decide(Timestamp::from_secs(2));
+    run.observe(Observation::finished(Duration::from_secs(1)));
+    run.decide(Timestamp::from_secs(7_200));
+    run.finish();
+}
+
+fn check_workload(workload: &Workload) {
+    let requests = workload.requests();
+    assert!(requests.len() <= MAX_REQUESTS, "{} requests", requests.len());
+    assert!(requests.is_sorted_by_key(|request| request.arrival), "requests in order of arrival");
+    assert!(requests.iter().all(|request| !request.service.is_zero()), "a request takes time");
+    let end = Timestamp::from_elapsed(workload.duration());
+    assert!(requests.last().is_none_or(|request| request.arrival <= end), "all arrive in the window");
+    assert!(workload.offered_load() >= 0.0, "{}", workload.offered_load());
+    let again = Workload::from_requests(NAME, requests.to_vec()).map_err(|error| error.to_string());
+    assert_eq!(again.as_ref().map(Workload::requests), Ok(requests), "what was read can be given");
+    if requests.len() <= MAX_SIMULATED {
+        let outcome = simulate(workload, &Preset::OutpostGpu.config(), &Options::default(), &mut ());
+        assert_eq!(outcome.refused, 0, "the simulator is right");
+        let all = [outcome.finished, outcome.lost, outcome.unserved].into_iter().fold(0, u64::saturating_add);
+        assert_eq!((outcome.requests, all), (requests.len() as u64, outcome.requests), "every request is accounted for");
+    }
 }

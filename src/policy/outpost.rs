@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn rate(per_second: f64) -> Option<Rate> {
-        Some(Rate::per_second(per_second).unwrap())
+        Rate::per_second(per_second).ok()
     }
 
     fn propose(inputs: Inputs) -> (u32, u32, Because) {

@@ -87,7 +87,7 @@ impl Arrivals {
     }
 
     /// When the estimate may next change by time alone.
-    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+    pub(crate) const fn next_change(&self) -> Option<Timestamp> {
         if self.is_events() { self.long.next_change() } else { None }
     }
 

@@ -281,6 +281,7 @@ pub fn worker_event() -> impl Strategy<Value = Observation> {
         4 => (0_u32..4).prop_map(WorkerEvent::Busy),
         5 => Just(WorkerEvent::Idle),
         2 => Just(WorkerEvent::Draining),
+        1 => Just(WorkerEvent::Prewarming),
         1 => Just(WorkerEvent::Standby),
         1 => Just(WorkerEvent::Gone),
         1 => cause().prop_map(WorkerEvent::Failed),

@@ -1,0 +1,57 @@
+//! Shows a finished replay: a table on the terminal, a page in a folder.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::report::{Report, Sample, write_html};
+use crate::run::Run;
+
+/// The page's name in its folder.
+const PAGE: &str = "report.html";
+
+/// Writes the table, the advice and where the report is.
+pub(crate) fn table(run: &Run, report: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    for (label, value) in run.rows() {
+        table.add_row([label, value]);
+    }
+    if let Some(values) = table.column_mut(1) {
+        values.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{}\n{}\n{table}", run.title(), run.subtitle())?;
+    if !run.lints.is_empty() {
+        writeln!(out, "Advice on this configuration:")?;
+    }
+    for lint in &run.lints {
+        writeln!(out, "  - {lint}")?;
+    }
+    if let Some(report) = report {
+        writeln!(out, "Report: {}", report.display())?;
+    }
+    if let Some(notice) = run.notice {
+        writeln!(out, "{notice}")?;
+    }
+    Ok(())
+}
+
+/// Writes the page into `folder`, which is made if need be; a page that cannot be completed leaves nothing behind.
+pub(crate) fn page(run: &Run, folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let report = report(run)?;
+    let mut html = Vec::new();
+    write_html(&report, &mut html)?;
+    fs::create_dir_all(folder)?;
+    let path = folder.join(PAGE);
+    let unfinished = folder.join(format!(".{PAGE}.{}", std::process::id()));
+    let written = fs::write(&unfinished, &html).and_then(|()| fs::rename(&unfinished, &path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error.into());
+    }
+    Ok(path)
+}

@@ -1,0 +1,183 @@
+//! What is known after a replay, and its headline numbers: as one JSON object for programs, in words for people.
+
+use std::time::Duration;
+
+use plimsoll::config::{Expectations, Lint};
+use plimsoll::sim::{Options, Outcome, Workload};
+use plimsoll::{Config, NotARate, Rate};
+use serde::Serialize;
+
+use crate::report::{Event, duration, short};
+
+/// A finished replay.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// What was replayed, in a word or two.
+    pub(crate) workload: String,
+    /// The preset's name or the configuration's file.
+    pub(crate) under: String,
+    pub(crate) config: Config,
+    pub(crate) options: Options,
+    pub(crate) outcome: Outcome,
+    /// Changes of the count, with their reasons.
+    pub(crate) events: Vec<Event>,
+    /// How often the count changed or there was something to do.
+    pub(crate) decisions: u64,
+    pub(crate) lints: Vec<Lint>,
+    /// What must be said about the data.
+    pub(crate) notice: Option<&'static str>,
+}
+
+/// The summary as it is written in JSON. Durations are in seconds.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    workload: &'a str,
+    config: &'a str,
+    duration_s: f64,
+    requests: u64,
+    finished: u64,
+    lost: u64,
+    unserved: u64,
+    sojourn_p50_s: f64,
+    sojourn_p99_s: f64,
+    sojourn_max_s: f64,
+    sojourn_target_s: f64,
+    within_target: f64,
+    cold_starts: u64,
+    warm_starts: u64,
+    replica_hours: f64,
+    standby_hours: f64,
+    price_per_hour: f64,
+    cost: f64,
+    peak_workers: u32,
+    max_workers: u32,
+    decisions: u64,
+    scaling_events: u64,
+    reversals: u64,
+    refused_observations: u64,
+    lints: &'a [Lint],
+    report: Option<String>,
+}
+
+impl Run {
+    /// The heading.
+    pub(crate) fn title(&self) -> String {
+        format!("{} under {}", self.workload, self.under)
+    }
+
+    /// The circumstances, in one line.
+    pub(crate) fn subtitle(&self) -> String {
+        let Options { cold_start, warm_start, start_spread, seed, .. } = self.options;
+        let mut parts =
+            vec![format!("{} of traffic", long(self.outcome.duration)), format!("cold start {}", words(cold_start))];
+        if self.config.standby() > 0 {
+            parts.push(format!("warm start {}", words(warm_start)));
+        }
+        if start_spread.as_micros() > 0 {
+            parts.push(format!("starts vary by ±{start_spread}, seed {seed}"));
+        }
+        parts.push(format!("{} at a time per worker", self.config.concurrency()));
+        parts.push(format!("{} to {} workers", self.config.min(), self.config.max()));
+        parts.join(" · ")
+    }
+
+    /// The headline numbers with their labels.
+    pub(crate) fn rows(&self) -> Vec<(String, String)> {
+        let outcome = &self.outcome;
+        let mut rows = vec![
+            ("Requests".to_owned(), grouped(outcome.requests)),
+            ("Sojourn p50".to_owned(), words(outcome.sojourn_p50)),
+            ("Sojourn p99".to_owned(), words(outcome.sojourn_p99)),
+            ("Sojourn max".to_owned(), words(outcome.sojourn_max)),
+            (format!("Waited at most {}", words(outcome.target)), format!("{} %", short(outcome.within_target * 100.0))),
+            ("Cold starts".to_owned(), grouped(outcome.cold_starts)),
+            ("Warm starts".to_owned(), grouped(outcome.warm_starts)),
+            ("Replica hours".to_owned(), format!("{:.2}", outcome.replica_hours)),
+        ];
+        if self.config.standby() > 0 {
+            rows.push(("Standby hours".to_owned(), format!("{:.2}", outcome.standby_hours)));
+        }
+        rows.extend([
+            (format!("Cost at {} an hour", self.options.price_per_hour), format!("{:.2}", outcome.cost)),
+            ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
+            ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
+            ("Direction reversals".to_owned(), grouped(outcome.reversals)),
+            ("Lost / unserved".to_owned(), format!("{} / {}", grouped(outcome.lost), grouped(outcome.unserved))),
+        ]);
+        rows
+    }
+
+    /// The summary as one line of JSON.
+    pub(crate) fn json(&self, report: Option<String>) -> Result<String, serde_json::Error> {
+        let outcome = &self.outcome;
+        serde_json::to_string(&Summary {
+            workload: &self.workload,
+            config: &self.under,
+            duration_s: outcome.duration.as_secs_f64(),
+            requests: outcome.requests,
+            finished: outcome.finished,
+            lost: outcome.lost,
+            unserved: outcome.unserved,
+            sojourn_p50_s: outcome.sojourn_p50.as_secs_f64(),
+            sojourn_p99_s: outcome.sojourn_p99.as_secs_f64(),
+            sojourn_max_s: outcome.sojourn_max.as_secs_f64(),
+            sojourn_target_s: outcome.target.as_secs_f64(),
+            within_target: outcome.within_target,
+            cold_starts: outcome.cold_starts,
+            warm_starts: outcome.warm_starts,
+            replica_hours: outcome.replica_hours,
+            standby_hours: outcome.standby_hours,
+            price_per_hour: self.options.price_per_hour,
+            cost: outcome.cost,
+            peak_workers: outcome.peak_workers,
+            max_workers: self.config.max(),
+            decisions: self.decisions,
+            scaling_events: outcome.scaling_events,
+            reversals: outcome.reversals,
+            refused_observations: outcome.refused,
+            lints: &self.lints,
+            report,
+        })
+    }
+}
+
+/// What the lints are told: the workload's own rates and service time, and the cold start that is replayed.
+pub(crate) fn expectations(workload: &Workload, cold_start: Duration) -> Result<Expectations, NotARate> {
+    let expected = Expectations::default().with_cold_start(cold_start);
+    let (requests, seconds) = (workload.requests(), workload.duration().as_secs_f64());
+    if requests.is_empty() || seconds <= 0.0 {
+        return Ok(expected);
+    }
+    let mean = requests.len() as f64 / seconds;
+    let minute = |arrival: plimsoll::Timestamp| arrival.as_nanos() / 60_000_000_000;
+    let minutes = requests.chunk_by(|a, b| minute(a.arrival) == minute(b.arrival));
+    let busiest = minutes.map(<[_]>::len).max().unwrap_or(0) as f64 / 60.0;
+    let service = workload.offered_load() / mean;
+    Ok(expected
+        .with_mean_qps(Rate::per_second(mean)?)
+        .with_peak_qps(Rate::per_second(busiest.max(mean))?)
+        .with_service_time(Duration::try_from_secs_f64(service).unwrap_or_default()))
+}
+
+/// A duration as the report writes it.
+fn words(time: Duration) -> String {
+    duration(time.as_secs_f64() * 1_000.0)
+}
+
+/// A long duration in the unit that suits it.
+fn long(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        s if s < 120.0 => format!("{} s", short(s)),
+        s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{} h", short(s / 3_600.0)),
+        s => format!("{} days", short(s / 86_400.0)),
+    }
+}
+
+/// `8,819`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}

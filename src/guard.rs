@@ -202,7 +202,9 @@ impl Guards {
         let up = if express || most >= config.max() { Effect::Pass } else { Effect::AtMost(most) };
         fold.stage(Guard::UpDelay, up);
         let least = (!self.down.reached(nanos(config.down_delay()))).min(count);
-        fold.stage(Guard::DownDelay, if express { Effect::Pass } else { Effect::AtLeast(least) });
+        // At min there is nothing to wait for: the bounds hold it.
+        let down = if express || count <= config.min() { Effect::Pass } else { Effect::AtLeast(least) };
+        fold.stage(Guard::DownDelay, down);
 
         let waking = express && fold.count > count;
         let step = if waking { Effect::Pass } else { self.step_limit(demand, fold.count, config) };
@@ -217,12 +219,14 @@ impl Guards {
 
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
     pub(crate) fn next_change(&self, now: Timestamp, count: u32, config: &Config) -> Option<Timestamp> {
-        let up = self.up.next_change(nanos(config.up_delay()));
-        let down = self.down.next_change(nanos(config.down_delay()));
         let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
-        let up_end = period_end(self.up_period, config.up_step()).filter(|_| self.wants_above(count));
-        let down_end = period_end(self.down_period, config.down_step()).filter(|_| self.keeps_below(count));
-        [up, down, up_end, down_end].into_iter().flatten().filter(|at| *at > now).min()
+        let up = (count < config.max() && self.wants_above(count)).then(|| {
+            [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]
+        });
+        let down = (count > config.min() && self.keeps_below(count)).then(|| {
+            [self.down.next_change(nanos(config.down_delay())), period_end(self.down_period, config.down_step())]
+        });
+        up.into_iter().chain(down).flatten().flatten().filter(|at| *at > now).min()
     }
 
     fn wants_above(&self, count: u32) -> bool {
@@ -240,12 +244,12 @@ impl Guards {
 
     /// Where the count will go if the signals stay as they are, and when: by the delays alone.
     pub(crate) fn outlook(&self, count: u32, config: &Config) -> Option<(Guard, u32, Timestamp)> {
-        let up = self.up.next_above(count, nanos(config.up_delay()));
+        let up = self.up.next_above(count, nanos(config.up_delay())).filter(|_| count < config.max());
         if let Some((to, at)) = up {
             return Some((Guard::UpDelay, to, at));
         }
-        let (to, at) = self.down.next_above(!count, nanos(config.down_delay()))?;
-        Some((Guard::DownDelay, !to, at))
+        let (to, at) = self.down.next_above(!count, nanos(config.down_delay())).filter(|_| count > config.min())?;
+        Some((Guard::DownDelay, (!to).max(config.min()), at))
     }
 
     /// When the running period of a step limit ends, if it holds the count.

@@ -36,9 +36,8 @@ fn project(path: &str) -> PathBuf {
 }
 
 fn log(preset: Preset, file: &str, minutes: u64) -> String {
-    let options = ReadOptions::default().with_divide_by(if file.starts_with("web") { 100 } else { 1 });
     let input = fs::File::open(project("data").join(file)).unwrap();
-    let workload = Workload::read(file, input, &options).unwrap();
+    let workload = Workload::read(file, input, &ReadOptions::default()).unwrap();
     let mut log = Log { until: Some(Timestamp::from_secs(minutes * 60)), ..Log::default() };
     let mut how = Options::default();
     how.cold_start = Duration::from_secs(20);
@@ -52,7 +51,6 @@ fn log(preset: Preset, file: &str, minutes: u64) -> String {
 fn decisions_are_those_of_the_golden_logs() {
     for (preset, file, minutes) in [
         (Preset::OutpostGpu, "llm_code_azure2023.csv", 60),
-        (Preset::OutpostApi, "web_flashcrowd_worldcup98.csv", 24 * 60),
         (Preset::OutpostDevelopment, "llm_code_azure2023.csv", 20),
         (Preset::RunpodLowCost, "serverless_apps_azure2021.csv", 60),
         (Preset::RunpodBalanced, "llm_code_azure2023.csv", 20),

@@ -601,7 +601,7 @@ fn draw_sojourn(
         Circle::new((t, ms.max(low)), radius, colour.filled())
     }))?;
     if buckets.iter().all(|b| b.p99.is_none()) {
-        note(&frame, "no request completed", overlay)?;
+        note(&frame, "no request was started", overlay)?;
     }
     legend(&frame, &keys, overlay)
 }

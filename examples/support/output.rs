@@ -2,9 +2,8 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -54,4 +53,34 @@ pub(crate) fn page(run: &Run, folder: &Path) -> Result<PathBuf, Box<dyn Error>> 
         return Err(error.into());
     }
     Ok(path)
+}
+
+fn report(run: &Run) -> Result<Report, Box<dyn Error>> {
+    let outcome = &run.outcome;
+    let sample = |sample: &plimsoll::sim::Sample| Sample {
+        t_s: sample.t_s,
+        offered_load: sample.offered_load,
+        arrivals_per_s: sample.arrivals_per_s,
+        capacity_slots: sample.capacity,
+        starting: sample.starting,
+        ready_idle: sample.idle,
+        ready_busy: sample.busy,
+        draining: sample.draining,
+        standby: sample.standby,
+        queue_depth: sample.queue_depth,
+        sojourn_p99_ms: sample.sojourn_p99_s.map(|seconds| seconds * 1_000.0),
+    };
+    Ok(Report {
+        title: run.title(),
+        subtitle: run.subtitle(),
+        summary: run.rows(),
+        config: serde_saphyr::to_string(&run.config)?,
+        lints: run.lints.iter().map(ToString::to_string).collect(),
+        bucket_s: outcome.bucket.as_secs_f64(),
+        samples: outcome.samples.iter().map(sample).collect(),
+        target_ms: outcome.target.as_secs_f64() * 1_000.0,
+        max_workers: run.config.max(),
+        events: run.events.clone(),
+        notice: run.notice.unwrap_or_default().to_owned(),
+    })
 }

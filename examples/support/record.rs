@@ -56,8 +56,9 @@ impl<'a> Record<'a> {
     }
 
     /// Takes the progress bar away.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(self) -> Self {
         self.bar.finish_and_clear();
+        self
     }
 
     fn write(&mut self, decision: &Decision, reason: &str) -> io::Result<()> {

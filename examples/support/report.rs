@@ -38,6 +38,8 @@ pub struct Report {
     pub max_workers: u32,
     /// Every change of the wanted number of workers.
     pub events: Vec<Event>,
+    /// What must be said about the data; may be empty.
+    pub notice: String,
 }
 
 /// What one bucket of time looked like.
@@ -63,7 +65,7 @@ pub struct Sample {
     pub standby: f64,
     /// Requests waiting for a slot.
     pub queue_depth: f64,
-    /// The 99th percentile of the sojourn time of requests completed in the bucket, if there were any.
+    /// The 99th percentile of the sojourn time of the requests whose wait ended in the bucket, if there were any.
     pub sojourn_p99_ms: Option<f64>,
 }
 
@@ -102,6 +104,9 @@ pub fn write_html(report: &Report, out: &mut dyn Write) -> Result<(), Box<dyn Er
     if !report.config.is_empty() {
         let config = escape(&report.config);
         writeln!(out, "<details>\n<summary>Configuration</summary>\n<pre>{config}</pre>\n</details>")?;
+    }
+    if !report.notice.is_empty() {
+        writeln!(out, "<footer>{}</footer>", escape(&report.notice))?;
     }
     write!(out, "</main>\n</body>\n</html>\n")?;
     Ok(())
@@ -186,7 +191,7 @@ fn write_events(events: &[Event], out: &mut dyn Write) -> Result<(), Box<dyn Err
 
 /// A time since the start as `h:mm` or `h:mm:ss`, with the days in front once there are any.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
-fn clock(t_s: f64, seconds: bool) -> String {
+pub fn clock(t_s: f64, seconds: bool) -> String {
     let sign = if t_s < 0.0 { "−" } else { "" };
     let all = t_s.abs().round() as u64;
     let (days, hours, minutes) = (all / 86_400, all / 3_600 % 24, all / 60 % 60);
@@ -198,12 +203,12 @@ fn clock(t_s: f64, seconds: bool) -> String {
 }
 
 /// A duration with a unit that suits its size.
-fn duration(ms: f64) -> String {
+pub fn duration(ms: f64) -> String {
     if ms < 999.5 { format!("{} ms", short(ms)) } else { format!("{} s", short(ms / 1_000.0)) }
 }
 
 /// A number with at most one decimal.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
@@ -249,7 +254,8 @@ figure svg > text, figure svg > path { pointer-events: none; }
 .columns rect { fill: #000; fill-opacity: 0; }
 .columns rect:hover { fill-opacity: 0.14; }
 .events path:hover { fill: #000; }
-details { border-top: 1px solid #d9d9d9; padding: 10px 0; }
+details, footer { border-top: 1px solid #d9d9d9; padding: 10px 0; }
+footer { color: #555; font-size: 13px; }
 summary { cursor: pointer; font-weight: 600; }
 table { border-collapse: collapse; width: 100%; margin-top: 8px; font-size: 13px; font-variant-numeric: tabular-nums; }
 th { text-align: left; border-bottom: 1px solid #1a1a1a; }

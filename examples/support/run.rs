@@ -1,5 +1,6 @@
 //! What is known after a replay, and its headline numbers: as one JSON object for programs, in words for people.
 
+use std::path::Path;
 use std::time::Duration;
 
 use plimsoll::config::{Expectations, Lint};
@@ -56,7 +57,7 @@ struct Summary<'a> {
     reversals: u64,
     refused_observations: u64,
     lints: &'a [Lint],
-    report: Option<String>,
+    report: Option<&'a Path>,
 }
 
 impl Run {
@@ -108,7 +109,7 @@ impl Run {
     }
 
     /// The summary as one line of JSON.
-    pub(crate) fn json(&self, report: Option<String>) -> Result<String, serde_json::Error> {
+    pub(crate) fn json(&self, report: Option<&Path>) -> Result<String, serde_json::Error> {
         let outcome = &self.outcome;
         serde_json::to_string(&Summary {
             workload: &self.workload,

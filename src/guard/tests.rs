@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Guard::{Bounds, DownDelay, Freshness, StepLimit, Tolerance, UpDelay, ZeroGate};
+use super::Guard::{Bounds, DownDelay, Freshness, Tolerance, UpDelay, ZeroGate};
 use super::*;
 use crate::policy::Policy;
 use crate::units::Share;
@@ -60,7 +60,7 @@ fn stages_are_listed_in_their_order() {
     let mut bench = Bench::new(config(), 3);
     bench.wants(1, 5);
     let order: Vec<_> = bench.last.unwrap().iter().map(|stage| stage.guard).collect();
-    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, StepLimit, Bounds]);
+    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, Guard::StepLimit, Bounds]);
 }
 
 #[test]

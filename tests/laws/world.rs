@@ -327,7 +327,7 @@ impl World {
     }
 
     fn add(&mut self, life: Life) -> u64 {
-        let id = self.workers.len() as u64 + self.serial;
+        let id = self.serial;
         self.serial += 1;
         self.workers.insert(id, (life, false));
         id
@@ -384,13 +384,9 @@ impl World {
             _ => return,
         };
         match next {
-            Some(Life::Draining | Life::Standby) => self.workers.insert(id, (Life::Draining, false)),
-            Some(life) => self.workers.insert(id, (life, leaving)),
+            Some(life) => self.workers.insert(id, (life, leaving && life != Life::Standby)),
             None => self.workers.remove(&id),
         };
-        if let Some(Life::Standby) = next {
-            self.workers.insert(id, (Life::Standby, false));
-        }
         self.report(id, events);
     }
 

@@ -1,0 +1,217 @@
+//! Replays a workload through the autoscaler and shows what it would have done: how long requests would have waited,
+//! what the workers would have cost, and why each decision was made.
+//!
+//! ```text
+//! cargo run --release --example replay
+//! cargo run --release --example replay -- traffic.csv --config autoscaler.yaml --cold-start 45s --log text
+//! ```
+#![allow(clippy::float_arithmetic, clippy::arithmetic_side_effects, reason = "numbers for people, no decisions")]
+#![allow(clippy::cast_precision_loss, reason = "counts of requests and seconds are far below 2^53")]
+#![allow(clippy::std_instead_of_core, reason = "examples have the standard library")]
+
+use std::error::Error;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use plimsoll::sim::{Options, ReadOptions, simulate};
+use plimsoll::{Config, Preset, Share};
+
+use crate::record::{LogFormat, Record};
+use crate::run::Run;
+
+#[path = "support/input.rs"]
+mod input;
+#[path = "support/output.rs"]
+mod output;
+#[path = "support/record.rs"]
+mod record;
+#[path = "support/report.rs"]
+mod report;
+#[path = "support/run.rs"]
+mod run;
+
+/// Replays a workload through the autoscaler and shows what it would have done, what it would have cost and why
+#[derive(Debug, Parser)]
+#[command(name = "replay", after_help = AFTER_HELP)]
+struct Args {
+    /// Workload as CSV: `arrival_ms,service_ms[,pool]` or `t_s,requests` [default: a built-in hour of an LLM service]
+    workload: Option<PathBuf>,
+
+    /// Configuration, in the format that its ending names: .yaml, .yml, .toml or .json
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    config: Option<PathBuf>,
+    /// A configuration by name
+    #[arg(long, value_name = "NAME", value_parser = presets(), default_value = "outpost-gpu")]
+    preset: Preset,
+    /// How many requests a worker serves at a time [default: as configured]
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+
+    /// From a worker's order to its first request
+    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "20s")]
+    cold_start: Duration,
+    /// The same for a worker in standby
+    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "2s")]
+    warm_start: Duration,
+    /// Vary each start by up to this share of it, such as 0.2
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    start_spread: Share,
+    /// The seed of that variation
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// What a worker costs in an hour
+    #[arg(long, value_name = "PRICE", value_parser = price, default_value = "2.5")]
+    price: f64,
+
+    /// Keep only the requests of this pool (files with a `pool` column)
+    #[arg(long, value_name = "N")]
+    pool: Option<u32>,
+    /// Service time of each request (`t_s,requests` files; 20 ms unless given)
+    #[arg(long, value_name = "TIME", value_parser = input::duration)]
+    service: Option<Duration>,
+    /// Divide the number of requests (`t_s,requests` files)
+    #[arg(long, value_name = "N")]
+    divide: Option<u64>,
+    /// Refuse workloads with more requests than this, at 24 bytes each [default: 50 million]
+    #[arg(long, value_name = "N")]
+    max_requests: Option<usize>,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "replay-report")]
+    out: PathBuf,
+    /// Write no report
+    #[arg(long)]
+    no_report: bool,
+    /// Print each decision as a line of text or JSON
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Print the summary as one line of JSON, not as a table
+    #[arg(long)]
+    json: bool,
+    /// Print no table and no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
+The exit code is 0, 2 if something given cannot be used, or 1 if the output cannot be written.";
+
+fn presets() -> impl TypedValueParser<Value = Preset> {
+    let value = |preset: Preset| PossibleValue::new(preset.name()).help(preset.description());
+    PossibleValuesParser::new(Preset::ALL.map(value)).try_map(|name| name.parse::<Preset>())
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    let number = text.parse::<f64>().map_err(|_| "expected a number between 0 and 1, such as 0.2".to_owned())?;
+    Share::new(number).map_err(|error| error.to_string())
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price >= 0.0);
+    price.ok_or_else(|| "expected a number, 0 or more, such as 2.5".to_owned())
+}
+
+/// Why there is no result, and whose turn it is to do something about it.
+enum Failure {
+    /// Something that was given cannot be used.
+    Input(String),
+    /// The result cannot be written.
+    Output(String),
+    /// Whoever read the output has read enough.
+    Closed,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Output(format!("standard output: {error}")),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let (code, message) = match replay(&Args::parse()) {
+        Ok(()) | Err(Failure::Closed) => return ExitCode::SUCCESS,
+        Err(Failure::Input(message)) => (2, message),
+        Err(Failure::Output(message)) => (1, message),
+    };
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::from(code)
+}
+
+fn replay(args: &Args) -> Result<(), Failure> {
+    let config = configured(args).map_err(Failure::Input)?;
+    let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
+    let expected = run::expectations(&workload, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
+    let mut options = Options::default();
+    options.cold_start = args.cold_start;
+    options.warm_start = args.warm_start;
+    options.start_spread = args.start_spread;
+    options.seed = args.seed;
+    options.price_per_hour = args.price;
+
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut record = Record::new(&config, args.log, args.quiet, &mut out);
+    let outcome = simulate(&workload, &config, &options, &mut record);
+    let Record { events, decisions, failed, .. } = record.close();
+    failed.map_or(Ok(()), Err)?;
+
+    let run = Run {
+        workload: name(args.workload.as_deref(), workload.name(), args.pool),
+        under: name(args.config.as_deref(), args.preset.name(), None),
+        lints: config.lint(&expected),
+        notice: args.workload.is_none().then_some(input::HOUR_NOTICE),
+        config,
+        options,
+        outcome,
+        events,
+        decisions,
+    };
+    let unwritable = |error: Box<dyn Error>| Failure::Output(format!("{}: no report: {error}", args.out.display()));
+    let report = if args.no_report { None } else { Some(output::page(&run, &args.out).map_err(unwritable)?) };
+    if args.json {
+        writeln!(out, "{}", run.json(report.as_deref()).map_err(io::Error::from)?)?;
+    } else if !args.quiet {
+        output::table(&run, report.as_deref(), &mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn configured(args: &Args) -> Result<Config, String> {
+    let config = args.config.as_deref().map_or_else(|| Ok(args.preset.config()), input::config)?;
+    match args.concurrency {
+        Some(slots) => config.with_concurrency(slots).map_err(|error| format!("--concurrency: {error}")),
+        None => Ok(config),
+    }
+}
+
+/// Only what was given is passed on: what does not fit the file is for the reader to refuse.
+fn read_options(args: &Args) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if let Some(pool) = args.pool {
+        options = options.with_pool(pool);
+    }
+    if let Some(service) = args.service {
+        options = options.with_service(service);
+    }
+    if let Some(divide) = args.divide {
+        options = options.with_divide_by(divide);
+    }
+    if let Some(requests) = args.max_requests {
+        options = options.with_max_requests(requests);
+    }
+    options
+}
+
+/// What a heading calls a file: its last part; `otherwise` if there is no file.
+fn name(file: Option<&std::path::Path>, otherwise: &str, pool: Option<u32>) -> String {
+    let file = file.and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name = file.unwrap_or_else(|| otherwise.to_owned());
+    pool.map_or_else(|| name.clone(), |pool| format!("{name} (pool {pool})"))
+}

@@ -16,13 +16,13 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use generators::{
-    Case, Grain, Knobs, Step, case, gap, grain, hostile_case, knobs, knobs_of, load, observation, policy, positive, span,
+    Case, Grain, Knobs, Step, case, gap, grain, hostile_case, knobs, knobs_of, load, observation, positive, span,
     traffic_policy, worker_event,
 };
 use plimsoll::decision::Reason;
 use plimsoll::guard::Effect;
 use plimsoll::policy::{Outpost, RunPod, RunPodScaling};
-use plimsoll::{Autoscaler, Command, Config, Decision, Observation, Policy, PoolCounts, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{Autoscaler, Command, Decision, Observation, Policy, PoolCounts, Timestamp};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -570,6 +570,477 @@ fn never_orders_twice() {
         prop_assert!(fell || workers > 0 || world.started == first + rises, "a start is missing");
         tally.saw("orders", world.started > 0);
         tally.saw("still starting", world.started > 0 && end < Timestamp::ORIGIN.saturating_add(slowest));
+        Ok(())
+    });
+}
+
+/// Missing or stale signals never lower the count; missing is not zero.
+#[test]
+fn never_shrinks_blind() {
+    // Never reported: the workers that are there stay, unless a policy needs no signal.
+    let blind = knobs().prop_filter("a fixed count needs no signal", |knobs| {
+        knobs.policies.iter().any(|policy| !matches!(policy, Policy::Fixed(_)))
+    });
+    let cases = (blind, select(vec![Grain::Ids, Grain::Counts]), habits(), 0_u32..20);
+    holds("never_shrinks_blind, never told", cases, &[("above min", 30)], |(knobs, grain, habits, workers), tally| {
+        let workers = workers.clamp(knobs.min, knobs.max);
+        let knobs = patient(knobs, &habits);
+        let min = knobs.min;
+        let mut world = World::new(knobs.config(), Timestamp::ORIGIN, grain, habits).with_workers(workers);
+        world.decide();
+        prop_assert!(world.autoscaler.desired() >= workers);
+        world.run_until(Timestamp::from_secs(30 * 86_400));
+        prop_assert!(world.autoscaler.desired() >= workers, "{:?}", world.counts);
+        tally.saw("above min", workers > min);
+        Ok(())
+    });
+
+    // Told, and then no more: from the instant on at which a needed signal is too old, whatever the others say.
+    let cases = (knobs_of(vec(traffic_policy(), 1..=4)), grain(), habits(), busy_and_calm(), any::<Mute>());
+    let interesting = [("could shrink", 20), ("others go on", 20)];
+    holds("never_shrinks_blind, told no more", cases, &interesting, |(knobs, grain, habits, phases, mute), tally| {
+        let mut knobs = patient(knobs, &habits);
+        let scrape = Duration::from_secs(5);
+        knobs.freshness = knobs.freshness.max(scrape * 2);
+        // Only policies that need what is muted.
+        let needs = |policy: &Policy| matches!(policy, Policy::Outpost(_)) == matches!(mute, Mute::Arrivals);
+        prop_assume!(mute == Mute::All || knobs.policies.iter().any(needs));
+        let (min, freshness) = (knobs.min, knobs.freshness);
+        let mut world = World::new(knobs.config(), Timestamp::ORIGIN, grain, habits);
+        world.report_pool();
+        let mut now = Timestamp::ORIGIN;
+        for (scrapes, depth, in_flight, requests) in phases {
+            for _ in 0..scrapes {
+                now = now.saturating_add(scrape);
+                world.observe_all(now, &[
+                    Observation::queue(depth, None),
+                    Observation::in_flight(in_flight),
+                    Observation::Requests { count: requests, over: scrape },
+                ]);
+            }
+        }
+        let blind_from = now.saturating_add(freshness);
+        let mut before = None;
+        for _ in 0..400 {
+            now = now.saturating_add(scrape);
+            if now >= blind_from && before.is_none() {
+                world.run_until(blind_from);
+                world.decide();
+                before = Some(world.autoscaler.desired());
+            }
+            world.observe_all(now, &mute.others(scrape));
+            prop_assert!(before.is_none_or(|count| world.autoscaler.desired() >= count), "{:?}", world.counts);
+        }
+        tally.saw("could shrink", before.is_some_and(|count| count > min));
+        tally.saw("others go on", mute != Mute::All);
+        Ok(())
+    });
+
+    // A proposal that has expired is missing too.
+    let cases = (knobs(), 1_u32..20, positive(span()), 0_u32..3);
+    holds("never_shrinks_blind, proposal expired", cases, &[], |(mut knobs, count, valid_for, others), _| {
+        knobs.policies = vec![Policy::External; 1];
+        knobs.policies.extend(vec![Policy::Fixed(0); others as usize]);
+        (knobs.up_delay, knobs.up_step) = (Duration::ZERO, None);
+        let mut autoscaler = Autoscaler::new(knobs.config(), Timestamp::ORIGIN);
+        let proposal = Observation::Proposal { workers: count, valid_for: Some(valid_for) };
+        autoscaler.observe(Timestamp::ORIGIN, proposal).unwrap();
+        let reached = autoscaler.decide(Timestamp::ORIGIN).desired;
+        for days in 0..30 {
+            let later = Timestamp::ORIGIN.saturating_add(valid_for).saturating_add(Duration::from_secs(days * 86_400));
+            prop_assert_eq!(autoscaler.decide(later).desired, reached);
+        }
+        Ok(())
+    });
+}
+
+/// Which signal falls silent while the others go on saying that there is nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mute {
+    All,
+    Arrivals,
+    Queue,
+    InFlight,
+}
+
+impl Arbitrary for Mute {
+    type Parameters = ();
+    type Strategy = prop::sample::Select<Self>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        select(vec![Self::All, Self::Arrivals, Self::Queue, Self::InFlight])
+    }
+}
+
+impl Mute {
+    fn others(self, over: Duration) -> Vec<Observation> {
+        let all = [
+            (Self::Queue, Observation::queue(0, None)),
+            (Self::InFlight, Observation::in_flight(0)),
+            (Self::Arrivals, Observation::Requests { count: 0, over }),
+        ];
+        all.into_iter().filter(|(kind, _)| self != Self::All && self != *kind).map(|(_, fact)| fact).collect()
+    }
+}
+
+/// Some scrapes of a load, and then some of a lighter one that is not zero: queue depth, in flight, requests.
+fn busy_and_calm() -> impl Strategy<Value = Vec<(u32, u32, u32, u32)>> {
+    let busy = (1_u32..30, 0_u32..30, 1_u32..30, 1_u32..100);
+    let calm = (0_u32..30, 1_u32..3, 1_u32..3, 1_u32..3);
+    (busy, calm).prop_map(|(busy, calm)| vec![busy, calm])
+}
+
+/// Fresh zero traffic brings the pool down to its floor, in the configured time.
+#[test]
+fn zero_is_a_value() {
+    let burst = (1_u32..40, (0_u64..3_000).prop_map(Duration::from_millis), (1_u64..20_000).prop_map(Duration::from_millis));
+    let cases = (knobs_of(vec(traffic_policy(), 1..=4)), grain(), habits(), burst, any::<bool>());
+    let interesting = [("to zero", 30), ("to min", 20), ("from above min", 30)];
+    holds("zero_is_a_value", cases, &interesting, |(knobs, grain, habits, burst, by_gauges), tally| {
+        let mut knobs = patient(knobs, &habits);
+        (knobs.up_step, knobs.down_step, knobs.event_freshness) = (None, None, None);
+        (knobs.up_delay, knobs.freshness) = (knobs.up_delay.min(Duration::from_secs(1)), Duration::from_secs(60));
+        let (min, window) = (knobs.min, knobs.window);
+        let (to_zero, down_delay) = (knobs.to_zero(), knobs.down_delay);
+        let mut world = World::new(knobs.config(), Timestamp::ORIGIN, grain, habits);
+        world.report_pool();
+
+        let (count, sojourn, service) = burst;
+        let (scrape, mut now) = (Duration::from_secs(20), Timestamp::from_secs(100));
+        let last_activity;
+        if by_gauges {
+            let gauges = |count| [
+                Observation::queue(count, None),
+                Observation::in_flight(count),
+                Observation::Requests { count, over: scrape },
+            ];
+            world.observe_all(now, &gauges(count));
+            last_activity = now;
+            let silence = to_zero + window + down_delay + Duration::from_secs(60);
+            while now.saturating_since(last_activity) < silence {
+                now = now.saturating_add(scrape);
+                world.observe_all(now, &gauges(0));
+            }
+        } else {
+            world.observe(now, Observation::arrived(count));
+            now = now.saturating_add(sojourn);
+            world.observe_all(now, &vec![Observation::started(sojourn); count as usize]);
+            now = now.saturating_add(service);
+            world.observe_all(now, &vec![Observation::finished(service); count as usize]);
+            last_activity = now;
+            world.run_until(now.saturating_add(to_zero + window + down_delay + Duration::from_secs(60)));
+        }
+        let at_end = world.counts.iter().rfind(|(at, _)| *at <= last_activity).map_or(min, |(_, count)| *count);
+        prop_assert_eq!(world.autoscaler.desired(), min, "{:?}", world.counts);
+        let reached = world.counts.last().map_or(Timestamp::ORIGIN, |(at, _)| *at);
+        if min == 0 && at_end > 0 {
+            prop_assert_eq!(reached, last_activity.saturating_add(to_zero), "{:?}", world.counts);
+        } else {
+            let latest = last_activity.saturating_add(window + window / 12 + down_delay);
+            prop_assert!(reached <= latest, "{} > {}", reached, latest);
+        }
+        tally.saw("to zero", min == 0 && at_end > 0);
+        tally.saw("to min", min > 0);
+        tally.saw("from above min", at_end > min);
+        Ok(())
+    });
+}
+
+/// How many waiting requests one worker is meant to answer, by the least patient policy.
+fn answered_by_one(knobs: &Knobs) -> u32 {
+    let by_policy = |policy: &Policy| match policy {
+        Policy::Outpost(Outpost { target_qps_per_replica: rate, .. }) => {
+            u32::try_from(rate.as_micros().div_ceil(1_000_000)).unwrap().max(knobs.concurrency)
+        }
+        Policy::RunPod(RunPod { scaling: RunPodScaling::RequestCount(count), .. }) => *count,
+        Policy::Concurrency(target) => u32::try_from(target.target() as u64).unwrap().max(1),
+        _ => knobs.concurrency,
+    };
+    knobs.policies.iter().map(by_policy).min().unwrap_or(1)
+}
+
+/// A request at zero workers is answered by a start at that same instant, enough for the backlog seen, past every delay.
+#[test]
+fn waking_is_immediate() {
+    #[derive(Clone, Copy, Debug)]
+    enum Wake {
+        Together,
+        OneByOne,
+        OneByOneAskedEachTime,
+        Gauge,
+    }
+    let wake = select(vec![Wake::Together, Wake::OneByOne, Wake::OneByOneAskedEachTime, Wake::Gauge]);
+    let cases = (knobs(), grain(), habits(), gap(), 1_u32..100, wake, any::<bool>());
+    let interesting = [("several", 30), ("revived", 3)];
+    holds("waking_is_immediate", cases, &interesting, |(mut knobs, grain, habits, wait, count, wake, before), tally| {
+        knobs.min = 0;
+        let mut world = World::new(patient(knobs.clone(), &habits).config(), Timestamp::ORIGIN, grain, habits);
+        world.report_pool();
+        world.decide();
+        if before {
+            // It has been up, and is back at zero, its pool perhaps still draining or in standby.
+            world.observe(world.now, Observation::arrived(1));
+            let (taken, done) = (Observation::started(Duration::ZERO), Observation::finished(Duration::ZERO));
+            world.observe_all(world.now, &[taken, done, Observation::in_flight(0)]);
+            world.run_until(world.now.saturating_add(knobs.to_zero() + knobs.codel_interval * 20));
+        }
+        world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
+        world.decide();
+        prop_assume!(world.autoscaler.desired() == 0);
+
+        let (now, there) = (world.now, world.autoscaler.status().committed);
+        let mut autoscaler = world.autoscaler;
+        let mut commands = Vec::new();
+        let mut observe = |fact, ask: bool| {
+            autoscaler.observe(now, fact).unwrap();
+            if ask {
+                commands.extend(autoscaler.decide(now).commands);
+            }
+        };
+        match wake {
+            Wake::Together => observe(Observation::arrived(count), true),
+            Wake::Gauge => observe(Observation::queue(count, None), true),
+            Wake::OneByOne => (1..=count).for_each(|nth| observe(Observation::arrived(1), nth == count)),
+            Wake::OneByOneAskedEachTime => (0..count).for_each(|_| observe(Observation::arrived(1), true)),
+        }
+        let enough = count.div_ceil(answered_by_one(&knobs)).min(knobs.max);
+        let desired = autoscaler.desired();
+        prop_assert!(desired >= enough, "{desired} of {enough}");
+        prop_assert!(there + brought(&commands) >= desired, "{there} there, {:?} for {desired}", commands);
+        tally.saw("several", enough > 1);
+        tally.saw("revived", commands.iter().any(|c| matches!(c, Command::Revive { .. } | Command::ReviveAny { .. })));
+        Ok(())
+    });
+}
+
+/// A change comes at the first instant its delay allows, neither earlier nor (when wake-ups are honoured) later; one
+/// stray sample does not restart a delay.
+#[test]
+fn delays_are_exact() {
+    // A steady count, then another for ever, but for one lapse back.
+    let counts = (1_u32..=40, 1_u32..=40).prop_filter("a step", |(from, to)| from != to);
+    let lapse = weighted(0.7, (positive(span()), positive(span())));
+    let cases = (knobs(), counts, lapse, 0_u64..4_000_000_000, any::<bool>());
+    let interesting = [("up", 20), ("down", 20), ("set back", 5), ("restarted", 5)];
+    holds("delays_are_exact", cases, &interesting, |(mut knobs, (from, to), lapse, odd, by_gauge), tally| {
+        (knobs.min, knobs.max, knobs.concurrency, knobs.tolerance) = (0, 40, 1, 0.0);
+        (knobs.up_step, knobs.down_step, knobs.freshness) = (None, None, Duration::from_secs(86_400));
+        let per_worker = RunPod::request_count(1);
+        knobs.policies = vec![if by_gauge { Policy::RunPod(per_worker) } else { Policy::External }];
+        let demand = |count| if by_gauge {
+            Observation::in_flight(count)
+        } else {
+            Observation::Proposal { workers: count, valid_for: None }
+        };
+        let mut world = World::new(knobs.config(), Timestamp::ORIGIN, Grain::Silent, swift());
+        world.observe_all(Timestamp::ORIGIN, &[Observation::queue(0, None), demand(from)]);
+        let steady = Timestamp::from_secs(3_600);
+        world.run_until(steady);
+        prop_assert_eq!(world.autoscaler.desired(), from);
+
+        let (delay, setback) = if to > from { (knobs.up_delay, 1) } else { (knobs.down_delay, 9) };
+        let step = steady.saturating_add(Duration::from_nanos(odd));
+        let mut due = step.saturating_add(delay);
+        world.observe(step, demand(to));
+        if let Some((progress, length)) = lapse.filter(|(progress, _)| *progress < delay) {
+            let (begin, end) = (step.saturating_add(progress), step.saturating_add(progress + length));
+            let restarted = end.saturating_add(delay);
+            due = due.saturating_add(length * (1 + setback)).min(restarted);
+            world.observe(begin, demand(from));
+            world.observe(end, demand(to));
+            tally.saw("set back", due < restarted);
+            tally.saw("restarted", due == restarted);
+        }
+        if due > world.now {
+            world.run_until(Timestamp::from_nanos(due.as_nanos() - 1));
+            world.decide();
+            prop_assert_eq!(world.autoscaler.desired(), from, "a nanosecond before {}", due);
+        }
+        world.run_until(due);
+        prop_assert_eq!(world.counts.last(), Some(&(due, to)), "{:?}", world.counts);
+        tally.saw("up", to > from);
+        tally.saw("down", to < from);
+        Ok(())
+    });
+
+    // Down to the most that was wanted within the delay, up to the least.
+    let wanted = vec((positive(span()), 1_u32..=40), 1..12);
+    let cases = (knobs(), 1_u32..=40, wanted, any::<bool>());
+    let interesting = [("between", 20)];
+    holds("delays_are_exact, within the delay", cases, &interesting, |(mut knobs, from, wanted, up), tally| {
+        (knobs.min, knobs.max, knobs.tolerance, knobs.policies) = (0, 41, 0.0, vec![Policy::External]);
+        (knobs.up_step, knobs.down_step) = (None, None);
+        let mut autoscaler = Autoscaler::new(knobs.config(), Timestamp::ORIGIN);
+        let demand = |workers| Observation::Proposal { workers, valid_for: None };
+        // One direction only: all above the steady count, or all below it.
+        let beyond = |count: u32| if up { from.saturating_add(count).min(41) } else { from.saturating_sub(count).max(1) };
+        autoscaler.observe(Timestamp::ORIGIN, demand(from)).unwrap();
+        let step = Timestamp::from_secs(3_600);
+        let delay = if up { knobs.up_delay } else { knobs.down_delay };
+        let due = step.saturating_add(delay);
+        let (mut now, mut seen) = (step, Vec::new());
+        for (gap, count) in wanted {
+            if now > due {
+                break;
+            }
+            autoscaler.observe(now, demand(beyond(count))).unwrap();
+            seen.push(beyond(count));
+            now = now.saturating_add(gap);
+        }
+        let expected = if up { seen.iter().min() } else { seen.iter().max() };
+        let between = expected != seen.last();
+        prop_assert_eq!(Some(&autoscaler.decide(due).desired), expected, "{:?}", seen);
+        tally.saw("between", between);
+        Ok(())
+    });
+}
+
+/// A pool that does everything at once.
+fn swift() -> Habits {
+    Habits { answer: Duration::ZERO, cold: vec![Duration::ZERO], warm: Duration::ZERO, drain: Duration::ZERO }
+}
+
+/// Stop goes only to idle (or starting) workers, or to draining ones past their deadline; unknown counts as busy;
+/// draining is not capacity; returning demand un-drains before it starts.
+#[test]
+fn busy_is_never_stopped() {
+    let fact = prop_oneof![
+        6 => worker_event(),
+        2 => (0_u32..12).prop_map(|workers| Observation::Proposal { workers, valid_for: None }),
+        1 => observation(),
+    ];
+    let cases = (knobs(), vec((gap(), fact), 1..60));
+    let interesting = [("stop", 15), ("drain", 5), ("cut off", 5), ("revive", 5), ("start", 15)];
+    holds("busy_is_never_stopped", cases, &interesting, |(mut knobs, facts), tally| {
+        knobs.policies[0] = Policy::External;
+        let config = knobs.config();
+        let (mut autoscaler, mut ledger) = (Autoscaler::new(config.clone(), Timestamp::ORIGIN), Ledger::default());
+        let (mut now, mut given) = (Timestamp::ORIGIN, Vec::new());
+        for (gap, fact) in facts {
+            now = now.saturating_add(Duration::from_nanos(gap.unsigned_abs()));
+            if let (Ok(()), Observation::Worker { id, event }) = (autoscaler.observe(now, fact), fact) {
+                ledger.saw(now, id, event);
+            }
+            let decision = autoscaler.decide(now);
+            if let Err(fault) = ledger.told(&decision, &config) {
+                return Err(TestCaseError::fail(fault));
+            }
+            let status = autoscaler.status();
+            let (least, most) = ledger.committed(now);
+            let named = status.committed.saturating_sub(status.replicas.ordered) as usize;
+            let by_id = least > 0;
+            prop_assert!(!by_id || (least..=most).contains(&named), "{} of {}..={}", named, least, most);
+            given.extend(decision.commands);
+        }
+        let gave = |fits: fn(&Command) -> bool| given.iter().any(fits);
+        tally.saw("stop", gave(|command| matches!(command, Command::Stop { cut_off: false, .. })));
+        tally.saw("cut off", gave(|command| matches!(command, Command::Stop { cut_off: true, .. })));
+        tally.saw("drain", gave(|command| matches!(command, Command::Drain { .. })));
+        tally.saw("revive", gave(|command| matches!(command, Command::Revive { .. })));
+        tally.saw("start", gave(|command| matches!(command, Command::Start { .. })));
+        Ok(())
+    });
+
+    let closed = (knobs(), habits(), acts(40));
+    holds("busy_is_never_stopped, closed loop", closed, &[("started", 30)], |(knobs, habits, acts), tally| {
+        let mut world = World::new(patient(knobs, &habits).config(), Timestamp::ORIGIN, Grain::Ids, habits);
+        live(&mut world, &acts, |world| {
+            prop_assert_eq!(&world.fault, &None);
+            Ok(())
+        })?;
+        tally.saw("started", world.started > 0);
+        Ok(())
+    });
+}
+
+/// Applying the explanation's stages in order to its proposal gives the desired count; what bound is named; codes are
+/// stable and words are one line.
+#[test]
+fn explanation_folds() {
+    let interesting = [("guard", 50), ("policy", 30), ("change", 30), ("adopted", 5)];
+    holds("explanation_folds", hostile_case(), &interesting, |case, tally| {
+        let mut autoscaler = case.autoscaler();
+        let decisions = decisions(&mut autoscaler, &case.steps);
+        for decision in &decisions {
+            prop_assert_eq!(decision.desired, decision.explanation.desired);
+        }
+        let explanations: Vec<_> =
+            decisions.iter().map(|decision| decision.explanation).chain(autoscaler.events().copied()).collect();
+        let (mut guard, mut policy, mut change, mut adopted) = (false, false, false, false);
+        for told in explanations {
+            prop_assert_eq!(told.fold(), told.desired);
+            let mut count = told.proposed;
+            let mut binding = None;
+            for stage in told.stages {
+                prop_assert_eq!(stage.effect.apply(count), stage.count);
+                prop_assert_eq!(stage.effect == Effect::Pass, stage.count == count, "{:?}", stage);
+                binding = if stage.count == count { binding } else { Some(stage.guard) };
+                count = stage.count;
+            }
+            match (told.bound, binding) {
+                (Reason::Guard(named), Some(bound)) => prop_assert_eq!(named, bound),
+                (Reason::Policy(because), None) => {
+                    let reasons: Vec<_> = told.proposals.iter().flatten().map(|proposal| proposal.because).collect();
+                    prop_assert!(reasons.contains(&because));
+                    policy = true;
+                }
+                (Reason::Adopted, None) => adopted = true,
+                _ => prop_assert!(false, "{:?} is named, {:?} bound", told.bound, binding),
+            }
+            if told.bound != Reason::Adopted {
+                let all = || told.proposals.iter().flatten();
+                let want = all().map(|proposal| proposal.want).max().unwrap();
+                let keep = all().map(|proposal| proposal.keep).max().unwrap().max(want);
+                prop_assert_eq!(told.proposed, told.count.max(want).min(keep));
+            }
+            let plain = |code: &str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            prop_assert!(plain(told.code()) && told.stages.iter().all(|stage| plain(stage.guard.code())));
+            let words = told.to_string();
+            prop_assert!(!words.is_empty() && !words.contains('\n'), "{}", words);
+            guard |= binding.is_some();
+            change |= told.is_change();
+        }
+        tally.saw("guard", guard);
+        tally.saw("policy", policy);
+        tally.saw("change", change);
+        tally.saw("adopted", adopted);
+        Ok(())
+    });
+}
+
+/// A rejected observation leaves state untouched, is counted, and names its fault.
+#[test]
+fn bad_input_changes_nothing() {
+    let times = prop_oneof![Just(Timestamp::ORIGIN), Just(Timestamp::MAX), (0..u64::MAX).prop_map(Timestamp::from_nanos)];
+    let cases = (hostile_case(), vec((observation(), times), 1..8));
+    holds("bad_input_changes_nothing", cases, &[("rejected", 50)], |(case, bad), tally| {
+        let mut autoscaler = case.autoscaler();
+        let mut rejected = false;
+        for (at, step) in &case.steps {
+            for (fact, when) in &bad {
+                let mut tried = autoscaler.clone();
+                let Err(fault) = tried.observe(*when, *fact) else { continue };
+                rejected = true;
+                prop_assert!(!fault.to_string().is_empty());
+                prop_assert_eq!(tried.status().input.rejected, autoscaler.status().input.rejected + 1);
+                // Refusals are all alike: whatever was refused, the state is the same, to the last bit.
+                let nonsense = Observation::Requests { count: 0, over: Duration::ZERO };
+                prop_assert!(autoscaler.observe(Timestamp::ORIGIN, nonsense).is_err());
+                prop_assert!(tried == autoscaler, "{} left a trace", fault);
+            }
+            decisions(&mut autoscaler, &[(*at, *step)]);
+        }
+        tally.saw("rejected", rejected);
+        Ok(())
+    });
+    // Nor does a refusal itself.
+    holds("bad_input_changes_nothing, later", hostile_case(), &[], |case, _| {
+        let (mut pestered, mut left_alone) = (case.autoscaler(), case.autoscaler());
+        for (at, step) in &case.steps {
+            let nonsense = Observation::ArrivalRate { per_second: f64::NAN };
+            prop_assert!(pestered.observe(Timestamp::MAX, nonsense).is_err());
+            prop_assert_eq!(decisions(&mut pestered, &[(*at, *step)]), decisions(&mut left_alone, &[(*at, *step)]));
+        }
         Ok(())
     });
 }

@@ -280,10 +280,13 @@ fn linear(highest: f64, least_step: f64) -> Axis {
     Axis { scale: Scale::Linear((0.0..highest * 1.08).into()), ticks, label }
 }
 
-/// A logarithmic axis over decades of milliseconds.
-fn logarithmic(decades: Vec<f64>) -> Axis {
+/// A logarithmic axis over decades of milliseconds; what lies below it is drawn on its lower end.
+fn logarithmic(decades: Vec<f64>, below: bool) -> Axis {
     let (low, high) = (decades.first().copied().unwrap_or(1.0), decades.last().copied().unwrap_or(10.0));
-    let label = Box::new(|ms| if ms >= 999.5 { format!("{} s", ms / 1_000.0) } else { format!("{ms} ms") });
+    let label = Box::new(move |ms| {
+        let sign = if below && ms <= low { "≤ " } else { "" };
+        if ms >= 999.5 { format!("{sign}{} s", ms / 1_000.0) } else { format!("{sign}{ms} ms") }
+    });
     Axis { scale: Scale::Log((low..high).log_scale().into()), ticks: decades, label }
 }
 
@@ -580,7 +583,8 @@ fn draw_sojourn(
     let decades = decades(buckets.iter().filter_map(|b| b.p99).chain(target));
     let (low, high) = (decades.first().copied().unwrap_or(1.0), decades.last().copied().unwrap_or(10.0));
     let layout = Layout { title: "Sojourn p99", unit: "p99 (log scale)", time_tick: TICK, time_title: false };
-    let mut panel = panel(area, time, logarithmic(decades), &layout, overlay)?;
+    let below = buckets.iter().filter_map(|b| b.p99).any(|ms| ms < low);
+    let mut panel = panel(area, time, logarithmic(decades, below), &layout, overlay)?;
     let frame = Frame::of(&panel);
     let over = |ms: f64| target.is_some_and(|target| ms > target);
     let mut keys: Vec<Key<'_>> = vec![(DOT, GREY_INK, if target.is_some() { "within target" } else { "p99" })];

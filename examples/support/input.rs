@@ -24,7 +24,8 @@ pub(crate) fn workload(path: Option<&Path>, options: &ReadOptions) -> Result<Wor
         None => Workload::read(HOUR_NAME, HOUR, options),
         Some(path) => {
             let name = path.display().to_string();
-            let file = File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}; check the path"))?;
+            let file =
+                File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}; check the path"))?;
             Workload::read(&name, file, options)
         }
     };

@@ -13,10 +13,10 @@ use crate::run::Run;
 /// The page's name in its folder.
 const PAGE: &str = "report.html";
 
-/// Writes the table, the advice and where the report is.
+/// Writes the table, the advice, where the report is and what must be said about the data.
 pub(crate) fn table(run: &Run, report: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
     for (label, value) in run.rows() {
         table.add_row([label, value]);
     }

@@ -69,8 +69,7 @@ impl<'a> Record<'a> {
                 let time = clock(seconds(decision.at), true);
                 let count = if from == to { to.to_string() } else { format!("{from} → {to}") };
                 let commands: Vec<_> = decision.commands.iter().map(words).collect();
-                let commands =
-                    if commands.is_empty() { String::new() } else { format!("  [{}]", commands.join(", ")) };
+                let commands = if commands.is_empty() { String::new() } else { format!("  [{}]", commands.join(", ")) };
                 writeln!(self.out, "{time}  {count}: {reason}{commands}")
             }
             Some(LogFormat::Json) => {

@@ -90,9 +90,11 @@ impl Run {
             ("Sojourn p50".to_owned(), words(outcome.sojourn_p50)),
             ("Sojourn p99".to_owned(), words(outcome.sojourn_p99)),
             ("Sojourn max".to_owned(), words(outcome.sojourn_max)),
-            (format!("Waited at most {}", words(outcome.target)), format!("{} %", short(outcome.within_target * 100.0))),
-            ("Cold starts".to_owned(), grouped(outcome.cold_starts)),
-            ("Warm starts".to_owned(), grouped(outcome.warm_starts)),
+            (format!("Within {}", words(outcome.target)), percent(outcome.within_target)),
+            (
+                "Cold / warm starts".to_owned(),
+                format!("{} / {}", grouped(outcome.cold_starts), grouped(outcome.warm_starts)),
+            ),
             ("Replica hours".to_owned(), format!("{:.2}", outcome.replica_hours)),
         ];
         if self.config.standby() > 0 {
@@ -174,6 +176,11 @@ fn long(time: Duration) -> String {
         s if s < 172_800.0 => format!("{} h", short(s / 3_600.0)),
         s => format!("{} days", short(s / 86_400.0)),
     }
+}
+
+/// With one decimal, rounded down: all is not within the target unless all is.
+fn percent(share: f64) -> String {
+    format!("{} %", short((share * 1_000.0).floor() / 10.0))
 }
 
 /// `8,819`

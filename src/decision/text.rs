@@ -164,18 +164,19 @@ impl Explanation {
         }
     }
 
+    /// Names what the deciding policy needs and does not have.
     fn missing(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let known = |known: bool, name: &'static str| if known { "" } else { name };
-        let names = [
-            known(self.signals.arrival_rate.is_some(), " arrival rate"),
-            known(self.signals.queue_depth.is_some(), " queue depth"),
-            known(self.signals.in_flight.is_some(), " in flight"),
-            known(self.signals.sojourn_over_target.is_some(), " sojourn"),
-        ];
-        f.write_str(if self.signals.stale { "stale or missing:" } else { "missing:" })?;
-        for (position, name) in names.iter().filter(|name| !name.is_empty()).enumerate() {
-            f.write_str(if position == 0 { "" } else { "," })?;
-            f.write_str(name)?;
+        let signals = &self.signals;
+        let needed = match self.terms.policy {
+            Some(Policy::Outpost(_)) => [
+                ("arrival rate", signals.arrival_rate.is_none()),
+                ("sojourn", signals.sojourn_over_target.is_none()),
+            ],
+            _ => [("queue depth", signals.queue_depth.is_none()), ("in flight", signals.in_flight.is_none())],
+        };
+        f.write_str(if signals.stale { "stale or missing:" } else { "missing:" })?;
+        for (position, (name, _)) in needed.iter().filter(|(_, missing)| *missing).enumerate() {
+            write!(f, "{}{name}", if position == 0 { " " } else { ", " })?;
         }
         Ok(())
     }
@@ -223,3 +224,6 @@ impl Display for Goes {
 const fn human(duration: Duration) -> Human {
     Human(nanos(duration))
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,9 +220,8 @@ impl Guards {
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
     pub(crate) fn next_change(&self, now: Timestamp, count: u32, config: &Config) -> Option<Timestamp> {
         let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
-        let up = (count < config.max() && self.wants_above(count)).then(|| {
-            [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]
-        });
+        let up = (count < config.max() && self.wants_above(count))
+            .then(|| [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]);
         let down = (count > config.min() && self.keeps_below(count)).then(|| {
             [self.down.next_change(nanos(config.down_delay())), period_end(self.down_period, config.down_step())]
         });

@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::observation::{FailureCause, PoolCounts, Rejected, WorkerEvent, WorkerId};
-use crate::signal::Waiting;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Waiting};
 
 /// How many workers are tracked by id at most; a larger pool reports counts.
 const MAX_WORKERS: u32 = 1_000_000;

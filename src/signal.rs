@@ -12,7 +12,6 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::codel::Codel;
-pub(crate) use self::queue::Waiting;
 use self::queue::{InFlight, Queue};
 use self::rate::{Arrivals, SLICES};
 use self::sojourn::{SojournWindow, Totals};
@@ -20,7 +19,7 @@ use crate::config::{Config, Precision};
 use crate::observation::{Observation, WorkerId};
 use crate::policy::{Inputs, Policy};
 use crate::pool::Pool;
-use crate::time::{Timestamp, nanos};
+use crate::time::{Timestamp, Waiting, nanos};
 use crate::units::{MICRO, Rate, Share};
 
 /// What the signals said at one instant. Missing is `None`, which is never the same as zero.

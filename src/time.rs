@@ -145,6 +145,36 @@ impl de::Visitor<'_> for SecondsVisitor {
     }
 }
 
+/// How long something has waited: its age at an instant. Kept as a pair, so that an age longer than the time since the
+/// caller's origin stays exact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Waiting {
+    at: Timestamp,
+    age: u64,
+}
+
+impl Waiting {
+    /// It had waited `age` nanoseconds at `at`.
+    pub(crate) const fn new(at: Timestamp, age: u64) -> Self {
+        Self { at, age }
+    }
+
+    pub(crate) const fn age(self, now: Timestamp) -> u64 {
+        self.age.saturating_add(now.since(self.at))
+    }
+
+    /// When its age reaches `age`, or has been `age` already at the last look.
+    pub(crate) const fn reaches(self, age: u64) -> Timestamp {
+        self.at.plus(age.saturating_sub(self.age))
+    }
+
+    /// Of two, the one that has waited longer.
+    pub(crate) fn longer(self, other: Self) -> Self {
+        let now = self.at.max(other.at);
+        if other.age(now) > self.age(now) { other } else { self }
+    }
+}
+
 /// `"12.5"` in nanoseconds; `None` if it is not plain decimal seconds or does not fit.
 fn parse_seconds(text: &str) -> Option<u64> {
     u64::try_from(parse_billionths(text)?).ok()

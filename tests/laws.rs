@@ -84,9 +84,10 @@ fn decisions(autoscaler: &mut Autoscaler, steps: &[(Timestamp, Step)]) -> Vec<De
 }
 
 fn grows(decision: &Decision) -> bool {
-    decision.commands.iter().any(|command| {
-        matches!(command, Command::Start { .. } | Command::Revive { .. } | Command::ReviveAny { .. })
-    })
+    decision
+        .commands
+        .iter()
+        .any(|command| matches!(command, Command::Start { .. } | Command::Revive { .. } | Command::ReviveAny { .. }))
 }
 
 /// Workers that the commands bring in.
@@ -491,8 +492,14 @@ fn constant() -> impl Strategy<Value = Constant> {
     let queue = weighted(0.6, (0_u32..30, weighted(0.5, wait())));
     let period = (200_u64..12_000).prop_map(Duration::from_millis);
     (period, traffic, weighted(0.5, wait()), queue, weighted(0.7, 0_u32..30), weighted(0.4, 0_u32..30)).prop_map(
-        |(period, (arrivals, requests), sojourn, queue, in_flight, external)| {
-            Constant { period, arrivals, requests, sojourn, queue, in_flight, external }
+        |(period, (arrivals, requests), sojourn, queue, in_flight, external)| Constant {
+            period,
+            arrivals,
+            requests,
+            sojourn,
+            queue,
+            in_flight,
+            external,
         },
     )
 }
@@ -500,7 +507,8 @@ fn constant() -> impl Strategy<Value = Constant> {
 /// Settings in proportion to the period of the load, so that a run of so many periods is many times longer than all
 /// of them.
 fn in_proportion(mut knobs: Knobs, period: Duration) -> Knobs {
-    let limit = |span: Duration| Duration::from_nanos(u64::try_from(span.as_nanos() % (period * 12).as_nanos()).unwrap());
+    let limit =
+        |span: Duration| Duration::from_nanos(u64::try_from(span.as_nanos() % (period * 12).as_nanos()).unwrap());
     knobs.window = (limit(knobs.window) + period).max(Duration::from_millis(120));
     knobs.codel_interval = (knobs.codel_interval).min(period);
     (knobs.up_delay, knobs.down_delay) = (limit(knobs.up_delay), limit(knobs.down_delay));
@@ -612,11 +620,14 @@ fn never_shrinks_blind() {
         for (scrapes, depth, in_flight, requests) in phases {
             for _ in 0..scrapes {
                 now = now.saturating_add(scrape);
-                world.observe_all(now, &[
-                    Observation::queue(depth, None),
-                    Observation::in_flight(in_flight),
-                    Observation::Requests { count: requests, over: scrape },
-                ]);
+                world.observe_all(
+                    now,
+                    &[
+                        Observation::queue(depth, None),
+                        Observation::in_flight(in_flight),
+                        Observation::Requests { count: requests, over: scrape },
+                    ],
+                );
             }
         }
         let blind_from = now.saturating_add(freshness);
@@ -693,7 +704,8 @@ fn busy_and_calm() -> impl Strategy<Value = Vec<(u32, u32, u32, u32)>> {
 /// Fresh zero traffic brings the pool down to its floor, in the configured time.
 #[test]
 fn zero_is_a_value() {
-    let burst = (1_u32..40, (0_u64..3_000).prop_map(Duration::from_millis), (1_u64..20_000).prop_map(Duration::from_millis));
+    let burst =
+        (1_u32..40, (0_u64..3_000).prop_map(Duration::from_millis), (1_u64..20_000).prop_map(Duration::from_millis));
     let cases = (knobs_of(vec(traffic_policy(), 1..=4)), grain(), habits(), burst, any::<bool>());
     let interesting = [("to zero", 30), ("to min", 20), ("from above min", 30)];
     holds("zero_is_a_value", cases, &interesting, |(knobs, grain, habits, burst, by_gauges), tally| {
@@ -709,11 +721,13 @@ fn zero_is_a_value() {
         let (scrape, mut now) = (Duration::from_secs(20), Timestamp::from_secs(100));
         let last_activity;
         if by_gauges {
-            let gauges = |count| [
-                Observation::queue(count, None),
-                Observation::in_flight(count),
-                Observation::Requests { count, over: scrape },
-            ];
+            let gauges = |count| {
+                [
+                    Observation::queue(count, None),
+                    Observation::in_flight(count),
+                    Observation::Requests { count, over: scrape },
+                ]
+            };
             world.observe_all(now, &gauges(count));
             last_activity = now;
             let silence = to_zero + window + down_delay + Duration::from_secs(60);
@@ -772,45 +786,53 @@ fn waking_is_immediate() {
     let wake = select(vec![Wake::Together, Wake::OneByOne, Wake::OneByOneAskedEachTime, Wake::Gauge]);
     let cases = (knobs(), grain(), habits(), gap(), 1_u32..100, wake, any::<bool>());
     let interesting = [("several", 30), ("revived", 3)];
-    holds("waking_is_immediate", cases, &interesting, |(mut knobs, grain, habits, wait, count, wake, before), tally| {
-        knobs.min = 0;
-        let mut world = World::new(patient(knobs.clone(), &habits).config(), Timestamp::ORIGIN, grain, habits);
-        world.report_pool();
-        world.decide();
-        if before {
-            // It has been up, and is back at zero, its pool perhaps still draining or in standby.
-            world.observe(world.now, Observation::arrived(1));
-            let (taken, done) = (Observation::started(Duration::ZERO), Observation::finished(Duration::ZERO));
-            world.observe_all(world.now, &[taken, done, Observation::in_flight(0)]);
-            world.run_until(world.now.saturating_add(knobs.to_zero() + knobs.codel_interval * 20));
-        }
-        world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
-        world.decide();
-        prop_assume!(world.autoscaler.desired() == 0);
-
-        let (now, there) = (world.now, world.autoscaler.status().committed);
-        let mut autoscaler = world.autoscaler;
-        let mut commands = Vec::new();
-        let mut observe = |fact, ask: bool| {
-            autoscaler.observe(now, fact).unwrap();
-            if ask {
-                commands.extend(autoscaler.decide(now).commands);
+    holds(
+        "waking_is_immediate",
+        cases,
+        &interesting,
+        |(mut knobs, grain, habits, wait, count, wake, before), tally| {
+            knobs.min = 0;
+            let mut world = World::new(patient(knobs.clone(), &habits).config(), Timestamp::ORIGIN, grain, habits);
+            world.report_pool();
+            world.decide();
+            if before {
+                // It has been up, and is back at zero, its pool perhaps still draining or in standby.
+                world.observe(world.now, Observation::arrived(1));
+                let (taken, done) = (Observation::started(Duration::ZERO), Observation::finished(Duration::ZERO));
+                world.observe_all(world.now, &[taken, done, Observation::in_flight(0)]);
+                world.run_until(world.now.saturating_add(knobs.to_zero() + knobs.codel_interval * 20));
             }
-        };
-        match wake {
-            Wake::Together => observe(Observation::arrived(count), true),
-            Wake::Gauge => observe(Observation::queue(count, None), true),
-            Wake::OneByOne => (1..=count).for_each(|nth| observe(Observation::arrived(1), nth == count)),
-            Wake::OneByOneAskedEachTime => (0..count).for_each(|_| observe(Observation::arrived(1), true)),
-        }
-        let enough = count.div_ceil(answered_by_one(&knobs)).min(knobs.max);
-        let desired = autoscaler.desired();
-        prop_assert!(desired >= enough, "{desired} of {enough}");
-        prop_assert!(there + brought(&commands) >= desired, "{there} there, {:?} for {desired}", commands);
-        tally.saw("several", enough > 1);
-        tally.saw("revived", commands.iter().any(|c| matches!(c, Command::Revive { .. } | Command::ReviveAny { .. })));
-        Ok(())
-    });
+            world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
+            world.decide();
+            prop_assume!(world.autoscaler.desired() == 0);
+
+            let (now, there) = (world.now, world.autoscaler.status().committed);
+            let mut autoscaler = world.autoscaler;
+            let mut commands = Vec::new();
+            let mut observe = |fact, ask: bool| {
+                autoscaler.observe(now, fact).unwrap();
+                if ask {
+                    commands.extend(autoscaler.decide(now).commands);
+                }
+            };
+            match wake {
+                Wake::Together => observe(Observation::arrived(count), true),
+                Wake::Gauge => observe(Observation::queue(count, None), true),
+                Wake::OneByOne => (1..=count).for_each(|nth| observe(Observation::arrived(1), nth == count)),
+                Wake::OneByOneAskedEachTime => (0..count).for_each(|_| observe(Observation::arrived(1), true)),
+            }
+            let enough = count.div_ceil(answered_by_one(&knobs)).min(knobs.max);
+            let desired = autoscaler.desired();
+            prop_assert!(desired >= enough, "{desired} of {enough}");
+            prop_assert!(there + brought(&commands) >= desired, "{there} there, {:?} for {desired}", commands);
+            tally.saw("several", enough > 1);
+            tally.saw(
+                "revived",
+                commands.iter().any(|c| matches!(c, Command::Revive { .. } | Command::ReviveAny { .. })),
+            );
+            Ok(())
+        },
+    );
 }
 
 /// A change comes at the first instant its delay allows, neither earlier nor (when wake-ups are honoured) later; one
@@ -827,10 +849,12 @@ fn delays_are_exact() {
         (knobs.up_step, knobs.down_step, knobs.freshness) = (None, None, Duration::from_secs(86_400));
         let per_worker = RunPod::request_count(1);
         knobs.policies = vec![if by_gauge { Policy::RunPod(per_worker) } else { Policy::External }];
-        let demand = |count| if by_gauge {
-            Observation::in_flight(count)
-        } else {
-            Observation::Proposal { workers: count, valid_for: None }
+        let demand = |count| {
+            if by_gauge {
+                Observation::in_flight(count)
+            } else {
+                Observation::Proposal { workers: count, valid_for: None }
+            }
         };
         let mut world = World::new(knobs.config(), Timestamp::ORIGIN, Grain::Silent, swift());
         world.observe_all(Timestamp::ORIGIN, &[Observation::queue(0, None), demand(from)]);
@@ -873,7 +897,8 @@ fn delays_are_exact() {
         let mut autoscaler = Autoscaler::new(knobs.config(), Timestamp::ORIGIN);
         let demand = |workers| Observation::Proposal { workers, valid_for: None };
         // One direction only: all above the steady count, or all below it.
-        let beyond = |count: u32| if up { from.saturating_add(count).min(41) } else { from.saturating_sub(count).max(1) };
+        let beyond =
+            |count: u32| if up { from.saturating_add(count).min(41) } else { from.saturating_sub(count).max(1) };
         autoscaler.observe(Timestamp::ORIGIN, demand(from)).unwrap();
         let step = Timestamp::from_secs(3_600);
         let delay = if up { knobs.up_delay } else { knobs.down_delay };
@@ -1011,7 +1036,8 @@ fn explanation_folds() {
 /// A rejected observation leaves state untouched, is counted, and names its fault.
 #[test]
 fn bad_input_changes_nothing() {
-    let times = prop_oneof![Just(Timestamp::ORIGIN), Just(Timestamp::MAX), (0..u64::MAX).prop_map(Timestamp::from_nanos)];
+    let times =
+        prop_oneof![Just(Timestamp::ORIGIN), Just(Timestamp::MAX), (0..u64::MAX).prop_map(Timestamp::from_nanos)];
     let cases = (hostile_case(), vec((observation(), times), 1..8));
     holds("bad_input_changes_nothing", cases, &[("rejected", 50)], |(case, bad), tally| {
         let mut autoscaler = case.autoscaler();

@@ -212,8 +212,7 @@ fn runpod_adds_a_worker_when_a_request_has_waited_longer_than_the_queue_delay() 
 
 #[test]
 fn runpod_shuts_down_a_worker_that_was_idle_for_the_timeout_and_keeps_the_minimum() {
-    let mut autoscaler =
-        Autoscaler::new(Config::runpod(RunPod::request_count(1), 1, 3, 30 * SECOND).unwrap(), at(0));
+    let mut autoscaler = Autoscaler::new(Config::runpod(RunPod::request_count(1), 1, 3, 30 * SECOND).unwrap(), at(0));
     autoscaler.observe(at(0), Observation::queue(0, None)).unwrap();
     autoscaler.observe(at(0), Observation::in_flight(3)).unwrap();
     for id in 1..=3 {

@@ -430,6 +430,10 @@ fn check_workload(workload: &Workload) {
         let outcome = simulate(workload, &Preset::OutpostGpu.config(), &Options::default(), &mut ());
         assert_eq!(outcome.refused, 0, "the simulator is right");
         let all = [outcome.finished, outcome.lost, outcome.unserved].into_iter().fold(0, u64::saturating_add);
-        assert_eq!((outcome.requests, all), (requests.len() as u64, outcome.requests), "every request is accounted for");
+        assert_eq!(
+            (outcome.requests, all),
+            (requests.len() as u64, outcome.requests),
+            "every request is accounted for"
+        );
     }
 }

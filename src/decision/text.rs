@@ -168,10 +168,9 @@ impl Explanation {
     fn missing(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let signals = &self.signals;
         let needed = match self.terms.policy {
-            Some(Policy::Outpost(_)) => [
-                ("arrival rate", signals.arrival_rate.is_none()),
-                ("sojourn", signals.sojourn_over_target.is_none()),
-            ],
+            Some(Policy::Outpost(_)) => {
+                [("arrival rate", signals.arrival_rate.is_none()), ("sojourn", signals.sojourn_over_target.is_none())]
+            }
             _ => [("queue depth", signals.queue_depth.is_none()), ("in flight", signals.in_flight.is_none())],
         };
         f.write_str(if signals.stale { "stale or missing:" } else { "missing:" })?;

@@ -5,37 +5,7 @@
 //! since that moment at least. So a queue from which nothing is taken grows old by itself: it is never starved of
 //! samples.
 
-use crate::time::Timestamp;
-
-/// How long something has waited: its age at an instant. Kept as a pair, so that an age longer than the time since the
-/// caller's origin stays exact.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Waiting {
-    at: Timestamp,
-    age: u64,
-}
-
-impl Waiting {
-    /// It had waited `age` nanoseconds at `at`.
-    pub(crate) const fn new(at: Timestamp, age: u64) -> Self {
-        Self { at, age }
-    }
-
-    pub(crate) const fn age(self, now: Timestamp) -> u64 {
-        self.age.saturating_add(now.since(self.at))
-    }
-
-    /// When its age reaches `age`, or has been `age` already at the last look.
-    pub(crate) const fn reaches(self, age: u64) -> Timestamp {
-        self.at.plus(age.saturating_sub(self.age))
-    }
-
-    /// Of two, the one that has waited longer.
-    pub(crate) fn longer(self, other: Self) -> Self {
-        let now = self.at.max(other.at);
-        if other.age(now) > self.age(now) { other } else { self }
-    }
-}
+use crate::time::{Timestamp, Waiting};
 
 /// Requests waiting in one queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

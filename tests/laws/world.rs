@@ -85,7 +85,9 @@ impl Ledger {
         let now = decision.at;
         let mut faults = Vec::new();
         for command in &decision.commands {
-            let (Command::Stop { id, .. } | Command::Drain { id } | Command::Revive { id }) = *command else { continue };
+            let (Command::Stop { id, .. } | Command::Drain { id } | Command::Revive { id }) = *command else {
+                continue;
+            };
             let Some(seen) = self.workers.get_mut(&id) else {
                 faults.push(format!("{command:?} to a worker that does not exist"));
                 continue;
@@ -113,9 +115,10 @@ impl Ledger {
             seen.told = Some((*command, now.saturating_add(config.order_timeout())));
         }
         let starts = decision.commands.iter().any(|command| matches!(command, Command::Start { .. }));
-        let forgotten = self.workers.values().find(|seen| {
-            matches!(seen.doing, Doing::Draining(_)) && !seen.is_revived(now) && !seen.leaves(now)
-        });
+        let forgotten = self
+            .workers
+            .values()
+            .find(|seen| matches!(seen.doing, Doing::Draining(_)) && !seen.is_revived(now) && !seen.leaves(now));
         if let (true, Some(seen)) = (starts, forgotten) {
             faults.push(format!("a start, although {seen:?} could be revived"));
         }
@@ -125,9 +128,7 @@ impl Ledger {
     /// How many workers may at the least and at the most count as committed, orders aside.
     pub fn committed(&self, now: Timestamp) -> (usize, usize) {
         let count = |fits: &dyn Fn(&Seen) -> bool| self.workers.values().filter(|seen| fits(seen)).count();
-        let up = |seen: &Seen| {
-            matches!(seen.doing, Doing::Starting | Doing::Unknown | Doing::Idle | Doing::Busy(_))
-        };
+        let up = |seen: &Seen| matches!(seen.doing, Doing::Starting | Doing::Unknown | Doing::Idle | Doing::Busy(_));
         let sure = count(&|seen| up(seen) && !seen.leaves(now));
         let possible = count(&|seen| up(seen) || seen.is_revived(now));
         (sure, possible)

@@ -98,7 +98,8 @@ fn a_hold_names_the_guard_and_when_it_ends() {
         "held at 3 by the up delay until +12 s; wants 5: 12.4 req/s at 2.5 per replica wants 5; \
          sojourn p99 340 ms > 100 ms for 31 s"
     );
-    let full = explanation(10, policy, Proposal { want: 14, keep: 18, ..proposal }, &[(Guard::Bounds, Effect::AtMost(10))]);
+    let full =
+        explanation(10, policy, Proposal { want: 14, keep: 18, ..proposal }, &[(Guard::Bounds, Effect::AtMost(10))]);
     assert!(text(&full).starts_with("held at 10 by max 10; wants 14: "));
     let low = explanation(2, policy, outpost(0, 0, Because::RateWellBelow).1, &[(Guard::Bounds, Effect::AtLeast(2))]);
     assert!(text(&low).starts_with("held at 2 by min 0; wants 0: 12.4 req/s at 2.5 per replica needs none"));
@@ -130,7 +131,9 @@ fn guards_that_changed_a_change_say_how() {
     );
     let (policy, proposal) = outpost(0, 1, Because::RateWellBelow);
     let down = explanation(6, policy, proposal, &[(Guard::DownDelay, Effect::AtLeast(4))]);
-    assert!(text(&down).ends_with("needs no more than 1; sojourn p99 340 ms > 100 ms for 31 s; down delay 5 min met for 4"));
+    assert!(
+        text(&down).ends_with("needs no more than 1; sojourn p99 340 ms > 100 ms for 31 s; down delay 5 min met for 4")
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A platform's loop: sleep until something happens or is due, observe, decide, carry out.
+use core::{error::Error, time::Duration};
 use plimsoll::adapter::{Clock, SystemClock};
 use plimsoll::{Autoscaler, Command, Config, Observation, WorkerEvent as Event, WorkerId, policy::RunPod};
-use std::{error::Error, sync::mpsc, thread, time::Duration};
+use std::{sync::mpsc, thread};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::runpod(RunPod::request_count(1), 0, 4, Duration::from_millis(200))?;
@@ -9,7 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut autoscaler = Autoscaler::new(config, clock.now());
     let (tell, facts) = mpsc::channel(); // Yours: what the front door and the workers report.
     tell.send(Observation::arrived(2))?;
-    loop {
+    while autoscaler.events().len() < 2 || autoscaler.status().committed > 0 {
         let sleep = autoscaler.next_wakeup().map_or(Duration::MAX, |at| at.saturating_since(clock.now()));
         if let Ok(fact) = facts.recv_timeout(sleep) {
             autoscaler.observe(clock.now(), fact)?;
@@ -23,10 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 _ => {} // There are a few more, for draining and for standby workers.
             }
         }
-        if decision.desired == 0 && autoscaler.status().committed == 0 && autoscaler.events().len() > 1 {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 /// Yours: a worker that is ready after 100 ms, serves one request in 150 ms and has nothing to do from then on.

@@ -173,7 +173,9 @@ fn replay(args: &Args) -> Result<(), Failure> {
         events,
         decisions,
     };
-    let unwritable = |error: Box<dyn Error>| Failure::Output(format!("{}: no report: {error}", args.out.display()));
+    let unwritable = |error: Box<dyn Error>| {
+        Failure::Output(format!("{}: the report cannot be written: {error}", args.out.display()))
+    };
     let report = if args.no_report { None } else { Some(output::page(&run, &args.out).map_err(unwritable)?) };
     if args.json {
         writeln!(out, "{}", run.json(report.as_deref()).map_err(io::Error::from)?)?;

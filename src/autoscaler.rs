@@ -113,6 +113,10 @@ impl Autoscaler {
         let now = self.clamp(now);
         self.advance(now);
         self.input.accepted = self.input.accepted.saturating_add(1);
+        let attended = self.is_attended(now);
+        if attended {
+            self.estimators.attended();
+        }
         let appeared = match observation {
             Observation::Worker { id, event } => {
                 let serving = self.pool.busy_slots().unwrap_or(0) > 0 || matches!(event, WorkerEvent::Busy(1..));
@@ -127,14 +131,11 @@ impl Autoscaler {
                 false
             }
             _ => {
-                let clamped = self.estimators.record(now, &observation, &mut self.pool, &self.config);
+                let clamped = self.estimators.record(now, &observation, &mut self.pool, attended, &self.config);
                 self.input.contradictions = self.input.contradictions.saturating_add(u64::from(clamped));
                 false
             }
         };
-        if self.pool.census().ready > 0 {
-            self.estimators.attended();
-        }
         if appeared {
             self.adopt(now);
         }
@@ -330,6 +331,12 @@ impl Autoscaler {
         let concurrency = self.config.concurrency();
         let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
         div_ceil_count(backlog, u64::from(per_worker.unwrap_or(1)))
+    }
+
+    /// Whether somebody may be taking requests, so that arrivals alone do not make a queue. A pool that is never
+    /// reported is taken at its word, from the instant after it woke.
+    fn is_attended(&self, now: Timestamp) -> bool {
+        if self.pool.is_seen() { self.pool.census().ready > 0 } else { self.count > 0 && !self.guards.woke_at(now) }
     }
 
     /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.

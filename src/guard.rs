@@ -236,6 +236,11 @@ impl Guards {
         self.down.above_since(!count).is_some()
     }
 
+    /// Whether the pool woke from zero at this instant.
+    pub(crate) fn woke_at(&self, now: Timestamp) -> bool {
+        self.woken_at == Some(now)
+    }
+
     /// Since when more (or fewer) than `count` workers have been wanted.
     pub(crate) fn pressed_since(&self, count: u32) -> Option<Timestamp> {
         self.up.above_since(count).or_else(|| self.down.above_since(!count))

@@ -94,6 +94,9 @@ pub(crate) struct Inputs {
     pub(crate) rate_with_one_more: Option<Rate>,
     pub(crate) ready: u32,
     pub(crate) concurrency: u32,
+    /// Slots of ready workers that serve nothing: what waits there is for the router to hand out, and calls for no
+    /// worker more. Zero while the requests in flight are unknown.
+    pub(crate) free_slots: u64,
     pub(crate) depth: Option<u64>,
     /// Requests that certainly wait.
     pub(crate) backlog: u64,

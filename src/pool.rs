@@ -92,6 +92,11 @@ impl Worker {
     }
 }
 
+/// Whether a wait until `until` is over. The end of time never comes.
+const fn lapsed(until: Timestamp, now: Timestamp) -> bool {
+    until.as_nanos() <= now.as_nanos() && until.as_nanos() < Timestamp::MAX.as_nanos()
+}
+
 /// Orders that no observation has confirmed yet, and when they count as lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Outstanding {
@@ -101,11 +106,12 @@ pub(crate) struct Outstanding {
 
 impl Outstanding {
     const fn at(self, now: Timestamp) -> u32 {
-        if now.as_nanos() < self.until.as_nanos() { self.count } else { 0 }
+        if lapsed(self.until, now) { 0 } else { self.count }
     }
 
-    const fn add(&mut self, now: Timestamp, count: u32, timeout: u64) {
-        self.count = self.at(now).saturating_add(count);
+    /// `under_way` of them are still outstanding; so many more come.
+    const fn add(&mut self, now: Timestamp, under_way: u32, count: u32, timeout: u64) {
+        self.count = under_way.saturating_add(count);
         self.until = now.plus(timeout);
     }
 
@@ -158,7 +164,8 @@ pub(crate) struct Pool {
     prewarming: u32,
     /// Committed workers by id (what was told to stop is out already).
     committed_by_id: u32,
-    /// Whether the platform has ever reported its pool. Until it does, it is taken at its word: ordered is ready.
+    /// Whether the platform has ever reported its pool. Until it does, it is taken at its word: what was ordered is
+    /// there.
     seen: bool,
     /// No command to a worker lapses before this instant.
     earliest_lapse: Option<Timestamp>,
@@ -180,7 +187,12 @@ pub(crate) struct Pool {
 impl Pool {
     /// Workers by state, as observed.
     pub(crate) const fn census(&self) -> Census {
-        if self.seen { self.census } else { Census { ready: self.orders.count, ..self.census } }
+        self.census
+    }
+
+    /// Whether the platform has ever reported its pool.
+    pub(crate) const fn is_seen(&self) -> bool {
+        self.seen
     }
 
     pub(crate) fn workers(&self) -> &[Worker] {
@@ -199,7 +211,12 @@ impl Pool {
             let seen = self.census.ready.saturating_add(self.census.starting);
             seen.saturating_add(self.revivals.at(now)).saturating_sub(self.releases.at(now))
         };
-        observed.saturating_add(if self.seen { self.orders.at(now) } else { self.orders.count })
+        observed.saturating_add(self.under_way(self.orders, now))
+    }
+
+    /// What is under way: nothing lapses while the platform reports no pool.
+    const fn under_way(&self, outstanding: Outstanding, now: Timestamp) -> u32 {
+        if self.seen { outstanding.at(now) } else { outstanding.count }
     }
 
     /// Standby workers that can still be revived.
@@ -225,7 +242,7 @@ impl Pool {
 
     /// Workers on their way into standby.
     pub(crate) const fn prewarming(&self, now: Timestamp) -> u32 {
-        self.prewarms.at(now).saturating_add(self.prewarming)
+        self.under_way(self.prewarms, now).saturating_add(self.prewarming)
     }
 
     /// Requests being served according to the workers; `None` while any worker's load is unknown.
@@ -391,23 +408,23 @@ impl Pool {
     // What is commanded -----------------------------------------------------------------------------------------
 
     pub(crate) const fn ordered(&mut self, now: Timestamp, count: u32, timeout: u64) {
-        self.orders.add(now, count, timeout);
+        self.orders.add(now, self.under_way(self.orders, now), count, timeout);
     }
 
     pub(crate) const fn prewarmed(&mut self, now: Timestamp, count: u32, timeout: u64) {
-        self.prewarms.add(now, count, timeout);
+        self.prewarms.add(now, self.under_way(self.prewarms, now), count, timeout);
     }
 
     pub(crate) const fn released(&mut self, now: Timestamp, count: u32, timeout: u64) {
         if self.seen {
-            self.releases.add(now, count, timeout);
+            self.releases.add(now, self.under_way(self.releases, now), count, timeout);
         } else {
             self.orders.confirm(count);
         }
     }
 
     pub(crate) const fn revived(&mut self, now: Timestamp, count: u32, timeout: u64) {
-        self.revivals.add(now, count, timeout);
+        self.revivals.add(now, self.under_way(self.revivals, now), count, timeout);
     }
 
     /// Worker `id` was told something that lapses at `until`.
@@ -433,7 +450,7 @@ impl Pool {
         for at in 0..self.workers.len() {
             let Some(&worker) = self.workers.get(at) else { break };
             match worker.pending {
-                Some((_, until)) if until <= now => self.told(worker.id, None),
+                Some((_, until)) if lapsed(until, now) => self.told(worker.id, None),
                 Some((_, until)) => self.note_lapse(until),
                 None => {}
             }
@@ -447,11 +464,11 @@ impl Pool {
     /// When a command next lapses.
     pub(crate) fn next_lapse(&self, now: Timestamp) -> Option<Timestamp> {
         let outstanding = if self.seen {
-            [self.orders, self.prewarms, self.releases, self.revivals].into_iter().filter_map(Outstanding::lapse).min()
+            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
         } else {
-            None
+            [None; 4]
         };
-        outstanding.into_iter().chain(self.earliest_lapse).filter(|at| *at > now).min()
+        outstanding.into_iter().flatten().chain(self.earliest_lapse).filter(|at| *at > now).min()
     }
 
     // Queues of single workers ----------------------------------------------------------------------------------

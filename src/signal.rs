@@ -140,6 +140,7 @@ impl Estimators {
         now: Timestamp,
         observation: &Observation,
         pool: &mut Pool,
+        attended: bool,
         config: &Config,
     ) -> bool {
         let mut expected = true;
@@ -147,7 +148,7 @@ impl Estimators {
             Observation::Arrived { count, queue } => {
                 self.arrivals.arrived(now, count);
                 match queue {
-                    None => self.queue.arrived(now, count, pool.census().ready == 0),
+                    None => self.queue.arrived(now, count, !attended),
                     Some(id) => pool.replica_arrived(now, id, count),
                 }
                 self.active_if(count > 0, now);
@@ -295,16 +296,21 @@ impl Estimators {
         let depth = self.fresh_depth(now, pool, config);
         let oldest_age = self.oldest(pool).filter(|_| depth != Some(0)).map(|oldest| oldest.age(now));
         let totals = self.sojourn.totals();
-        let stuck = oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
+        let (ready, in_flight) = (pool.census().ready, self.fresh_in_flight(now, pool, config));
+        let slots = u64::from(ready).saturating_mul(u64::from(config.concurrency()));
+        let free_slots = in_flight.map_or(0, |busy| slots.saturating_sub(busy));
+        let backlog = self.backlog(pool);
+        let stuck = backlog > free_slots && oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
         let waiting = depth.is_some_and(|depth| depth > 0);
         Inputs {
             rate: self.arrivals.rate().filter(|_| fresh_arrivals),
             rate_with_one_more: self.arrivals.rate_with_one_more(),
-            ready: pool.census().ready,
+            ready,
             concurrency: config.concurrency(),
+            free_slots,
             depth,
-            backlog: self.backlog(pool),
-            in_flight: self.fresh_in_flight(now, pool, config),
+            backlog,
+            in_flight,
             oldest_age,
             last_wait: self.queue.last_wait(),
             overloaded: stuck || self.codel.overloaded(now, interval, waiting),

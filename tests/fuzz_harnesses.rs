@@ -1,4 +1,5 @@
 //! The fuzz harnesses without a fuzzer: every committed seed, and a few thousand inputs made from them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
 #[expect(unreachable_pub, reason = "in its own crate, `fuzz`, the harness is public")]
 #[path = "../fuzz/src/harness.rs"]
@@ -51,7 +52,7 @@ fn check(harness: fn(&[u8]), input: &[u8], name: &str) {
 struct Chance(u64);
 
 impl Chance {
-    fn draw(&mut self) -> u64 {
+    const fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -64,7 +65,7 @@ impl Chance {
         usize::try_from(self.draw().checked_rem(limit).unwrap_or(0)).unwrap()
     }
 
-    fn byte(&mut self) -> u8 {
+    const fn byte(&mut self) -> u8 {
         self.draw().to_le_bytes()[0]
     }
 

@@ -3,23 +3,28 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of buckets and events are far below 2^53")]
 #![allow(clippy::cast_possible_truncation, reason = "pixels are integers, and casts from floats saturate")]
 
-use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt::Write;
-use std::ops::Range;
 
 use plotters::coord::Shift;
-use plotters::coord::combinators::{IntoLogRange, LogCoord};
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::{Event, Report, Sample, clock, duration, escape, short};
+use self::axis::{Axis, Timeline, decades, linear, logarithmic};
+use self::bucket::{Bucket, merge, peak};
+use self::markers::{DIRECTIONS, clusters, mark_events};
+use super::{Report, duration, escape, short};
+
+#[path = "axis.rs"]
+mod axis;
+#[path = "bucket.rs"]
+mod bucket;
+#[path = "markers.rs"]
+mod markers;
 
 // Sizes are in units of half a pixel at full width, for the backend rounds every coordinate to an integer.
 const WIDTH: u32 = 2_000;
-const LEFT: u32 = 140;
-const RIGHT: u32 = 52;
+const LEFT: u32 = 160;
+const RIGHT: u32 = 68;
 const TITLE: u32 = 76;
 const TIME_LABELS: u32 = 58;
 const TIME_TITLE: u32 = 28;
@@ -32,10 +37,6 @@ const FONT_FACTOR: f64 = 1.24;
 
 /// More buckets than this are merged: they would be narrower than a pixel.
 const MAX_BUCKETS: usize = 1_200;
-/// Half the width of an event marker; events of one direction that are closer than this share a marker.
-const MARKER_HALF: f64 = 8.0;
-/// How many events the tooltip of one marker lists.
-const MAX_TOOLTIP_EVENTS: usize = 6;
 
 // The palette of Okabe and Ito, one colour per thing; blue is work, whether offered or under way.
 const BLACK_INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
@@ -95,206 +96,15 @@ pub(super) fn draw(report: &Report) -> Drawn<Option<Drawing>> {
 }
 
 fn caption(merged: usize, bucket_s: f64) -> String {
+    let width = if bucket_s >= 120.0 { format!("{} min", short(bucket_s / 60.0)) } else { format!("{bucket_s} s") };
     let steps = match merged {
-        1 => format!("Each step is a bucket of {bucket_s} s."),
+        1 => format!("Each step is a bucket of {width}."),
         _ => format!(
-            "Each step is the mean of {merged} buckets of {bucket_s} s; for sojourn p99 and queue depth it is the worst."
+            "Each step is the mean of {merged} buckets of {width}; for sojourn p99 and queue depth it is the worst."
         ),
     };
     format!("{steps} Point at a chart for the numbers, at a triangle for the reason of a scaling event.")
 }
-
-/// One or more samples, cleaned of what cannot be drawn.
-struct Bucket {
-    start: f64,
-    end: f64,
-    load: f64,
-    arrivals: f64,
-    capacity: f64,
-    /// Replicas in the order of [`STATES`].
-    states: [f64; 5],
-    queue: f64,
-    p99: Option<f64>,
-}
-
-/// Merges every `size` samples into a bucket: means, but the worst queue depth and sojourn.
-fn merge(samples: &[Sample], size: usize, width: f64) -> Vec<Bucket> {
-    let ends = samples.iter().skip(size).step_by(size).map(|sample| Some(sample.t_s)).chain([None]);
-    samples.chunks(size).zip(ends).filter_map(|(chunk, end)| Bucket::of(chunk, end, width)).collect()
-}
-
-impl Bucket {
-    fn of(samples: &[Sample], end: Option<f64>, width: f64) -> Option<Self> {
-        let (first, last) = (samples.first()?, samples.last()?);
-        let mean = |value: fn(&Sample) -> f64| {
-            samples.iter().map(|sample| drawable(value(sample))).sum::<f64>() / samples.len() as f64
-        };
-        Some(Self {
-            start: first.t_s,
-            end: end.unwrap_or(last.t_s + width),
-            load: mean(|s| s.offered_load),
-            arrivals: mean(|s| s.arrivals_per_s),
-            capacity: mean(|s| s.capacity_slots),
-            states: [
-                mean(|s| s.ready_busy),
-                mean(|s| s.ready_idle),
-                mean(|s| s.starting),
-                mean(|s| s.draining),
-                mean(|s| s.standby),
-            ],
-            queue: peak(samples.iter().map(|s| s.queue_depth)),
-            p99: samples.iter().filter_map(|s| s.sojourn_p99_ms).filter(|ms| ms.is_finite()).reduce(f64::max),
-        })
-    }
-
-    const fn middle(&self) -> f64 {
-        f64::midpoint(self.start, self.end)
-    }
-
-    /// What the tooltip says about the bucket.
-    fn tooltip(&self) -> String {
-        let states: Vec<String> = STATES
-            .iter()
-            .zip(self.states)
-            .filter(|(_, count)| *count > 0.0)
-            .map(|((name, _), count)| format!("{} {name}", short(count)))
-            .collect();
-        let replicas = if states.is_empty() { "none".to_owned() } else { states.join(", ") };
-        format!(
-            "{}\nload {} of {} slots, {} requests/s\nreplicas: {replicas}\nsojourn p99 {}, queue {}",
-            clock(self.start, true),
-            short(self.load),
-            short(self.capacity),
-            short(self.arrivals),
-            self.p99.map_or_else(|| "–".to_owned(), duration),
-            short(self.queue),
-        )
-    }
-}
-
-const fn drawable(value: f64) -> f64 {
-    if value.is_finite() { value.max(0.0) } else { 0.0 }
-}
-
-fn peak(values: impl Iterator<Item = f64>) -> f64 {
-    values.map(drawable).fold(0.0, f64::max)
-}
-
-/// The time axis all panels share.
-struct Timeline {
-    range: Range<f64>,
-    step: f64,
-}
-
-impl Timeline {
-    const STEPS: [u32; 22] = [
-        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 28_800, 43_200, 86_400,
-        172_800, 604_800, 1_209_600,
-    ];
-    const MAX_STEPS: f64 = 13.0;
-
-    fn of(buckets: &[Bucket]) -> Option<Self> {
-        let range = buckets.first()?.start..buckets.last()?.end;
-        let least = (range.end - range.start) / Self::MAX_STEPS;
-        let step = Self::STEPS.map(f64::from).into_iter().find(|step| *step >= least).unwrap_or(least);
-        Some(Self { range, step })
-    }
-
-    fn axis(&self) -> Axis {
-        let first = (self.range.start / self.step).ceil() * self.step;
-        let ticks =
-            (0_u8..=20).map(|i| first + f64::from(i) * self.step).take_while(|t| *t <= self.range.end).collect();
-        let seconds = self.step < 60.0;
-        let label = Box::new(move |t| clock(t, seconds));
-        Axis { scale: Scale::Linear(self.range.clone().into()), ticks, label }
-    }
-
-    /// Where a time lies in the drawing.
-    fn x(&self, frame: &Frame, t_s: f64) -> f64 {
-        let share = (t_s - self.range.start) / (self.range.end - self.range.start);
-        f64::from(frame.left) + share * f64::from(frame.right - frame.left)
-    }
-
-    const fn unit(&self) -> &'static str {
-        match (self.step < 60.0, self.range.end > 86_400.0) {
-            (true, _) => "time since the start, h:mm:ss",
-            (false, false) => "time since the start, h:mm",
-            (false, true) => "time since the start, days and h:mm",
-        }
-    }
-}
-
-/// An axis that brings its own ticks.
-struct Axis {
-    scale: Scale,
-    ticks: Vec<f64>,
-    label: Box<dyn Fn(f64) -> String>,
-}
-
-enum Scale {
-    Linear(RangedCoordf64),
-    Log(LogCoord<f64>),
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        match &self.scale {
-            Scale::Linear(scale) => scale.map(value, limit),
-            Scale::Log(scale) => scale.map(value, limit),
-        }
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
-    }
-
-    fn range(&self) -> Range<f64> {
-        match &self.scale {
-            Scale::Linear(scale) => scale.range(),
-            Scale::Log(scale) => scale.range(),
-        }
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, value: &f64) -> String {
-        (self.label)(*value)
-    }
-}
-
-/// A linear axis from zero with round ticks and a little room above the highest value.
-fn linear(highest: f64, least_step: f64) -> Axis {
-    let highest = highest.max(least_step);
-    let steps = (-1..15).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * ten(decade)));
-    let step = steps.into_iter().find(|step| *step >= least_step && highest / step <= 5.0).unwrap_or(highest);
-    let ticks = (0_u32..=5).map(|i| f64::from(i) * step).take_while(|v| *v <= highest * 1.08).collect();
-    let (unit, suffix) = match highest {
-        millions if millions >= 1e6 => (1e6, "M"),
-        thousands if thousands >= 1e4 => (1e3, "k"),
-        _ => (1.0, ""),
-    };
-    let label = Box::new(move |v| if v > 0.0 { format!("{}{suffix}", short(v / unit)) } else { short(v) });
-    Axis { scale: Scale::Linear((0.0..highest * 1.08).into()), ticks, label }
-}
-
-/// A logarithmic axis over decades of milliseconds; what lies below it is drawn on its lower end.
-fn logarithmic(decades: Vec<f64>, below: bool) -> Axis {
-    let (low, high) = (decades.first().copied().unwrap_or(1.0), decades.last().copied().unwrap_or(10.0));
-    let label = Box::new(move |ms| {
-        let sign = if below && ms <= low { "≤ " } else { "" };
-        if ms >= 999.5 { format!("{sign}{} s", ms / 1_000.0) } else { format!("{sign}{ms} ms") }
-    });
-    Axis { scale: Scale::Log((low..high).log_scale().into()), ticks: decades, label }
-}
-
-fn ten(exponent: i32) -> f64 {
-    let power = (0..exponent.abs()).fold(1.0, |power, _| power * 10.0);
-    if exponent < 0 { 1.0 / power } else { power }
-}
-
 /// Where the plot of a panel lies in the drawing.
 struct Frame {
     left: i32,
@@ -490,89 +300,6 @@ fn draw_states(panel: &mut Panel<'_, '_>, buckets: &[Bucket]) -> Drawn<Vec<Key<'
     Ok(keys)
 }
 
-/// How the scaling events of one direction are marked.
-#[derive(Clone, Copy)]
-struct Direction {
-    order: Ordering,
-    name: &'static str,
-    mark: &'static str,
-    colour: RGBColor,
-    edge: &'static str,
-    /// From the time axis down to the first corner of the triangle, which is drawn by `path`.
-    below: i32,
-    path: &'static str,
-}
-
-const DIRECTIONS: [Direction; 2] = [
-    Direction {
-        order: Ordering::Greater,
-        name: "scaled up",
-        mark: "▲",
-        colour: UP,
-        edge: "#00523c",
-        below: 24,
-        path: "h16l-8-16z",
-    },
-    Direction {
-        order: Ordering::Less,
-        name: "scaled down",
-        mark: "▼",
-        colour: DOWN,
-        edge: "#7a5400",
-        below: 30,
-        path: "h16l-8 16z",
-    },
-];
-
-/// The events of one direction in time order, those too close to tell apart together.
-fn clusters<'a>(frame: &Frame, time: &Timeline, events: &'a [Event], order: Ordering) -> Vec<Vec<&'a Event>> {
-    let visible = |t_s: f64| time.range.start <= t_s && t_s <= time.range.end;
-    let mut events: Vec<&Event> =
-        events.iter().filter(|event| event.to.cmp(&event.from) == order && visible(event.t_s)).collect();
-    events.sort_by(|a, b| a.t_s.total_cmp(&b.t_s));
-    let mut clusters: Vec<Vec<&Event>> = Vec::new();
-    let mut next = f64::NEG_INFINITY;
-    for event in events {
-        let x = time.x(frame, event.t_s);
-        if let Some(cluster) = clusters.last_mut().filter(|_| x < next) {
-            cluster.push(event);
-        } else {
-            clusters.push(vec![event]);
-            next = x + MARKER_HALF;
-        }
-    }
-    clusters
-}
-
-/// Marks scaling events under the time axis with triangles that give the reason on hover.
-fn mark_events(
-    frame: &Frame,
-    time: &Timeline,
-    direction: &Direction,
-    clusters: &[Vec<&Event>],
-    overlay: &mut String,
-) -> Drawn<()> {
-    let Direction { edge, path, .. } = direction;
-    let (y, fill) = (frame.bottom + direction.below, hex(direction.colour));
-    writeln!(overlay, "<g class=\"events\" fill=\"{fill}\" stroke=\"{edge}\" stroke-width=\"2\">")?;
-    for cluster in clusters {
-        let Some(first) = cluster.first() else { continue };
-        let (x, title) = (time.x(frame, first.t_s) - MARKER_HALF, escape(&tooltip(cluster)));
-        writeln!(overlay, "<path d=\"M{x:.1} {y}{path}\"><title>{title}</title></path>")?;
-    }
-    writeln!(overlay, "</g>")?;
-    Ok(())
-}
-
-fn tooltip(cluster: &[&Event]) -> String {
-    let line = |e: &&Event| format!("{}  {} → {}  {}", clock(e.t_s, true), e.from, e.to, e.text);
-    let mut lines: Vec<String> = cluster.iter().take(MAX_TOOLTIP_EVENTS).map(line).collect();
-    if cluster.len() > MAX_TOOLTIP_EVENTS {
-        lines.push(format!("and {} more", cluster.len() - MAX_TOOLTIP_EVENTS));
-    }
-    lines.join("\n")
-}
-
 fn draw_sojourn(
     area: &Area<'_>,
     time: &Timeline,
@@ -608,17 +335,6 @@ fn draw_sojourn(
         note(&frame, "no request was started", overlay)?;
     }
     legend(&frame, &keys, overlay)
-}
-
-/// Powers of ten, in milliseconds, around all the values; at least two decades.
-fn decades(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.filter(|ms| *ms > 0.0).collect();
-    let powers = || (-3..=12).map(ten);
-    let lowest = values.iter().copied().reduce(f64::min).unwrap_or(10.0);
-    let highest = values.iter().copied().reduce(f64::max).unwrap_or(10.0);
-    let start = powers().take_while(|power| *power <= lowest).last().unwrap_or(0.001);
-    let end = powers().find(|power| *power >= highest).unwrap_or(1e12).max(start * 100.0);
-    powers().filter(|power| (start..=end).contains(power)).collect()
 }
 
 fn draw_queue(area: &Area<'_>, time: &Timeline, buckets: &[Bucket], overlay: &mut String) -> Drawn<Frame> {

@@ -54,6 +54,9 @@ pub(crate) fn config(path: &Path) -> Result<Config, String> {
         _ => return Err(format!("{name}: the ending tells the format, expected .yaml, .yml, .toml or .json")),
     };
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: cannot be read: {error}"))?;
+    if text.trim().is_empty() {
+        return Err(format!("{name}: the file is empty, expected settings such as preset: outpost-gpu"));
+    }
     read(&text).map_err(|Flaw { place, message }| match place {
         Some((line, column)) => format!("{name}, line {line}, column {column}: {message}"),
         None => format!("{name}: {message}"),

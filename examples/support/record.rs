@@ -109,7 +109,7 @@ impl Watch for Record<'_> {
     }
 }
 
-fn seconds(at: Timestamp) -> f64 {
+const fn seconds(at: Timestamp) -> f64 {
     at.saturating_since(Timestamp::ORIGIN).as_secs_f64()
 }
 

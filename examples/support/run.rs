@@ -85,29 +85,28 @@ impl Run {
     /// The headline numbers with their labels.
     pub(crate) fn rows(&self) -> Vec<(String, String)> {
         let outcome = &self.outcome;
-        let mut rows = vec![
+        let replicas = format!("{:.2}", outcome.replica_hours);
+        let hours = match self.config.standby() {
+            0 => ("Replica hours".to_owned(), replicas),
+            _ => ("Replica + standby hours".to_owned(), format!("{replicas} + {:.2}", outcome.standby_hours)),
+        };
+        vec![
             ("Requests".to_owned(), grouped(outcome.requests)),
             ("Sojourn p50".to_owned(), words(outcome.sojourn_p50)),
             ("Sojourn p99".to_owned(), words(outcome.sojourn_p99)),
             ("Sojourn max".to_owned(), words(outcome.sojourn_max)),
-            (format!("Within {}", words(outcome.target)), percent(outcome.within_target)),
+            (format!("Sojourn ≤ {}", words(outcome.target)), percent(outcome.within_target)),
             (
                 "Cold / warm starts".to_owned(),
                 format!("{} / {}", grouped(outcome.cold_starts), grouped(outcome.warm_starts)),
             ),
-            ("Replica hours".to_owned(), format!("{:.2}", outcome.replica_hours)),
-        ];
-        if self.config.standby() > 0 {
-            rows.push(("Standby hours".to_owned(), format!("{:.2}", outcome.standby_hours)));
-        }
-        rows.extend([
+            hours,
             (format!("Cost at {} an hour", self.options.price_per_hour), format!("{:.2}", outcome.cost)),
             ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
             ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
             ("Direction reversals".to_owned(), grouped(outcome.reversals)),
             ("Lost / unserved".to_owned(), format!("{} / {}", grouped(outcome.lost), grouped(outcome.unserved))),
-        ]);
-        rows
+        ]
     }
 
     /// The summary as one line of JSON.

@@ -2,7 +2,8 @@
 //!
 //! - **Queue delay** (`d`, 4 s): when a request has waited longer than `d`, one worker more than are ready. It is one
 //!   more than *ready*, so nothing further is ordered until it has started; if requests still wait then, the next one
-//!   follows. Shrinks to the workers that the requests in the system occupy.
+//!   follows. Requests that the free slots of ready workers could take call for no other worker. Shrinks to the workers
+//!   that the requests in the system occupy.
 //! - **Request count** (`v`): `⌈(queued + in flight) / v⌉`, both ways.
 //!
 //! RunPod's idle timeout decides when a worker that is no longer wanted goes; see the configuration's `idle_timeout`.
@@ -89,7 +90,8 @@ impl RunPod {
 
 fn queue_delay(delay: u64, requests: u64, inputs: &Inputs) -> (u32, u32, Because) {
     let longer = |wait: Option<u64>| wait.is_some_and(|wait| wait > delay);
-    if longer(inputs.oldest_age) || longer(inputs.last_wait) {
+    let nobody_free = inputs.backlog > inputs.free_slots;
+    if nobody_free && (longer(inputs.oldest_age) || longer(inputs.last_wait)) {
         (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
     } else {
         let occupied = div_ceil_count(requests, u64::from(inputs.concurrency));
@@ -108,6 +110,7 @@ mod tests {
             ready: 2,
             concurrency: 1,
             depth: Some(depth),
+            backlog: depth,
             in_flight: Some(in_flight),
             oldest_age: oldest,
             ..Inputs::default()
@@ -135,5 +138,7 @@ mod tests {
         let behind = propose(Inputs { last_wait: Some(9 * SECOND), ..inputs(3, 2, Some(0)) });
         assert_eq!(behind.want, 3, "those behind a request that waited too long wait too long");
         assert_eq!(propose(inputs(0, 0, None)).want, 0);
+        let free = propose(Inputs { free_slots: 3, ..inputs(3, 0, Some(9 * SECOND)) });
+        assert_eq!((free.want, free.because), (1, Because::QueueWithinDelay), "three slots are free for the three");
     }
 }

@@ -117,6 +117,9 @@ impl SojournWindow {
             self.slices = [Slice::default(); SLICES];
             self.samples = 0;
             self.sketch.clear();
+            // As if every slice had been closed one by one, so that the halves turn at the same instants.
+            let turned = usize::try_from(ended.checked_rem(SLICES as u64).unwrap_or(0)).unwrap_or(0);
+            (0..turned).for_each(|_| self.open = following(self.open));
             return;
         }
         for _ in 0..ended {

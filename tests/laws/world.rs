@@ -77,7 +77,13 @@ impl Ledger {
         };
         let same = |seen: &Seen| std::mem::discriminant(&seen.doing) == std::mem::discriminant(&doing);
         let since = old.filter(same).map_or(now, |seen| seen.since);
-        self.workers.insert(id, Seen { doing, since, told: old.and_then(|seen| seen.told) });
+        // A command is done, or void, when the worker is seen in a state that it does not speak of.
+        let told = old.and_then(|seen| seen.told).filter(|(command, _)| match command {
+            Command::Revive { .. } => matches!(doing, Doing::Standby | Doing::Draining(_)),
+            Command::Drain { .. } => matches!(doing, Doing::Unknown | Doing::Idle | Doing::Busy(_)),
+            _ => matches!(doing, Doing::Starting | Doing::Idle | Doing::Draining(_)),
+        });
+        self.workers.insert(id, Seen { doing, since, told });
     }
 
     /// Notes a decision's commands; an error names the first that the pool should not have been given.

@@ -1,0 +1,24 @@
+//! What the simulator costs: a recorded hour of an LLM code service, replayed through the public API.
+#![expect(clippy::unwrap_used, reason = "a bench panics where it fails")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use plimsoll::Preset;
+use plimsoll::sim::{Options, ReadOptions, Workload, simulate};
+
+const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
+
+fn replay(c: &mut Criterion) {
+    let workload = Workload::read("llm_code_azure2023.csv", HOUR, &ReadOptions::default()).unwrap();
+    let mut group = c.benchmark_group("replay");
+    group.sample_size(10).throughput(Throughput::Elements(workload.requests().len() as u64));
+    for preset in [Preset::OutpostGpu, Preset::RunpodHighPerformance] {
+        let config = preset.config();
+        group.bench_function(preset.name(), |bencher| {
+            bencher.iter(|| simulate(&workload, &config, &Options::default(), &mut ()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, replay);
+criterion_main!(benches);

@@ -1,0 +1,177 @@
+//! What it costs to observe and to decide: no allocation per observation, and no more time after a long silence than
+//! after a short one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test panics where it fails"
+)]
+
+use core::time::Duration;
+use std::time::Instant;
+
+use allocation_counter::{AllocationInfo, measure};
+use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::{
+    Autoscaler, Config, FailureCause, Observation, Policy, PoolCounts, Rate, Timestamp, WorkerEvent, WorkerId,
+};
+
+/// Observations of each test. Ten million in release; a debug build is some twenty times slower and makes do with fewer.
+const OBSERVATIONS: u64 = if cfg!(debug_assertions) { 500_000 } else { 10_000_000 };
+/// A decision after so many observations.
+const PER_DECISION: u64 = 1_000;
+const WORKERS: u64 = 8;
+/// A window that turns often.
+const SHORT: Duration = Duration::from_secs(1);
+
+#[test]
+fn ten_million_observations_of_workers_by_id_allocate_nothing() {
+    let mut autoscaler = autoscaler(SHORT);
+    for event in [WorkerEvent::Ordered, WorkerEvent::Ready, WorkerEvent::Idle] {
+        for id in 0..WORKERS {
+            autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(id), event)).unwrap();
+        }
+    }
+    let cycle = |n: u64| {
+        let id = WorkerId(n / 16 % WORKERS);
+        match n % 16 {
+            0 => Observation::worker(id, WorkerEvent::Busy(1)),
+            1 => Observation::worker(id, WorkerEvent::Idle),
+            2 => Observation::worker(id, WorkerEvent::Draining),
+            3 => Observation::worker(id, WorkerEvent::Ready),
+            4 => Observation::Arrived { count: 1, queue: Some(id) },
+            5 => Observation::Queue { depth: 2, oldest_age: Some(wait(n)), queue: Some(id) },
+            6 => Observation::Started { sojourn: wait(n), queue: Some(id) },
+            7 => Observation::Abandoned { wait: wait(n), queue: Some(id) },
+            _ => request(n),
+        }
+    };
+    observe_without_allocating("workers by id", &mut autoscaler, cycle);
+}
+
+#[test]
+fn ten_million_observations_of_counts_allocate_nothing() {
+    let cycle = |n: u64| match n % 16 {
+        0 => Observation::Pool(PoolCounts { ready: small(n / 512, 12), starting: 1, ..PoolCounts::default() }),
+        1 => Observation::queue(small(n / 128, 40), Some(wait(n))),
+        2 => Observation::in_flight(small(n, 9)),
+        3 => Observation::Requests { count: small(n / 64, 30), over: Duration::from_millis(16) },
+        4 => Observation::ArrivalRate { per_second: f64::from(small(n / 4_096, 50)) },
+        5 => Observation::StartFailed { count: 1, cause: FailureCause::StockOut },
+        6 => Observation::Proposal { workers: small(n / 2_048, 9), valid_for: Some(Duration::from_millis(300)) },
+        _ => request(n),
+    };
+    observe_without_allocating("counts", &mut autoscaler(SHORT), cycle);
+}
+
+/// A silence is lived through from one change to the next, of which there are only so many however long it lasts. The
+/// factor leaves room for a busy machine and for the handful of changes (a window that empties, a delay that ends) that
+/// two seconds do not reach; a cost that grew with time would be 3,600 times as high.
+#[test]
+fn a_decision_after_two_hours_of_silence_costs_as_much_as_after_two_seconds() {
+    const FACTOR: f64 = 10.0;
+    let mut autoscaler = autoscaler(Duration::from_secs(60));
+    for n in 0..20_000 {
+        // One in eleven names a worker that is not there and is refused.
+        let _ = autoscaler.observe(instant(n), request(n));
+    }
+    let _ = autoscaler.decide(instant(20_000));
+    let asleep =
+        |span| median((0..501).map(|_| time_to_decide(autoscaler.clone(), instant(20_000).saturating_add(span))));
+    let short = asleep(Duration::from_secs(2));
+    for (name, span) in [("two hours", Duration::from_secs(7_200)), ("a century", Duration::from_secs(3_155_760_000))] {
+        let long = asleep(span);
+        let ratio = long.div_duration_f64(short);
+        println!("a decision after two seconds takes {short:?}, after {name} {long:?}: {ratio:.1} times as long");
+        assert!(ratio < FACTOR, "after {name} {long:?}, after two seconds {short:?}");
+    }
+}
+
+fn autoscaler(window: Duration) -> Autoscaler {
+    let config = Config::new(Policy::Outpost(Outpost::new(Rate::per_second(90.0).unwrap())), 1, 30)
+        .and_then(|config| config.with_policy(Policy::RunPod(RunPod::queue_delay(Duration::from_millis(80)))))
+        .and_then(|config| config.with_policy(Policy::RunPod(RunPod::request_count(3))))
+        .and_then(|config| config.with_policy(Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap())))
+        .and_then(|config| config.with_up_delay(Duration::from_millis(20)))
+        .and_then(|config| config.with_down_delay(Duration::from_millis(50)))
+        .and_then(|config| config.with_idle_timeout(Duration::from_secs(1)))
+        .and_then(|config| config.with_window(window))
+        .unwrap();
+    Autoscaler::new(config, Timestamp::ORIGIN)
+}
+
+/// Gives the observations, a millisecond apart on average so that windows turn and delays end, and now and then one
+/// second, one with a clock that went back, and one that is refused. Decisions come between, outside the measurement:
+/// their commands are a list.
+fn observe_without_allocating(name: &str, autoscaler: &mut Autoscaler, cycle: impl Fn(u64) -> Observation) {
+    let (mut total, mut time, mut changes) = (AllocationInfo::default(), Duration::ZERO, 0_u32);
+    for round in 0..OBSERVATIONS / PER_DECISION {
+        let start = now();
+        total += measure(|| {
+            for n in round * PER_DECISION..(round + 1) * PER_DECISION {
+                let before = autoscaler.desired();
+                // Refusals are part of it.
+                let _ = autoscaler.observe(instant(n), cycle(n));
+                changes += u32::from(autoscaler.desired() != before);
+            }
+        });
+        time += start.elapsed();
+        let _ = autoscaler.decide(instant((round + 1) * PER_DECISION));
+    }
+    let input = autoscaler.status().input;
+    println!(
+        "{name}: {OBSERVATIONS} observations, {} ns each, {changes} changes of the count, {input:?}",
+        time.as_nanos() / u128::from(OBSERVATIONS)
+    );
+    assert_eq!(total.count_total, 0, "observing allocated {} bytes", total.bytes_total);
+    assert!(changes > 100, "the count must have moved for this to mean anything");
+    assert!(input.accepted > OBSERVATIONS / 2, "most must have been taken in: {input:?}");
+    assert!(input.rejected > 0 && input.clock_regressions > 0, "{input:?}");
+}
+
+/// One of the steps in a request's life, or a fact of the central queue.
+fn request(n: u64) -> Observation {
+    match n % 11 {
+        0 => Observation::abandoned(wait(n)),
+        1 => Observation::queue(small(n / 64, 20), Some(wait(n))),
+        2 => Observation::in_flight(small(n / 32, 8)),
+        3 => Observation::worker(WorkerId(u64::MAX), WorkerEvent::Idle),
+        4..=6 => Observation::arrived(1),
+        7 | 8 => Observation::started(wait(n)),
+        _ => Observation::finished(Duration::from_millis(n % 700)),
+    }
+}
+
+const fn instant(n: u64) -> Timestamp {
+    let back = if n % 97 == 0 { 5 } else { 0 };
+    Timestamp::from_millis((n + n / 4_096 * 1_000).saturating_sub(back))
+}
+
+/// Now calm, now well above the target.
+const fn wait(n: u64) -> Duration {
+    let calm = n / 8_192 % 2 == 0;
+    Duration::from_millis(if calm { n % 20 } else { 60 + n % 400 })
+}
+
+fn small(n: u64, limit: u64) -> u32 {
+    u32::try_from(n % limit).unwrap()
+}
+
+fn time_to_decide(mut autoscaler: Autoscaler, at: Timestamp) -> Duration {
+    let start = now();
+    let decision = autoscaler.decide(at);
+    let time = start.elapsed();
+    assert_eq!(decision.at, at);
+    time
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time that a call takes is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,269 @@
+//! The replay example from end to end: its binary is run as a user runs it.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Cargo builds examples before it runs tests, next to the tests' own binaries.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let binary = profile.join("examples").join(format!("replay{}", std::env::consts::EXE_SUFFIX));
+    assert!(binary.exists(), "{} is missing: run all tests, or cargo build --example replay", binary.display());
+    binary
+}
+
+/// An empty folder of this test's own.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replay").join(test);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn replay(folder: &Path, args: &[&str]) -> Output {
+    Command::new(binary()).args(args).current_dir(folder).output().unwrap()
+}
+
+/// What a run that must succeed prints.
+fn printed(folder: &Path, args: &[&str]) -> String {
+    let output = replay(folder, args);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{args:?}: {errors}");
+    assert_eq!(errors, "", "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn summary(folder: &Path, args: &[&str]) -> Value {
+    serde_json::from_str(&printed(folder, &[args, &["--json"]].concat())).unwrap()
+}
+
+fn page(folder: &Path) -> String {
+    fs::read_to_string(folder.join("replay-report").join("report.html")).unwrap()
+}
+
+#[test]
+fn without_arguments_it_replays_the_built_in_hour() {
+    let folder = folder("default");
+    let table = printed(&folder, &[]);
+    for part in ["outpost-gpu", "8,819", "Sojourn p99", "Cost at 2.5", "report.html", "CC-BY 4.0", "data/NOTICES.md"] {
+        assert!(table.contains(part), "{part} is not in:\n{table}");
+    }
+    let page = page(&folder);
+    for part in ["<svg", "8,819", "Sojourn p99", "CC-BY 4.0", "1 request waits and there is no worker", "</html>"] {
+        assert!(page.contains(part), "{part} is not in the report");
+    }
+    assert!(!page.contains("NaN"));
+    let files: Vec<_> =
+        fs::read_dir(folder.join("replay-report")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["report.html"], "nothing unfinished is left");
+}
+
+#[test]
+fn the_json_log_has_every_decision_with_its_reason() {
+    let folder = folder("json");
+    let output = printed(&folder, &["--log", "json", "--json"]);
+    let mut lines: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.pop().unwrap();
+    assert_eq!((&summary["requests"], &summary["finished"]), (&8819.into(), &8819.into()));
+    assert_eq!(
+        (&summary["lost"], &summary["unserved"], &summary["refused_observations"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    assert_eq!(summary["decisions"], lines.len());
+    let changes: Vec<_> = lines.iter().filter(|line| line["from"] != line["to"]).collect();
+    assert_eq!(summary["scaling_events"], changes.len());
+    assert!(changes.iter().filter(|line| line["to"] == 0).count() > 3, "the silences bring it to zero");
+    assert_eq!(page(&folder).matches("<tr><td>").count(), changes.len(), "the report has every event");
+    let mut count = Value::from(0);
+    for line in &lines {
+        assert_eq!(line["from"], count, "{line}");
+        assert!(line["reason"].as_str().is_some_and(|reason| !reason.trim().is_empty()), "{line}");
+        assert!(line["code"].as_str().is_some_and(|code| !code.is_empty()), "{line}");
+        assert!(line["from"] != line["to"] || line["commands"].as_array().is_some_and(|all| !all.is_empty()), "{line}");
+        count = line["to"].clone();
+    }
+}
+
+#[test]
+fn the_text_log_has_a_line_for_each_decision() {
+    let folder = folder("text");
+    for preset in ["outpost-gpu", "runpod-batch"] {
+        let log = printed(&folder, &["--preset", preset, "--log", "text", "--quiet", "--no-report"]);
+        let summary = summary(&folder, &["--preset", preset, "--no-report"]);
+        assert_eq!(summary["decisions"], log.lines().count(), "{preset}");
+        let changes = log.lines().filter(|line| line.contains(" → ")).count();
+        assert_eq!(summary["scaling_events"], changes, "{preset}");
+        for line in log.lines() {
+            let (time, rest) = line.split_once("  ").unwrap();
+            let (_, reason) = rest.split_once(": ").unwrap();
+            assert!(time.split(':').all(|part| part.parse::<u32>().is_ok()) && !reason.is_empty(), "{line}");
+        }
+        assert!(log.starts_with("0:00:00  0 → 1: 1 request waits"), "{log}");
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let (one, other) = (folder("bytes-one"), folder("bytes-other"));
+    let args = |seed| ["--log", "json", "--json", "--start-spread", "0.3", "--seed", seed];
+    assert_eq!(printed(&one, &args("7")), printed(&other, &args("7")));
+    assert_eq!(page(&one), page(&other));
+    assert_ne!(printed(&one, &args("7")), printed(&one, &args("8")));
+}
+
+#[test]
+fn configurations_are_read_in_every_form() {
+    let folder = folder("config");
+    let files = [
+        (
+            "outpost.yaml",
+            "replica_policy:\n  min_replicas: 0\n  max_replicas: 5\n  target_qps_per_replica: 2\n  \
+             upscale_delay_seconds: 15\n  downscale_delay_seconds: 90\n",
+            5,
+        ),
+        ("runpod.toml", "[runpod]\nmin_workers = 1\nmax_workers = 7\nidle_timeout = \"60s\"\nflash_boot = true\n", 7),
+        ("runpod.json", r#"{"Min Workers": 1, "Max Workers": 6, "Idle Timeout": 60, "Request Count": 2}"#, 6),
+        ("preset.yml", "preset: runpod-balanced\nmax: 12\n", 12),
+    ];
+    for (name, text, max) in files {
+        fs::write(folder.join(name), text).unwrap();
+        let summary = summary(&folder, &["--config", name]);
+        assert_eq!((&summary["config"], &summary["max_workers"]), (&name.into(), &max.into()));
+        assert_eq!(summary["requests"], 8819, "{name}");
+        assert!(summary["scaling_events"].as_u64() > Some(0), "{name}");
+        assert!(summary["peak_workers"].as_u64() <= Some(max), "{name}");
+        assert!(page(&folder).contains(&format!("under {name}")));
+    }
+}
+
+#[test]
+fn what_the_command_line_says_is_done() {
+    let folder = folder("options");
+    let rows: Vec<_> = (0..300).map(|i| format!("{},800", i * 150)).collect();
+    fs::write(folder.join("short.csv"), format!("arrival_ms,service_ms\n{}\n", rows.join("\n"))).unwrap();
+    let with = |args: &[&str]| summary(&folder, &[args, &["--no-report"]].concat());
+    let of = |args: &[&str]| with(&[&["short.csv"], args].concat());
+    let usual = of(&[]);
+    assert!(!folder.join("replay-report").exists(), "no report, no folder");
+    for same in [["--cold-start", "20"], ["--cold-start", "20000ms"], ["--warm-start", "0.1m"], ["--price", "2.5"]] {
+        assert_eq!(of(&same), usual, "{same:?}");
+    }
+    let faster = of(&["--cold-start", "1.5s"]);
+    assert!(faster["sojourn_p99_s"].as_f64() < usual["sojourn_p99_s"].as_f64());
+    assert_ne!(of(&["--concurrency", "8"]), usual);
+    let free = of(&["--price", "0"]);
+    assert_eq!((&free["cost"], &free["replica_hours"]), (&0.0.into(), &usual["replica_hours"]));
+    assert_eq!(printed(&folder, &["short.csv", "--quiet", "--no-report"]), "");
+
+    fs::write(folder.join("rates.csv"), "t_s,requests\n0,100\n60,0\n120,50\n").unwrap();
+    fs::write(folder.join("pools.csv"), "arrival_ms,service_ms,pool\n0,5,0\n10,5,1\n20,5,1\n").unwrap();
+    assert_eq!(with(&["rates.csv", "--service", "2s"])["requests"], 150);
+    assert_eq!(with(&["rates.csv", "--divide", "10"])["requests"], 15);
+    assert_eq!(with(&["pools.csv", "--pool", "1"])["requests"], 2);
+    let table = printed(&folder, &["rates.csv", "--out", "deep/er"]);
+    assert!(table.contains("rates.csv under outpost-gpu") && !table.contains("CC-BY"), "{table}");
+    assert!(folder.join("deep").join("er").join("report.html").exists());
+}
+
+#[test]
+fn advice_is_shown() {
+    let folder = folder("advice");
+    let table = printed(&folder, &["--preset", "runpod-low-cost"]);
+    assert!(table.contains("raise max to"), "{table}");
+    assert!(page(&folder).contains("raise max to"));
+    let summary = summary(&folder, &["--preset", "runpod-low-cost"]);
+    assert_eq!(summary["lints"][0]["code"], "max_too_low");
+}
+
+#[test]
+fn help_lists_the_presets() {
+    let folder = folder("help");
+    let help = printed(&folder, &["--help"]);
+    for preset in plimsoll::Preset::ALL {
+        assert!(help.contains(preset.name()) && help.contains(preset.description()), "{preset} is not in:\n{help}");
+    }
+}
+
+/// One message that says where and what, exit code 2, and no trace of a result.
+#[test]
+fn what_cannot_be_used_is_refused() {
+    let files = [
+        ("empty.csv", ""),
+        ("word.csv", "arrival_ms,service_ms\n0,5\n7,soon\n"),
+        ("short.csv", "arrival_ms,service_ms\n0,5\n7\n"),
+        ("unsorted.csv", "arrival_ms,service_ms\n9,5\n7,5\n"),
+        ("column.csv", "arrival_ms,duration\n0,5\n"),
+        ("header.csv", "time,duration\n0,5\n"),
+        ("one.csv", "arrival_ms,service_ms\n0,5\n"),
+        ("rates.csv", "t_s,requests\n0,9\n60,9\n"),
+        ("range.yaml", "runpod:\n  max_workers: 3\n  idle_timeout: 2-5 minutes\n"),
+        ("bounds.yaml", "min: 5\nmax: 3\npolicy:\n  outpost:\n    target_qps_per_replica: 2\n"),
+        ("word.toml", "[runpod]\nmax_workers = 3\nidle_timeout = \"soon\"\n"),
+        ("unknown.json", "{\n  \"max\": 3,\n  \"maximum\": 4\n}"),
+        ("empty.yaml", "\n"),
+        ("plain.txt", "max: 3\n"),
+    ];
+    let cases: [(&[&str], &[&str]); 24] = [
+        (&["empty.csv"], &["empty.csv", "is empty", "arrival_ms"]),
+        (&["word.csv"], &["word.csv, line 3, column `service_ms`", "found \"soon\"", "expected a whole number"]),
+        (&["short.csv"], &["short.csv, line 3", "found 1 fields, expected 2"]),
+        (&["unsorted.csv"], &["unsorted.csv, line 3, column `arrival_ms`", "found 7 after 9", "in order of time"]),
+        (&["column.csv"], &["column.csv, line 1", "column `service_ms` is missing"]),
+        (&["header.csv"], &["header.csv, line 1", "expected a header with column `arrival_ms`"]),
+        (&["none.csv"], &["none.csv", "cannot be opened", "check the path"]),
+        (&["."], &["reading failed"]),
+        (&["one.csv", "--divide", "2"], &["one.csv, line 1", "--divide is for rate-level files"]),
+        (&["rates.csv", "--pool", "2"], &["rates.csv, line 1", "--pool is for request-level files"]),
+        (
+            &["rates.csv", "--max-requests", "10"],
+            &["rates.csv, line 3", "10 requests", "allow more with --max-requests"],
+        ),
+        (&["--pool", "1"], &["column `pool` is missing"]),
+        (&["--config", "range.yaml"], &["range.yaml, line 3", "idle_timeout (2-5 minutes) is a range"]),
+        (&["--config", "bounds.yaml"], &["bounds.yaml", "min (5) must be at most max (3)"]),
+        (&["--config", "word.toml"], &["word.toml, line 3, column 16", "expected idle_timeout as seconds"]),
+        (&["--config", "unknown.json"], &["unknown.json, line 3", "unknown field `maximum`"]),
+        (&["--config", "empty.yaml"], &["empty.yaml", "is empty"]),
+        (&["--config", "plain.txt"], &["plain.txt", ".yaml, .yml, .toml or .json"]),
+        (&["--config", "none.yaml"], &["none.yaml", "cannot be read"]),
+        (&["--config", "range.yaml", "--preset", "outpost-gpu"], &["cannot be used with"]),
+        (&["--preset", "outpost"], &["outpost", "runpod-low-cost", "outpost-development"]),
+        (&["--cold-start", "5 parsecs"], &["5 parsecs", "such as 20s, 250ms or 1.5"]),
+        (&["--start-spread", "2"], &["between 0 and 1"]),
+        (&["--concurrency", "0"], &["--concurrency", "must be above zero"]),
+    ];
+    let folder = folder("refused");
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    for (args, parts) in cases {
+        for args in [args.to_vec(), [args, &["--json", "--log", "json"]].concat()] {
+            let output = replay(&folder, &args);
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+            assert_eq!(output.stdout, b"", "{args:?}");
+            assert!(message.starts_with("error: ") && message.matches("error:").count() == 1, "{args:?}: {message}");
+            for part in parts {
+                assert!(message.contains(part), "{args:?}: {part:?} is not in: {message}");
+            }
+            assert!(!folder.join("replay-report").exists(), "{args:?} leaves a folder");
+        }
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_of_its_own() {
+    let folder = folder("unwritable");
+    fs::write(folder.join("file"), "in the way").unwrap();
+    let output = replay(&folder, &["--out", "file"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: file: the report cannot be written"), "{message}");
+    assert_eq!(output.stdout, b"");
+}

@@ -157,6 +157,7 @@ impl Autoscaler {
             desired: self.count,
             commands,
             explanation: self.explain(&self.last),
+            last_change: self.events.iter().next_back().copied(),
             next_wakeup: self.next_wakeup(),
         }
     }
@@ -254,8 +255,9 @@ impl Autoscaler {
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let signals = self.estimators.next_change(now, &self.pool, &self.config);
+        let idle = self.guards.keeps_below(self.count).then(|| placement::held(&self.pool, now, &self.config).1);
         let guards = self.guards.next_change(now, self.count, &self.config);
-        [signals, guards, self.pool.next_lapse(now)].into_iter().flatten().min()
+        [signals, guards, idle.flatten(), self.pool.next_lapse(now)].into_iter().flatten().min()
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -268,6 +270,7 @@ impl Autoscaler {
     /// Takes signals through policies and guards to the count. Idempotent at one instant.
     fn evaluate(&mut self, now: Timestamp) {
         let inputs = self.estimators.inputs(now, &self.pool, &self.config);
+        self.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
         let all = || proposals.iter().flatten();
         let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
@@ -279,28 +282,33 @@ impl Autoscaler {
             blind: all().any(|proposal| proposal.blind),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs.backlog),
+            held_workers: placement::held(&self.pool, now, &self.config).0,
         };
         let count = self.count;
         let stages = self.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
         self.count = desired;
-        let repeated = self.last.at == now && self.last.desired == count;
-        // A repeated look at one instant goes on telling of the change that the first one made.
-        if repeated && desired == count && self.last.count != self.last.desired {
+        // What happens at one instant is one change, however many observations it took.
+        let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
+        let again = before != count;
+        if again && desired == count {
             return;
         }
         self.last = Evaluation {
             at: now,
-            count,
+            count: before,
             inputs,
             proposals,
             deciding,
             proposed: demand.proposed(),
             stages,
             desired,
-            pressed_since: self.guards.pressed_since(count),
+            pressed_since: self.guards.pressed_since(before),
         };
-        if desired != count {
+        if again {
+            self.events.forget_last();
+        }
+        if desired != before {
             let event = self.explain(&self.last);
             self.events.push(&event);
         }
@@ -371,6 +379,8 @@ impl Autoscaler {
         let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
         let bound = match Explanation::last_effect(&stages) {
             Some(guard) => Reason::Guard(guard),
+            // Waking is the zero gate's doing even where it agrees with the policies.
+            None if count == 0 && desired > 0 => Reason::Guard(Guard::ZeroGate),
             None => policy_reason(evaluation),
         };
         let config = &self.config;
@@ -392,6 +402,7 @@ impl Autoscaler {
                 up_delay: config.up_delay(),
                 down_delay: config.down_delay(),
                 to_zero_delay: config.to_zero_delay(),
+                idle_timeout: config.idle_timeout(),
                 sojourn_target: config.sojourn_target(),
             },
         }

@@ -11,7 +11,7 @@ use crate::guard::{Effect, GUARDS, Guard, Stage};
 pub use crate::placement::Command;
 use crate::policy::{Because, MAX_POLICIES, Policy, Proposal};
 use crate::signal::Signals;
-use crate::time::{Timestamp, span};
+use crate::time::{Timestamp, optional_span, span};
 
 /// The outcome of one evaluation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,8 +23,11 @@ pub struct Decision {
     pub desired: u32,
     /// What the platform should do about it now. Each command is given once.
     pub commands: Vec<Command>,
-    /// How the count came about.
+    /// How the count stands at this instant.
     pub explanation: Explanation,
+    /// How it last changed, now or before: what commands given now answer to. `None` before the first change, or if the
+    /// configuration keeps no events.
+    pub last_change: Option<Explanation>,
     /// The instant at which something could change without a new observation; `None` if nothing could.
     pub next_wakeup: Option<Timestamp>,
 }
@@ -147,6 +150,9 @@ pub struct Terms {
     /// The to-zero delay.
     #[serde(with = "span")]
     pub to_zero_delay: Duration,
+    /// The idle timeout, if there is one.
+    #[serde(with = "optional_span")]
+    pub idle_timeout: Option<Duration>,
     /// The sojourn target.
     #[serde(with = "span")]
     pub sojourn_target: Duration,

@@ -5,11 +5,13 @@
 //! 3. **tolerance** – a demand close to the count is no demand to change it;
 //! 4. **up delay**, 5. **down delay** – what was wanted throughout the delay, exact in time;
 //! 6. **step limit** – how far the count may move within a period;
-//! 7. **bounds** – min and max, last and unconditional.
+//! 7. **idle timeout** – with one, only workers that have been idle for it are given up;
+//! 8. **bounds** – min and max, last and unconditional.
 //!
 //! The order is the argument: what is unknown must not reach the timers as a demand (1 before 4 and 5); a request at
 //! zero must not wait for them (2 before 4); noise must not run them (3 before 4); a step is taken of what the delays
-//! allow (6 after 5); and nothing may come after the bounds.
+//! allow (6 after 5); which workers can go matters only for as many as may (7 after 6); and nothing may come after the
+//! bounds.
 
 mod sustained;
 
@@ -43,6 +45,8 @@ pub enum Guard {
     DownDelay,
     /// So far per period.
     StepLimit,
+    /// Only workers that have been idle for long enough.
+    IdleTimeout,
     /// Between min and max.
     Bounds,
 }
@@ -58,6 +62,7 @@ impl Guard {
             Self::UpDelay => "up_delay",
             Self::DownDelay => "down_delay",
             Self::StepLimit => "step_limit",
+            Self::IdleTimeout => "idle_timeout",
             Self::Bounds => "bounds",
         }
     }
@@ -104,7 +109,7 @@ pub struct Stage {
 }
 
 /// How many guards there are.
-pub const GUARDS: usize = 7;
+pub const GUARDS: usize = 8;
 
 /// What is wanted, and the circumstances that guards look at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +125,8 @@ pub(crate) struct Demand {
     pub(crate) quiet: bool,
     /// Workers that the requests certainly waiting call for.
     pub(crate) backlog_workers: u32,
+    /// Ready workers that the idle timeout does not let go yet.
+    pub(crate) held_workers: u32,
 }
 
 impl Demand {
@@ -209,6 +216,7 @@ impl Guards {
         let waking = express && fold.count > count;
         let step = if waking { Effect::Pass } else { self.step_limit(demand, fold.count, config) };
         fold.stage(Guard::StepLimit, step);
+        fold.stage(Guard::IdleTimeout, Effect::AtLeast(demand.held_workers.min(count)));
         let bounds =
             if fold.count < config.min() { Effect::AtLeast(config.min()) } else { Effect::AtMost(config.max()) };
         fold.stage(Guard::Bounds, bounds);
@@ -232,7 +240,7 @@ impl Guards {
         self.up.above_since(count).is_some()
     }
 
-    fn keeps_below(&self, count: u32) -> bool {
+    pub(crate) fn keeps_below(&self, count: u32) -> bool {
         self.down.above_since(!count).is_some()
     }
 

@@ -37,7 +37,7 @@
 //!
 //! ```text
 //! observe(now, Observation) ─► signals ─► policies ─► guards ─► placement ─► Decision
-//!                              rate       want,       7, fixed   which        desired, commands,
+//!                              rate       want,       8, fixed   which        desired, commands,
 //!                              sojourn    keep        order,     workers      explanation,
 //!                              CoDel …                bounds last             next wake-up
 //! ```

@@ -77,6 +77,25 @@ pub(crate) fn place(pool: &mut Pool, now: Timestamp, desired: u32, config: &Conf
     placement.commands
 }
 
+/// Ready workers that the idle timeout does not let go at `now`, and when the next of them may.
+pub(crate) fn held(pool: &Pool, now: Timestamp, config: &Config) -> (u32, Option<Timestamp>) {
+    let Some(timeout) = config.idle_timeout().map(nanos) else { return (0, None) };
+    let census = pool.census();
+    if !pool.by_id() {
+        return (census.idle.map_or(0, |idle| census.ready.saturating_sub(idle)), None);
+    }
+    let (mut free, mut next) = (0_u32, None);
+    for worker in pool.workers().iter().filter(|worker| worker.state == State::Idle) {
+        let due = worker.since.plus(timeout);
+        if due <= now {
+            free = free.saturating_add(1);
+        } else {
+            next = Some(next.map_or(due, |at: Timestamp| at.min(due)));
+        }
+    }
+    (census.ready.saturating_sub(free), next)
+}
+
 /// The first instant after `now` at which time alone calls for a command: an idle timeout or a drain deadline.
 pub(crate) fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Config) -> Option<Timestamp> {
     let surplus = pool.committed(now) > desired;
@@ -142,7 +161,7 @@ impl Placement<'_> {
         }
         if !self.pool.by_id() {
             let most = match (self.config.idle_timeout(), self.pool.census().idle) {
-                (Some(_), Some(idle)) => idle,
+                (Some(_), Some(idle)) => idle.saturating_sub(self.pool.releases(self.now)),
                 _ => surplus,
             };
             let count = surplus.min(most);

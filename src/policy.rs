@@ -214,7 +214,8 @@ pub struct Proposal {
     pub source: Source,
     /// The least count it asks for.
     pub want: u32,
-    /// The count down to which it agrees to shrink; `u32::MAX` if to none.
+    /// The count down to which it agrees to shrink; `u32::MAX` (in text formats absent) if to none.
+    #[serde(with = "or_none")]
     pub keep: u32,
     /// Why.
     pub because: Because,
@@ -229,5 +230,18 @@ impl Proposal {
 
     pub(crate) const fn blind(source: Source, because: Because) -> Self {
         Self { source, want: 0, keep: u32::MAX, because, blind: true }
+    }
+}
+
+/// `u32::MAX` as an absent number.
+mod or_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(keep: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        (*keep != u32::MAX).then_some(*keep).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        Option::<u32>::deserialize(deserializer).map(|keep| keep.unwrap_or(u32::MAX))
     }
 }

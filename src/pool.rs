@@ -235,6 +235,11 @@ impl Pool {
         u32::try_from(self.workers.iter().filter(parking).count()).unwrap_or(u32::MAX)
     }
 
+    /// Workers let go by count that no observation has confirmed yet.
+    pub(crate) const fn releases(&self, now: Timestamp) -> u32 {
+        self.releases.at(now)
+    }
+
     /// Orders that no observation has confirmed yet.
     pub(crate) const fn orders(&self, now: Timestamp) -> u32 {
         if self.seen { self.orders.at(now) } else { 0 }

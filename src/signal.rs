@@ -19,7 +19,7 @@ use crate::config::{Config, Precision};
 use crate::observation::{Observation, WorkerId};
 use crate::policy::{Inputs, Policy};
 use crate::pool::Pool;
-use crate::time::{Timestamp, Waiting, nanos};
+use crate::time::{Timestamp, Waiting, nanos, optional_span};
 use crate::units::{MICRO, Rate, Share};
 
 /// What the signals said at one instant. Missing is `None`, which is never the same as zero.
@@ -37,31 +37,36 @@ pub struct Signals {
     /// Requests that certainly wait: the queue depth, or what arrived while no worker was ready.
     pub backlog: u64,
     /// How long the first of them has waited, at the least.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub oldest_age: Option<Duration>,
+    /// How long the last request that left the queue had waited, while others wait behind it.
+    #[serde(with = "optional_span")]
+    pub last_wait: Option<Duration>,
     /// Requests being served.
     pub in_flight: Option<u64>,
     /// Median sojourn in the window, from the sketch.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub sojourn_p50: Option<Duration>,
     /// 99th percentile of the sojourn in the window, from the sketch.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub sojourn_p99: Option<Duration>,
     /// Least sojourn in the window, exact.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub sojourn_min: Option<Duration>,
     /// Mean sojourn in the window, exact.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub sojourn_mean: Option<Duration>,
     /// Whether p99 exceeds its target: counted exactly, not read from the sketch.
     pub sojourn_over_target: Option<bool>,
+    /// Since when it has, if it does.
+    pub over_target_since: Option<Timestamp>,
     /// Whether the sojourn is rising: the newer half of the window's mean exceeds the older half's by an eighth, or p99
     /// exceeds its target.
     pub sojourn_rising: Option<bool>,
     /// `CoDel` finds a standing queue, or a queue from which nothing is taken.
     pub overloaded: bool,
     /// Mean service time in the window.
-    #[serde(with = "optional_nanos")]
+    #[serde(with = "optional_span")]
     pub service_time: Option<Duration>,
     /// Arrival rate × service time, in thousandths of a busy slot.
     pub offered_load_millis: Option<u64>,
@@ -79,23 +84,6 @@ impl Signals {
     }
 }
 
-mod optional_nanos {
-    use core::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::time::span::Span;
-
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(Span).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<Span>::deserialize(deserializer)?.map(|span| span.0))
-    }
-}
-
 /// All estimators of one service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Estimators {
@@ -108,6 +96,8 @@ pub(crate) struct Estimators {
     external: Option<(u32, Timestamp)>,
     /// When a request was last seen anywhere in the system; the start, before the first.
     last_activity: Timestamp,
+    /// Since when p99 has exceeded its target.
+    over_target_since: Option<Timestamp>,
 }
 
 impl Estimators {
@@ -125,6 +115,7 @@ impl Estimators {
             codel: Codel::default(),
             external: None,
             last_activity: now,
+            over_target_since: None,
         }
     }
 
@@ -289,6 +280,12 @@ impl Estimators {
         (known && empty).then(|| self.last_activity.plus(nanos(config.to_zero_delay())))
     }
 
+    /// Remembers since when p99 has exceeded its target.
+    pub(crate) fn note(&mut self, now: Timestamp, inputs: &Inputs) {
+        let over = inputs.p99_over_target == Some(true);
+        self.over_target_since = if over { self.over_target_since.or(Some(now)) } else { None };
+    }
+
     /// What the policies need, in integers.
     pub(crate) fn inputs(&self, now: Timestamp, pool: &Pool, config: &Config) -> Inputs {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
@@ -369,12 +366,14 @@ impl Estimators {
             queue_depth: inputs.depth,
             backlog: inputs.backlog,
             oldest_age: inputs.oldest_age.map(Duration::from_nanos),
+            last_wait: inputs.last_wait.map(Duration::from_nanos),
             in_flight: inputs.in_flight,
             sojourn_p50: self.sojourn.quantile(500).map(Duration::from_nanos),
             sojourn_p99: self.sojourn.quantile(990).map(Duration::from_nanos),
             sojourn_min: totals.sojourn_min.map(Duration::from_nanos),
             sojourn_mean: totals.sojourn_mean().map(Duration::from_nanos),
             sojourn_over_target: inputs.p99_over_target,
+            over_target_since: self.over_target_since,
             sojourn_rising: inputs.rising,
             overloaded: inputs.overloaded,
             service_time: service.map(Duration::from_nanos),

@@ -127,6 +127,11 @@ impl EventLog {
         self.events.push_back(*event);
     }
 
+    /// The last event turned out to be the beginning of another.
+    pub(crate) fn forget_last(&mut self) {
+        self.events.pop_back();
+    }
+
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
         self.events.iter()
     }

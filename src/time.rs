@@ -223,7 +223,7 @@ impl fmt::Display for Human {
 pub(crate) mod span {
     use alloc::format;
 
-    use super::{Deserialize, Deserializer, Duration, NANOS_PER_SEC, Serialize, Serializer, de, fmt, nanos};
+    use super::{Deserialize, Deserializer, Duration, NANOS_PER_SEC, Serialize, Serializer, Timestamp, de, fmt, nanos};
 
     const EXPECTED: &str = "seconds (300) or a string with units, such as \"90s\", \"5m\", \"1h30m\" or \"250ms\"";
 
@@ -249,7 +249,7 @@ pub(crate) mod span {
             } else if nanos % 1_000_000 == 0 {
                 serializer.serialize_str(&format!("{}ms", nanos / 1_000_000))
             } else {
-                serializer.serialize_str(&format!("{nanos}ns"))
+                serializer.serialize_str(&format!("{}s", Timestamp(nanos)))
             }
         }
     }
@@ -327,6 +327,21 @@ pub(crate) mod span {
             "d" | "day" | "days" => 86_400_000_000_000,
             _ => return None,
         })
+    }
+}
+
+/// As [`span`], for a duration that may be absent.
+pub(crate) mod optional_span {
+    use super::span::Span;
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(Span).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Span>::deserialize(deserializer)?.map(|span| span.0))
     }
 }
 

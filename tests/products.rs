@@ -112,7 +112,7 @@ fn outpost_adds_replicas_when_qps_per_replica_exceeds_the_target_and_queue_laten
     // 12 req/s at 2.5 per replica are five replicas; the rise shows once a slice of five seconds has been seen.
     assert_eq!(service.changes.len(), 1, "{:?}", service.changes);
     assert!(service.changes[0].starts_with("3 → 5: 12 req/s at 2.5 per replica wants 5; sojourn p99"));
-    assert!(service.changes[0].ends_with("> 100 ms for 5 min; up delay 5 min met"), "{}", service.changes[0]);
+    assert!(service.changes[0].ends_with("ms > 100 ms for 3 min 48 s; up delay 5 min met"), "{}", service.changes[0]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn runpod_adds_a_worker_when_a_request_has_waited_longer_than_the_queue_delay() 
     assert_eq!(wakeup, Timestamp::from_nanos(14_000_000_001), "longer than four seconds");
     let decision = autoscaler.decide(wakeup);
     assert_eq!((decision.desired, decision.explanation.code()), (2, "queue_delay"));
-    assert_eq!(decision.to_string(), "1 → 2: a request has waited 4 s > 4 s; wants 2");
+    assert_eq!(decision.to_string(), "1 → 2: a request has waited longer than 4 s; wants 2");
     assert_eq!(autoscaler.decide(at(60_000)).desired, 2, "nothing more until that one has started");
     worker(&mut autoscaler, 61_000, 2, WorkerEvent::Ready);
     assert_eq!(autoscaler.decide(at(61_000)).desired, 3, "still waiting: the next one");

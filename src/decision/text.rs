@@ -5,14 +5,38 @@
 use core::fmt::{self, Display, Formatter};
 use core::time::Duration;
 
-use super::{Decision, Explanation, Reason};
+use super::{Command, Decision, Explanation, Reason};
 use crate::guard::{Effect, Guard};
-use crate::policy::{Because, Policy, Proposal, RunPodScaling};
+use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling};
 use crate::time::{Human, nanos};
 
 impl Display for Decision {
+    /// The change, if there is one at this instant, or if commands are given now that answer to an earlier one;
+    /// otherwise how the count stands. Workers stopped for their idleness are named.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.explanation.fmt(f)
+        let grows = |command: &Command| !matches!(command, Command::Stop { .. } | Command::Prewarm { .. });
+        let idle_timeout = self.explanation.terms.idle_timeout;
+        let answers = self.commands.iter().any(|command| grows(command) || idle_timeout.is_none());
+        match &self.last_change {
+            Some(change) if answers && !self.explanation.is_change() => {
+                change.fmt(f)?;
+                write!(f, " ({} ago)", Human(self.at.since(change.at)))?;
+            }
+            _ => self.explanation.fmt(f)?,
+        }
+        let Some(idle_timeout) = idle_timeout else { return Ok(()) };
+        let idle = self.commands.iter().filter_map(|command| match command {
+            Command::Stop { id, cut_off: false, .. } => Some(id),
+            _ => None,
+        });
+        for (position, id) in idle.enumerate() {
+            f.write_str(if position == 0 { "; stops " } else { ", " })?;
+            id.fmt(f)?;
+            if position == 0 {
+                write!(f, " (idle for {})", human(idle_timeout))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -57,16 +81,19 @@ impl Explanation {
                     write!(f, "; up delay {} met", human(self.terms.up_delay))?;
                 }
                 (Guard::UpDelay, Effect::AtMost(most)) => {
-                    write!(f, "; up delay {} met for {most}", human(self.terms.up_delay))?;
+                    write!(f, "; {most} wanted throughout the up delay of {}", human(self.terms.up_delay))?;
                 }
                 (Guard::DownDelay, Effect::Pass) if !up && self.desired > 0 && !self.terms.down_delay.is_zero() => {
                     write!(f, "; down delay {} met", human(self.terms.down_delay))?;
                 }
                 (Guard::DownDelay, Effect::AtLeast(least)) => {
-                    write!(f, "; down delay {} met for {least}", human(self.terms.down_delay))?;
+                    write!(f, "; {least} wanted within the down delay of {}", human(self.terms.down_delay))?;
                 }
                 (Guard::StepLimit, Effect::AtMost(count) | Effect::AtLeast(count)) => {
                     write!(f, "; step limit allows {count}")?;
+                }
+                (Guard::IdleTimeout, Effect::AtLeast(count)) => {
+                    write!(f, "; {count} have not been idle for long enough")?;
                 }
                 (Guard::Bounds, Effect::AtMost(_)) => write!(f, "; max {} binds", self.terms.max)?,
                 (Guard::Bounds, Effect::AtLeast(_)) => write!(f, "; min {} binds", self.terms.min)?,
@@ -89,6 +116,7 @@ impl Explanation {
                 Reason::Guard(Guard::UpDelay) => f.write_str("the up delay")?,
                 Reason::Guard(Guard::DownDelay) => f.write_str("the down delay")?,
                 Reason::Guard(Guard::StepLimit) => f.write_str("the step limit")?,
+                Reason::Guard(Guard::IdleTimeout) => f.write_str("the idle timeout")?,
                 Reason::Guard(Guard::Bounds) if self.proposed > self.count => write!(f, "max {}", self.terms.max)?,
                 Reason::Guard(Guard::Bounds) => write!(f, "min {}", self.terms.min)?,
                 Reason::Policy(_) | Reason::Adopted => f.write_str("the policies")?,
@@ -141,7 +169,7 @@ impl Explanation {
         match because {
             Because::RateAboveTarget => write!(f, " wants {}", p.want)?,
             Because::SojournCalm => f.write_str(" is above target, but the sojourn is not rising")?,
-            Because::RateWellBelow if p.keep == 0 => f.write_str(" needs none")?,
+            Because::RateWellBelow if p.keep == 0 => return f.write_str(" needs none"),
             Because::RateWellBelow => write!(f, " needs no more than {}", p.keep)?,
             Because::SojournNotMinimal => f.write_str(" needs no more, but the sojourn is not minimal")?,
             _ => f.write_str(" fits")?,
@@ -152,21 +180,28 @@ impl Explanation {
     /// `; sojourn p99 340 ms > 100 ms for 31 s`
     fn sojourn(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let target = human(self.terms.sojourn_target);
-        if let Some(p99) = self.signals.sojourn_p99 {
-            let sign = if self.signals.sojourn_over_target == Some(true) { '>' } else { '≤' };
-            write!(f, "; sojourn p99 {} {sign} {target}", human(p99))?;
-        } else if let Some(age) = self.signals.oldest_age.filter(|age| !age.is_zero()) {
-            write!(f, "; oldest waits {}", human(age))?;
-        }
-        match self.pressed_since {
-            Some(since) if since < self.at => write!(f, " for {}", Human(self.at.since(since))),
-            _ => Ok(()),
+        match (self.signals.sojourn_p99, self.signals.oldest_age) {
+            (Some(p99), _) if self.signals.sojourn_over_target == Some(true) => {
+                write!(f, "; sojourn p99 {} > {target}", human(p99))?;
+                match self.signals.over_target_since {
+                    Some(since) if since < self.at => write!(f, " for {}", Human(self.at.since(since))),
+                    _ => Ok(()),
+                }
+            }
+            (_, Some(age)) if !age.is_zero() => write!(f, "; oldest waits {}", human(age)),
+            (Some(Duration::ZERO), _) => f.write_str("; nobody waits"),
+            (Some(p99), _) => write!(f, "; sojourn p99 {} ≤ {target}", human(p99)),
+            (None, _) => Ok(()),
         }
     }
 
     /// Names what the deciding policy needs and does not have.
     fn missing(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let signals = &self.signals;
+        let known = signals.arrival_rate.is_some() || signals.queue_depth.is_some() || signals.in_flight.is_some();
+        if !known && !signals.stale && signals.sojourn_over_target.is_none() {
+            return f.write_str("nothing observed yet");
+        }
         let needed = match self.terms.policy {
             Some(Policy::Outpost(_)) => {
                 [("arrival rate", signals.arrival_rate.is_none()), ("sojourn", signals.sojourn_over_target.is_none())]
@@ -182,15 +217,16 @@ impl Explanation {
 
     fn queue_delay(&self, f: &mut Formatter<'_>, p: &Proposal, policy: Option<Policy>) -> fmt::Result {
         f.write_str("a request has waited")?;
-        if let Some(age) = self.signals.oldest_age {
-            write!(f, " {}", human(age))?;
+        let delay = match policy {
+            Some(Policy::RunPod(RunPod { scaling: RunPodScaling::QueueDelay(delay), .. })) => delay,
+            _ => Duration::ZERO,
+        };
+        // A wait that has only just become too long reads best without its own figure.
+        let wait = self.signals.oldest_age.max(self.signals.last_wait).unwrap_or_default();
+        if wait.as_millis() > delay.as_millis() {
+            write!(f, " {},", human(wait))?;
         }
-        if let Some(Policy::RunPod(runpod)) = policy {
-            if let RunPodScaling::QueueDelay(delay) = runpod.scaling {
-                write!(f, " > {}", human(delay))?;
-            }
-        }
-        write!(f, "; wants {}", p.want)
+        write!(f, " longer than {}; wants {}", human(delay), p.want)
     }
 
     fn request_count(&self, f: &mut Formatter<'_>, p: &Proposal, policy: Option<Policy>) -> fmt::Result {

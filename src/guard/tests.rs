@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Guard::{Bounds, DownDelay, Freshness, Tolerance, UpDelay, ZeroGate};
+use super::Guard::{Bounds, DownDelay, Freshness, IdleTimeout, Tolerance, UpDelay, ZeroGate};
 use super::*;
 use crate::policy::Policy;
 use crate::units::Share;
@@ -34,7 +34,16 @@ impl Bench {
     }
 
     fn demand(&self, secs: u64, want: u32, keep: u32) -> Demand {
-        Demand { now: at(secs), count: self.count, want, keep, blind: false, quiet: false, backlog_workers: 0 }
+        Demand {
+            now: at(secs),
+            count: self.count,
+            want,
+            keep,
+            blind: false,
+            quiet: false,
+            backlog_workers: 0,
+            held_workers: 0,
+        }
     }
 
     fn apply(&mut self, demand: &Demand) -> u32 {
@@ -60,7 +69,7 @@ fn stages_are_listed_in_their_order() {
     let mut bench = Bench::new(config(), 3);
     bench.wants(1, 5);
     let order: Vec<_> = bench.last.unwrap().iter().map(|stage| stage.guard).collect();
-    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, Guard::StepLimit, Bounds]);
+    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, Guard::StepLimit, IdleTimeout, Bounds]);
 }
 
 #[test]
@@ -175,4 +184,16 @@ fn the_outlook_names_the_next_change_of_either_delay() {
     assert_eq!(bench.guards.outlook(5, &bench.config), Some((Guard::DownDelay, 1, at(260))));
     assert_eq!(bench.guards.pressed_since(5), Some(at(200)));
     assert_eq!(bench.guards.next_change(at(200), 5, &bench.config).map(|t| t.since(at(0))), Some(260 * SECOND));
+}
+
+#[test]
+fn the_idle_timeout_keeps_what_cannot_go_yet() {
+    let config = config().with_down_delay(Duration::ZERO).unwrap();
+    let mut bench = Bench::new(config, 6);
+    let held = Demand { held_workers: 4, ..bench.demand(10, 1, 1) };
+    assert_eq!(bench.apply(&held), 4);
+    assert_eq!(bench.effect(IdleTimeout), Effect::AtLeast(4));
+    let more = Demand { held_workers: 9, ..bench.demand(20, 1, 1) };
+    assert_eq!(bench.apply(&more), 4, "it holds, but never raises the count");
+    assert_eq!(bench.wants(30, 1), 1);
 }

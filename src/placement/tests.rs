@@ -142,5 +142,15 @@ fn a_platform_that_counts_gets_counts() {
     let mut pool = Pool::default();
     pool.count(at(0), counts(Some(2)));
     assert_eq!(place(&mut pool, at(1), 1, &idle_timeout(30)), [Command::Release { count: 2 }], "three are busy");
-    assert_eq!(place(&mut pool, at(1), 1, &idle_timeout(30)), [Command::Release { count: 2 }]);
+    assert_eq!(place(&mut pool, at(1), 1, &idle_timeout(30)), [], "given once");
+    assert_eq!(held(&pool, at(1), &idle_timeout(30)), (3, None));
+}
+
+#[test]
+fn the_idle_timeout_holds_what_is_not_idle_for_long_enough() {
+    let pool = mixed();
+    assert_eq!(held(&pool, at(49), &idle_timeout(30)), (4, Some(at(50))));
+    assert_eq!(held(&pool, at(50), &idle_timeout(30)), (3, Some(at(60))));
+    assert_eq!(held(&pool, at(60), &idle_timeout(30)), (2, None));
+    assert_eq!(held(&pool, at(60), &config()), (0, None));
 }

@@ -198,7 +198,8 @@ fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
                 now = now.saturating_add_signed(gap);
                 (Timestamp::from_nanos(now), step)
             };
-            let steps = steps.into_iter().filter(|(_, step)| grain.reports(step)).map(timed).collect();
+            let last = (0, Step::Decide);
+            let steps = steps.into_iter().filter(|(_, step)| grain.reports(step)).chain([last]).map(timed).collect();
             Case { knobs, start: Timestamp::from_nanos(start), steps }
         },
     )

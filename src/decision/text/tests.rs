@@ -23,6 +23,7 @@ const GUARD_ORDER: [Guard; GUARDS] = [
     Guard::UpDelay,
     Guard::DownDelay,
     Guard::StepLimit,
+    Guard::IdleTimeout,
     Guard::Bounds,
 ];
 
@@ -52,6 +53,7 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
             arrival_rate: Rate::per_second(12.4).ok(),
             sojourn_p99: Some(millis(340)),
             sojourn_over_target: Some(true),
+            over_target_since: Some(at(969)),
             queue_depth: Some(9),
             in_flight: Some(3),
             ..Signals::default()
@@ -63,6 +65,7 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
             up_delay: millis(30_000),
             down_delay: millis(300_000),
             to_zero_delay: millis(600_000),
+            idle_timeout: None,
             sojourn_target: millis(100),
         },
     }
@@ -114,6 +117,7 @@ fn every_guard_that_holds_is_named() {
         (Guard::Tolerance, "the tolerance"),
         (Guard::DownDelay, "the down delay"),
         (Guard::StepLimit, "the step limit"),
+        (Guard::IdleTimeout, "the idle timeout"),
     ] {
         let held = explanation(3, policy, proposal, &[(guard, Effect::AtLeast(3))]);
         assert!(text(&held).starts_with(&alloc::format!("held at 3 by {words}; wants 1: ")), "{}", text(&held));
@@ -127,13 +131,13 @@ fn guards_that_changed_a_change_say_how() {
     assert_eq!(
         text(&explanation(3, policy, proposal, &effects)),
         "3 → 6: CoDel finds a standing queue; sojourn p99 340 ms > 100 ms for 31 s; wants 9; \
-         up delay 30 s met for 8; step limit allows 6"
+         8 wanted throughout the up delay of 30 s; step limit allows 6"
     );
     let (policy, proposal) = outpost(0, 1, Because::RateWellBelow);
     let down = explanation(6, policy, proposal, &[(Guard::DownDelay, Effect::AtLeast(4))]);
-    assert!(
-        text(&down).ends_with("needs no more than 1; sojourn p99 340 ms > 100 ms for 31 s; down delay 5 min met for 4")
-    );
+    assert!(text(&down).ends_with(
+        "needs no more than 1; sojourn p99 340 ms > 100 ms for 31 s; 4 wanted within the down delay of 5 min"
+    ));
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn the_other_policies_name_what_they_count() {
     let mut overdue = explanation(3, delay, proposal, &[]);
     overdue.signals.oldest_age = Some(millis(5_230));
     overdue.terms.up_delay = Duration::ZERO;
-    assert_eq!(text(&overdue), "3 → 4: a request has waited 5.2 s > 4 s; wants 4");
+    assert_eq!(text(&overdue), "3 → 4: a request has waited 5.2 s, longer than 4 s; wants 4");
     let count = Policy::RunPod(RunPod::request_count(4));
     let mut many = explanation(1, count, outpost(3, 3, Because::RequestCount).1, &[]);
     many.terms.up_delay = Duration::ZERO;

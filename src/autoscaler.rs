@@ -288,6 +288,7 @@ impl Autoscaler {
         let stages = self.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
         self.count = desired;
+        self.pool.expect(now, desired, nanos(self.config.order_timeout()));
         // What happens at one instant is one change, however many observations it took.
         let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
         let again = before != count;
@@ -349,7 +350,7 @@ impl Autoscaler {
 
     /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.
     fn adopt(&mut self, now: Timestamp) {
-        let there = self.pool.committed(now).min(self.config.max());
+        let there = self.pool.observed().min(self.config.max());
         if there <= self.count {
             return;
         }

@@ -169,6 +169,9 @@ pub(crate) struct Pool {
     seen: bool,
     /// No command to a worker lapses before this instant.
     earliest_lapse: Option<Timestamp>,
+    /// Workers that the count calls for and that have not been seen, whether their order has been given or not:
+    /// what appears beyond them was ordered by nobody.
+    expected: Outstanding,
     orders: Outstanding,
     prewarms: Outstanding,
     /// Workers let go or revived by count, not yet seen in the counts.
@@ -297,7 +300,8 @@ impl Pool {
         // A growing count confirms orders, a shrinking one confirms releases.
         let (grown, shrunk) = (after.saturating_sub(before), before.saturating_sub(after));
         let revived = grown.min(self.revivals.at(now));
-        let unordered = grown > revived.saturating_add(self.orders.at(now));
+        let unordered = grown > self.expected.at(now);
+        self.expected.confirm(grown);
         self.revivals.confirm(revived);
         self.orders.confirm(grown.saturating_sub(revived));
         self.releases.confirm(shrunk);
@@ -337,11 +341,12 @@ impl Pool {
             self.census = Census { idle: Some(0), ..Census::default() };
         }
         let into_standby = matches!(state, State::Prewarming | State::Standby);
-        let unordered = !into_standby && self.orders.at(now) == 0;
+        let unordered = !into_standby && self.expected.at(now) == 0;
         if into_standby {
             self.prewarms.confirm(1);
         } else {
             self.orders.confirm(1);
+            self.expected.confirm(1);
         }
         self.seen = true;
         let worker = Worker::new(id, state, now);
@@ -410,6 +415,20 @@ impl Pool {
             if add { self.busy_slots.saturating_add(slots) } else { self.busy_slots.saturating_sub(slots) };
     }
 
+    /// The count calls for so many workers: those not seen yet are expected until `timeout` has passed.
+    pub(crate) fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
+        let expected = self.expected.at(now);
+        let missing = count.saturating_sub(self.observed()).saturating_sub(expected);
+        if self.seen && missing > 0 {
+            self.expected.add(now, expected, missing, timeout);
+        }
+    }
+
+    /// Ready and starting workers, whatever they have been told.
+    pub(crate) const fn observed(&self) -> u32 {
+        self.census.ready.saturating_add(self.census.starting)
+    }
+
     // What is commanded -----------------------------------------------------------------------------------------
 
     pub(crate) const fn ordered(&mut self, now: Timestamp, count: u32, timeout: u64) {
@@ -469,9 +488,9 @@ impl Pool {
     /// When a command next lapses.
     pub(crate) fn next_lapse(&self, now: Timestamp) -> Option<Timestamp> {
         let outstanding = if self.seen {
-            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
+            [self.expected, self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
         } else {
-            [None; 4]
+            [None; 5]
         };
         outstanding.into_iter().flatten().chain(self.earliest_lapse).filter(|at| *at > now).min()
     }

@@ -96,6 +96,8 @@ pub(crate) struct Estimators {
     external: Option<(u32, Timestamp)>,
     /// When a request was last seen anywhere in the system; the start, before the first.
     last_activity: Timestamp,
+    /// Whether a request was ever seen anywhere. Until then, whoever reports arrivals says that the system is empty.
+    ever_active: bool,
     /// Since when p99 has exceeded its target.
     over_target_since: Option<Timestamp>,
 }
@@ -115,6 +117,7 @@ impl Estimators {
             codel: Codel::default(),
             external: None,
             last_activity: now,
+            ever_active: false,
             over_target_since: None,
         }
     }
@@ -195,11 +198,12 @@ impl Estimators {
     /// A worker was seen serving.
     pub(crate) const fn active(&mut self, now: Timestamp) {
         self.last_activity = now;
+        self.ever_active = true;
     }
 
     const fn active_if(&mut self, active: bool, now: Timestamp) {
         if active {
-            self.last_activity = now;
+            self.active(now);
         }
     }
 
@@ -234,14 +238,20 @@ impl Estimators {
 
     fn fresh_depth(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
         let stale = is_past(self.queue.stale_at(nanos(config.freshness())), now);
-        if stale { None } else { self.depth(pool) }
+        if stale { None } else { self.depth(pool).or_else(|| self.nothing_yet(now, config)) }
     }
 
     fn fresh_in_flight(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
         if is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
             return None;
         }
-        self.in_flight.count().or_else(|| pool.busy_slots())
+        self.in_flight.count().or_else(|| pool.busy_slots()).or_else(|| self.nothing_yet(now, config))
+    }
+
+    /// Zero, if arrivals are reported and none has ever come.
+    fn nothing_yet(&self, now: Timestamp, config: &Config) -> Option<u64> {
+        let heard = self.arrivals.rate().is_some() && !is_past(self.arrivals_stale_at(config), now);
+        (heard && !self.ever_active).then_some(0)
     }
 
     fn arrivals_stale_at(&self, config: &Config) -> Option<Timestamp> {

@@ -43,10 +43,10 @@ impl ConcurrencyTarget {
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {
-        if inputs.quiet {
+        let (requests, known) = inputs.in_system();
+        if inputs.quiet && known {
             return Proposal::exactly(Source::Concurrency, Because::Quiet, 0);
         }
-        let (requests, known) = inputs.in_system();
         let count = div_ceil_count(requests.saturating_mul(MICRO), self.target.as_micros());
         if known {
             Proposal::exactly(Source::Concurrency, Because::RequestCount, count)

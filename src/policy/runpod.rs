@@ -54,10 +54,10 @@ impl RunPod {
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {
-        if inputs.quiet {
+        let (requests, known) = inputs.in_system();
+        if inputs.quiet && known {
             return Proposal::exactly(Source::RunPod, Because::Quiet, 0);
         }
-        let (requests, known) = inputs.in_system();
         let (want, keep, because) = match self.scaling {
             RunPodScaling::RequestCount(per_worker) => {
                 let count = div_ceil_count(requests, u64::from(per_worker));

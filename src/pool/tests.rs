@@ -91,6 +91,7 @@ fn warm_starts_are_measured_apart_from_cold_ones() {
 #[test]
 fn orders_count_until_they_show_or_lapse() {
     let mut pool = pool(&[(1, WorkerEvent::Ready)]);
+    pool.expect(at(10), 4, TIMEOUT);
     pool.ordered(at(10), 3, TIMEOUT);
     assert_eq!(pool.committed(at(10)), 4);
     assert!(!pool.event(at(11), WorkerId(2), WorkerEvent::Ordered), "it was ordered");

@@ -139,6 +139,7 @@ impl Autoscaler {
         if appeared {
             self.adopt(now);
         }
+        self.expect_workers(now);
         self.evaluate(now);
         Ok(())
     }
@@ -261,7 +262,8 @@ impl Autoscaler {
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let applies = self.count > 0 && self.config.min() == 0;
+        let blind = self.last.proposals.iter().flatten().any(|proposal| proposal.blind);
+        let applies = self.count > 0 && self.config.min() == 0 && !blind;
         self.estimators.quiet_at(now, &self.pool, &self.config).filter(|at| applies && *at > now)
     }
 
@@ -288,7 +290,9 @@ impl Autoscaler {
         let stages = self.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
         self.count = desired;
-        self.pool.expect(now, desired, nanos(self.config.order_timeout()));
+        if desired > count {
+            self.expect_workers(now);
+        }
         // What happens at one instant is one change, however many observations it took.
         let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
         let again = before != count;
@@ -348,6 +352,12 @@ impl Autoscaler {
         if self.pool.is_seen() { self.pool.census().ready > 0 } else { self.count > 0 && !self.guards.woke_at(now) }
     }
 
+    /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
+    /// mere asking, so that it does not matter when a decision is asked for.
+    fn expect_workers(&mut self, now: Timestamp) {
+        self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
+    }
+
     /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.
     fn adopt(&mut self, now: Timestamp) {
         let there = self.pool.observed().min(self.config.max());
@@ -366,7 +376,7 @@ impl Autoscaler {
             stage.count = there;
         }
         self.count = there;
-        self.guards.grown(there);
+        self.guards.grown(now, there);
         self.events.push(&event);
     }
 

@@ -304,19 +304,19 @@ impl Guards {
     }
 
     /// The count has grown to `count`: whatever was wanted below it must be wanted for a whole down delay from now.
-    pub(crate) fn grown(&mut self, count: u32) {
-        self.down.restart_above(!count);
+    pub(crate) fn grown(&mut self, now: Timestamp, count: u32) {
+        self.down.restart_above(now, !count);
     }
 
     /// Opens a step limit's period at its first change, and has the opposite delay begin anew.
     fn remember(&mut self, now: Timestamp, from: u32, to: u32, config: &Config) {
         let (period, limit) = match to.cmp(&from) {
             core::cmp::Ordering::Greater => {
-                self.grown(to);
+                self.grown(now, to);
                 (&mut self.up_period, config.up_step())
             }
             core::cmp::Ordering::Less => {
-                self.up.restart_above(to);
+                self.up.restart_above(now, to);
                 (&mut self.down_period, config.down_step())
             }
             core::cmp::Ordering::Equal => return,

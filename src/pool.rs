@@ -488,9 +488,9 @@ impl Pool {
     /// When a command next lapses.
     pub(crate) fn next_lapse(&self, now: Timestamp) -> Option<Timestamp> {
         let outstanding = if self.seen {
-            [self.expected, self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
+            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
         } else {
-            [None; 5]
+            [None; 4]
         };
         outstanding.into_iter().flatten().chain(self.earliest_lapse).filter(|at| *at > now).min()
     }

@@ -20,7 +20,7 @@ use generators::{
     traffic_policy, worker_event,
 };
 use plimsoll::decision::Reason;
-use plimsoll::guard::Effect;
+use plimsoll::guard::{Effect, Guard};
 use plimsoll::policy::{Outpost, RunPod, RunPodScaling};
 use plimsoll::{Autoscaler, Command, Decision, Observation, Policy, PoolCounts, Timestamp};
 use proptest::collection::vec;
@@ -482,12 +482,12 @@ struct Constant {
 impl Constant {
     fn facts(&self) -> Vec<Observation> {
         let mut facts = Vec::new();
+        let served = self.sojourn.map_or(0, |_| self.arrivals.unwrap_or(1));
+        // One is served, another comes and takes its place: never more at once than before.
+        facts.extend((0..served).map(|_| Observation::finished(self.period)));
         facts.extend(self.arrivals.map(Observation::arrived));
         facts.extend(self.requests.map(|count| Observation::Requests { count, over: self.period }));
-        if let Some(sojourn) = self.sojourn {
-            facts.extend((0..self.arrivals.unwrap_or(1)).map(|_| Observation::started(sojourn)));
-            facts.extend((0..self.arrivals.unwrap_or(1)).map(|_| Observation::finished(self.period)));
-        }
+        facts.extend(self.sojourn.into_iter().flat_map(|sojourn| (0..served).map(move |_| Observation::started(sojourn))));
         facts.extend(self.queue.map(|(depth, oldest)| Observation::queue(depth, oldest)));
         facts.extend(self.in_flight.map(Observation::in_flight));
         facts.extend(self.external.map(|workers| Observation::Proposal { workers, valid_for: None }));
@@ -1030,6 +1030,8 @@ fn explanation_folds() {
                     policy = true;
                 }
                 (Reason::Adopted, None) => adopted = true,
+                // Waking is the zero gate's doing even where it agrees with the policies.
+                (Reason::Guard(Guard::ZeroGate), None) => prop_assert!(told.count == 0 && told.desired > 0),
                 _ => prop_assert!(false, "{:?} is named, {:?} bound", told.bound, binding),
             }
             if told.bound != Reason::Adopted {

@@ -19,16 +19,9 @@ const LAYERS: &[&[&str]] = &[
     &["adapter", "sim"],
 ];
 
-/// Imports that go up, each with its reason. An exception that is no longer used is an error too.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    // The queues of single workers wait by the same clock as the central one (`signal::Waiting`).
-    ("pool", "signal"),
-];
-
 #[test]
 fn imports_only_go_down() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut exceptions: Vec<_> = EXCEPTIONS.to_vec();
     for path in files(&source) {
         let inside = path.strip_prefix(&source).unwrap().with_extension("");
         let module = inside.iter().next().unwrap().to_str().unwrap();
@@ -39,13 +32,11 @@ fn imports_only_go_down() {
             let code = line.split("//").next().unwrap_or("");
             for import in code.split("crate::").skip(1) {
                 let used = import.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-                let allowed = used == module || layer(used) < layer(module) || EXCEPTIONS.contains(&(module, used));
+                let allowed = used == module || layer(used) < layer(module);
                 assert!(allowed, "{}:{}: {module} must not use {used}: {line}", path.display(), number + 1);
-                exceptions.retain(|exception| *exception != (module, used));
             }
         }
     }
-    assert!(exceptions.is_empty(), "no longer needed: {exceptions:?}");
 }
 
 fn layer(module: &str) -> usize {

@@ -61,8 +61,9 @@ impl Sustained {
         }
     }
 
-    /// The count has moved against this delay, to `level`: whatever is above begins anew.
-    pub(crate) fn restart_above(&mut self, level: u32) {
+    /// The count has moved against this delay at `now`, to `level`: whatever is above begins anew.
+    pub(crate) fn restart_above(&mut self, now: Timestamp, level: u32) {
+        self.pass_time(now);
         self.len = self.live().partition_point(|entry| entry.level <= level);
         if self.demand > level {
             self.insert(self.len, Entry { level: self.demand, since: self.at });

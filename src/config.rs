@@ -52,6 +52,8 @@ use crate::units::Share;
 
 /// The longest delay, timeout or window: ten years, far from the end of time.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// The shortest order timeout: a command that is repeated faster than that is a storm.
+pub(crate) const SHORTEST_ORDER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The shortest window: its slices are a tenth of a millisecond.
 pub(crate) const SHORTEST_WINDOW: Duration = Duration::from_millis(120);
 
@@ -321,10 +323,11 @@ impl Config {
     /// How long a command may take to show in what is observed before it counts as lost and is given again.
     ///
     /// # Errors
-    /// If it is zero or longer than ten years.
+    /// If it is shorter than a second or longer than ten years.
     pub fn with_order_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
-        if timeout.is_zero() {
-            return Err(ConfigError::Zero { setting: Setting::OrderTimeout });
+        if timeout < SHORTEST_ORDER_TIMEOUT {
+            let setting = Setting::OrderTimeout;
+            return Err(ConfigError::TooShort { setting, value: timeout, least: SHORTEST_ORDER_TIMEOUT });
         }
         self.order_timeout = at_most_longest(Setting::OrderTimeout, timeout)?;
         Ok(self)

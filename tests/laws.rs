@@ -239,7 +239,9 @@ fn cadence_changes_nothing() {
     });
 
     // Only at wake-ups, at instants all around them, or never but at the end: the same count at every instant.
-    holds("cadence_changes_nothing, wake-ups", case(), &[("changed by time", 20)], |case, tally| {
+    holds("cadence_changes_nothing, wake-ups", case(), &[("changed by time", 20)], |mut case, tally| {
+        // An order that nobody confirms is given again and again; that is not what is asked here.
+        case.knobs.order_timeout = Duration::from_secs(9 * 366 * 86_400);
         let (mut wakes, mut dense, mut lazy) = (case.autoscaler(), case.autoscaler(), case.autoscaler());
         let mut by_time = false;
         for (at, step) in &case.steps {
@@ -487,7 +489,9 @@ impl Constant {
         facts.extend((0..served).map(|_| Observation::finished(self.period)));
         facts.extend(self.arrivals.map(Observation::arrived));
         facts.extend(self.requests.map(|count| Observation::Requests { count, over: self.period }));
-        facts.extend(self.sojourn.into_iter().flat_map(|sojourn| (0..served).map(move |_| Observation::started(sojourn))));
+        facts.extend(
+            self.sojourn.into_iter().flat_map(|sojourn| (0..served).map(move |_| Observation::started(sojourn))),
+        );
         facts.extend(self.queue.map(|(depth, oldest)| Observation::queue(depth, oldest)));
         facts.extend(self.in_flight.map(Observation::in_flight));
         facts.extend(self.external.map(|workers| Observation::Proposal { workers, valid_for: None }));
@@ -541,7 +545,7 @@ fn in_proportion(mut knobs: Knobs, period: Duration) -> Knobs {
 fn constant_load_settles() {
     const PERIODS: u32 = 240;
     let cases = (knobs(), habits(), grain(), constant(), 0_u32..20);
-    let interesting = [("changes", 40), ("reverses", 1)];
+    let interesting = [("changes", 15), ("reverses", 1)];
     holds("constant_load_settles", cases, &interesting, |(knobs, mut habits, grain, load, workers), tally| {
         let knobs = in_proportion(knobs, load.period);
         for start in habits.cold.iter_mut().chain([&mut habits.warm]) {

@@ -46,7 +46,7 @@ impl Outpost {
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {
-        if inputs.quiet && !inputs.overloaded {
+        if inputs.quiet && inputs.rate.is_some() && !inputs.overloaded {
             return Proposal::exactly(Source::Outpost, Because::Quiet, 0);
         }
         let overload = inputs.ready.saturating_add(inputs.ready.div_ceil(OVERLOAD_STEP).max(1));

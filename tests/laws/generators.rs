@@ -110,7 +110,7 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         idle_timeout: delays.3,
         standby: pool.0,
         drain_timeout: pool.1,
-        order_timeout: pool.2,
+        order_timeout: pool.2.max(Duration::from_secs(1)),
         tolerance: shape.0,
         up_step: shape.1,
         down_step: shape.2,

@@ -405,7 +405,7 @@ mod refusals {
                 "codel_interval (0) must be above zero: ten to twenty times the sojourn target is usual",
             ),
             ("freshness", "freshness (0) must be above zero: give a duration such as \"60s\""),
-            ("order_timeout", "order_timeout (0) must be above zero: give a duration such as \"60s\""),
+            ("order_timeout", "order_timeout (0 s) must be at least 1 s: give a longer duration"),
             (
                 "event_freshness",
                 "event_freshness (0) must be above zero: leave it out if the silence of events is zero \
@@ -601,7 +601,7 @@ mod writing {
         let counts = (any::<u32>(), 1..=u32::MAX, 1..=u32::MAX, any::<u32>(), any::<u16>(), 0_u32..=1_000_000);
         let policies = proptest::collection::vec(policy(), 1..=4);
         let delays = (duration(0), duration(0), maybe(duration(0).boxed()), maybe(duration(0).boxed()), duration(0));
-        let measures = (duration(120_000_000), duration(1), duration(1), duration(1), duration(1));
+        let measures = (duration(120_000_000), duration(1), duration(1), duration(1), duration(1_000_000_000));
         let rest =
             (maybe(duration(1).boxed()), proptest::option::of(step()), proptest::option::of(step()), any::<bool>());
         (counts, policies, delays, measures, rest).prop_map(|(counts, policies, delays, measures, rest)| {

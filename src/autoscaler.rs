@@ -296,9 +296,7 @@ impl Autoscaler {
         // What happens at one instant is one change, however many observations it took.
         let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
         let again = before != count;
-        if again && desired == count {
-            return;
-        }
+        let pressed_since = if again { self.last.pressed_since } else { self.guards.pressed_since(before) };
         self.last = Evaluation {
             at: now,
             count: before,
@@ -308,8 +306,11 @@ impl Autoscaler {
             proposed: demand.proposed(),
             stages,
             desired,
-            pressed_since: self.guards.pressed_since(before),
+            pressed_since,
         };
+        if desired == count {
+            return;
+        }
         if again {
             self.events.forget_last();
         }

@@ -51,7 +51,7 @@ pub struct Explanation {
     /// Every policy's proposal, in the configuration's order, a proposal from outside last.
     pub proposals: [Option<Proposal>; MAX_POLICIES + 1],
     /// Where the policies together would go from the count before: the largest `want` if it is above, the largest
-    /// `keep` if it is below.
+    /// `keep` if it is below. (Of several observations at one instant: from the count after the earlier ones.)
     pub proposed: u32,
     /// The guards in their order.
     pub stages: [Stage; GUARDS],

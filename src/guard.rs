@@ -274,11 +274,13 @@ impl Guards {
     /// The zero gate's effect, and whether it lets the count pass the delays.
     fn zero_gate(&mut self, demand: &Demand, proposed: u32, config: &Config) -> (Effect, bool) {
         let Demand { now, count, want, quiet, backlog_workers, .. } = *demand;
-        let at_zero = count == 0 && (backlog_workers > 0 || want > 0);
-        if at_zero || (self.woken_at == Some(now) && backlog_workers > count) {
+        if count == 0 && (backlog_workers > 0 || want > 0) {
             self.woken_at = Some(now);
-            let floor = if count == 0 { want.max(backlog_workers).max(1) } else { backlog_workers };
-            return (Effect::AtLeast(floor), true);
+            return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
+        }
+        // At the waking instant the backlog may still be growing, and what woke for it stays.
+        if self.woken_at == Some(now) && backlog_workers > 0 {
+            return (Effect::AtLeast(backlog_workers), backlog_workers > count);
         }
         if proposed == 0 && count > 0 && config.min() == 0 {
             return if quiet { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };

@@ -405,8 +405,9 @@ fn sleep_is_cheap() {
     });
     let [short, hours, century] = totals.into_inner();
     println!("after 2 s {short:?}, after 2 h {hours:?}, after a century {century:?}");
-    assert!(hours <= short * 12, "2 h cost {hours:?}, 2 s {short:?}");
-    assert!(century <= hours * 3 / 2, "a century cost {century:?}, 2 h {hours:?}");
+    let constant = Duration::from_millis(5);
+    assert!(hours <= short * 3 + constant, "2 h cost {hours:?}, 2 s {short:?}");
+    assert!(century <= hours * 3 / 2 + constant, "a century cost {century:?}, 2 h {hours:?}");
 }
 
 /// At the proposal stage, more arrivals, queue, or sojourn never propose fewer workers.
@@ -492,7 +493,9 @@ impl Constant {
         facts.extend(
             self.sojourn.into_iter().flat_map(|sojourn| (0..served).map(move |_| Observation::started(sojourn))),
         );
-        facts.extend(self.queue.map(|(depth, oldest)| Observation::queue(depth, oldest)));
+        // Arrivals that nobody is seen to take make the queue grow; a gauge beside them would contradict.
+        let grows = self.arrivals.is_some_and(|count| count > 0) && self.sojourn.is_none();
+        facts.extend(self.queue.filter(|_| !grows).map(|(depth, oldest)| Observation::queue(depth, oldest)));
         facts.extend(self.in_flight.map(Observation::in_flight));
         facts.extend(self.external.map(|workers| Observation::Proposal { workers, valid_for: None }));
         facts
@@ -511,7 +514,8 @@ fn constant() -> impl Strategy<Value = Constant> {
     (period, traffic, weighted(0.5, wait()), queue, weighted(0.7, 0_u32..30), weighted(0.4, 0_u32..30)).prop_map(
         |(period, (arrivals, requests), sojourn, queue, in_flight, external)| Constant {
             period,
-            arrivals,
+            // A queue that is gauged as constant has no single arrivals that nobody takes.
+            arrivals: arrivals.filter(|_| queue.is_none()),
             requests,
             sojourn,
             queue,
@@ -545,7 +549,7 @@ fn in_proportion(mut knobs: Knobs, period: Duration) -> Knobs {
 fn constant_load_settles() {
     const PERIODS: u32 = 240;
     let cases = (knobs(), habits(), grain(), constant(), 0_u32..20);
-    let interesting = [("changes", 15), ("reverses", 1)];
+    let interesting = [("changes", 15)];
     holds("constant_load_settles", cases, &interesting, |(knobs, mut habits, grain, load, workers), tally| {
         let knobs = in_proportion(knobs, load.period);
         for start in habits.cold.iter_mut().chain([&mut habits.warm]) {
@@ -568,7 +572,6 @@ fn constant_load_settles() {
         prop_assert!(reversals <= 1, "{:?}", text());
         prop_assert!(world.counts.iter().all(|(at, _)| *at <= half), "{:?}", text());
         tally.saw("changes", !ups.is_empty());
-        tally.saw("reverses", reversals > 0);
         Ok(())
     });
 }
@@ -688,7 +691,7 @@ fn never_shrinks_blind() {
     });
 }
 
-/// Which signal falls silent while the others go on saying that there is nothing.
+/// Which signal falls silent while the others go on saying that nothing comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mute {
     All,
@@ -708,9 +711,11 @@ impl Arbitrary for Mute {
 
 impl Mute {
     fn others(self, over: Duration) -> Vec<Observation> {
+        // Without the arrivals, an empty system would be a quiet one: somebody is being served.
+        let served = u32::from(self == Self::Arrivals);
         let all = [
             (Self::Queue, Observation::queue(0, None)),
-            (Self::InFlight, Observation::in_flight(0)),
+            (Self::InFlight, Observation::in_flight(served)),
             (Self::Arrivals, Observation::Requests { count: 0, over }),
         ];
         all.into_iter().filter(|(kind, _)| self != Self::All && self != *kind).map(|(_, fact)| fact).collect()
@@ -1042,7 +1047,8 @@ fn explanation_folds() {
                 let all = || told.proposals.iter().flatten();
                 let want = all().map(|proposal| proposal.want).max().unwrap();
                 let keep = all().map(|proposal| proposal.keep).max().unwrap().max(want);
-                prop_assert_eq!(told.proposed, told.count.max(want).min(keep));
+                // From the count before, or, of several observations at one instant, from the count after the others.
+                prop_assert!((want..=keep).contains(&told.proposed), "{:?}", told);
             }
             let plain = |code: &str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             prop_assert!(plain(told.code()) && told.stages.iter().all(|stage| plain(stage.guard.code())));

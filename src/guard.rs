@@ -156,8 +156,8 @@ pub(crate) struct Guards {
     down: Sustained,
     up_period: Option<Period>,
     down_period: Option<Period>,
-    /// When the pool last woke from zero: at that instant the backlog may still be growing.
-    woken_at: Option<Timestamp>,
+    /// When the pool woke from zero, and how many of the workers that it woke for the backlog still calls for.
+    woken: Option<(Timestamp, u32)>,
 }
 
 /// The stages being collected.
@@ -186,7 +186,7 @@ impl Guards {
             down: Sustained::new(now, DOWN_SETBACK),
             up_period: None,
             down_period: None,
-            woken_at: None,
+            woken: None,
         }
     }
 
@@ -246,7 +246,7 @@ impl Guards {
 
     /// Whether the pool woke from zero at this instant.
     pub(crate) fn woke_at(&self, now: Timestamp) -> bool {
-        self.woken_at == Some(now)
+        self.woken.is_some_and(|(at, _)| at == now)
     }
 
     /// Since when more (or fewer) than `count` workers have been wanted.
@@ -275,13 +275,17 @@ impl Guards {
     fn zero_gate(&mut self, demand: &Demand, proposed: u32, config: &Config) -> (Effect, bool) {
         let Demand { now, count, want, quiet, backlog_workers, .. } = *demand;
         if count == 0 && (backlog_workers > 0 || want > 0) {
-            self.woken_at = Some(now);
-            return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
+            let floor = want.max(backlog_workers).max(1);
+            self.woken = Some((now, floor));
+            return (Effect::AtLeast(floor), true);
         }
-        // At the waking instant the backlog may still be growing, and what woke for it stays.
-        if self.woken_at == Some(now) && backlog_workers > 0 {
-            return (Effect::AtLeast(backlog_workers), backlog_workers > count);
+        if let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) {
+            // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
+            let floor = if at == now { floor.max(backlog_workers) } else { floor.min(backlog_workers) };
+            self.woken = Some((at, floor));
+            return (Effect::AtLeast(floor), floor > count);
         }
+        self.woken = self.woken.filter(|(at, _)| *at == now);
         if proposed == 0 && count > 0 && config.min() == 0 {
             return if quiet { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };
         }

@@ -275,13 +275,12 @@ impl Guards {
     fn zero_gate(&mut self, demand: &Demand, proposed: u32, config: &Config) -> (Effect, bool) {
         let Demand { now, count, want, quiet, backlog_workers, .. } = *demand;
         if count == 0 && (backlog_workers > 0 || want > 0) {
-            let floor = want.max(backlog_workers).max(1);
-            self.woken = Some((now, floor));
-            return (Effect::AtLeast(floor), true);
+            self.woken = Some((now, backlog_workers));
+            return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
         }
         if let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) {
             // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
-            let floor = if at == now { floor.max(backlog_workers) } else { floor.min(backlog_workers) };
+            let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
             self.woken = Some((at, floor));
             return (Effect::AtLeast(floor), floor > count);
         }

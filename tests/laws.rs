@@ -5,6 +5,20 @@
 //! `laws.proptest-regressions` and tried first from then on. Every law also counts how often the interesting thing
 //! happened, and fails if it did not: a law that is never put to the test is not kept.
 
+#![expect(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its helpers are not seen to be tests"
+)]
+
 #[path = "laws/generators.rs"]
 mod generators;
 #[path = "laws/world.rs"]

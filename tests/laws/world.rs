@@ -66,11 +66,12 @@ impl Ledger {
             (WorkerEvent::Ready, Some(Doing::Draining(0))) => Doing::Idle,
             (WorkerEvent::Ready, Some(Doing::Draining(slots))) => Doing::Busy(slots),
             (WorkerEvent::Ready, _) => Doing::Unknown,
-            (WorkerEvent::Draining, Some(Doing::Busy(slots) | Doing::Draining(slots))) => Doing::Draining(slots),
-            (WorkerEvent::Draining, Some(Doing::Idle)) => Doing::Draining(0),
+            (WorkerEvent::Draining, Some(Doing::Busy(slots) | Doing::Draining(slots)))
+            | (WorkerEvent::Busy(slots), Some(Doing::Draining(_))) => Doing::Draining(slots),
+            (WorkerEvent::Draining, Some(Doing::Idle)) | (WorkerEvent::Idle, Some(Doing::Draining(_))) => {
+                Doing::Draining(0)
+            }
             (WorkerEvent::Draining, _) => Doing::Draining(1),
-            (WorkerEvent::Busy(slots), Some(Doing::Draining(_))) => Doing::Draining(slots),
-            (WorkerEvent::Idle, Some(Doing::Draining(_))) => Doing::Draining(0),
             (WorkerEvent::Idle | WorkerEvent::Busy(0), _) => Doing::Idle,
             (WorkerEvent::Busy(slots), _) => Doing::Busy(slots),
             _ => return,
@@ -373,7 +374,9 @@ impl World {
                 self.after(cold(id), id, Change::Stops { to_standby: true });
                 (Some(Life::Prewarming), &[WorkerEvent::Prewarming])
             }
-            (Change::Ready, Life::Starting) => (Some(Life::Idle), &[WorkerEvent::Ready, WorkerEvent::Idle]),
+            (Change::Ready, Life::Starting) | (Change::Revives, Life::Draining) => {
+                (Some(Life::Idle), &[WorkerEvent::Ready, WorkerEvent::Idle])
+            }
             (Change::Stops { to_standby: true }, _) => (Some(Life::Standby), &[WorkerEvent::Standby]),
             (Change::Stops { to_standby: false }, Life::Ordered) => (None, &[]),
             (Change::Stops { to_standby: false }, _) | (Change::Drained, Life::Draining) => {
@@ -383,7 +386,6 @@ impl World {
                 self.after(self.habits.drain, id, Change::Drained);
                 (Some(Life::Draining), &[WorkerEvent::Draining])
             }
-            (Change::Revives, Life::Draining) => (Some(Life::Idle), &[WorkerEvent::Ready, WorkerEvent::Idle]),
             (Change::Revives, Life::Standby) => {
                 self.after(self.habits.warm, id, Change::Ready);
                 (Some(Life::Starting), &[WorkerEvent::Ordered])

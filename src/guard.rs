@@ -282,7 +282,9 @@ impl Guards {
             // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
             let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
             self.woken = Some((at, floor));
-            return (Effect::AtLeast(floor), floor > count);
+            if floor > 0 {
+                return (Effect::AtLeast(floor), floor > count);
+            }
         }
         self.woken = self.woken.filter(|(at, _)| *at == now);
         if proposed == 0 && count > 0 && config.min() == 0 {

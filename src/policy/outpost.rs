@@ -84,7 +84,7 @@ impl Outpost {
     /// The count down to which this policy agrees to shrink, and whether a signal for that is missing.
     fn down(self, rate: Rate, inputs: &Inputs) -> (u32, bool) {
         // Without one sojourn in the window, an empty queue or no traffic at all says the same.
-        let nobody_waits = inputs.depth == Some(0) || rate == Rate::ZERO;
+        let nobody_waits = inputs.backlog == 0 && (inputs.depth == Some(0) || rate == Rate::ZERO);
         let Some(over_target) = inputs.p99_over_target.or(nobody_waits.then_some(false)) else {
             return (u32::MAX, true);
         };

@@ -355,7 +355,7 @@ impl Autoscaler {
 
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
-    fn expect_workers(&mut self, now: Timestamp) {
+    const fn expect_workers(&mut self, now: Timestamp) {
         self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
     }
 

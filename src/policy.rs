@@ -237,6 +237,7 @@ impl Proposal {
 mod or_none {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     pub(super) fn serialize<S: Serializer>(keep: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         (*keep != u32::MAX).then_some(*keep).serialize(serializer)
     }

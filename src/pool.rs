@@ -211,8 +211,9 @@ impl Pool {
         let observed = if self.by_id() {
             self.committed_by_id
         } else {
-            let seen = self.census.ready.saturating_add(self.census.starting);
-            seen.saturating_add(self.revivals.at(now)).saturating_sub(self.releases.at(now))
+            // In 64 bits, so that nothing is cut off before the releases are taken out.
+            let there = u64::from(self.observed()).saturating_add(u64::from(self.revivals.at(now)));
+            u32::try_from(there.saturating_sub(u64::from(self.releases.at(now)))).unwrap_or(u32::MAX)
         };
         observed.saturating_add(self.under_way(self.orders, now))
     }
@@ -416,7 +417,7 @@ impl Pool {
     }
 
     /// The count calls for so many workers: those not seen yet are expected until `timeout` has passed.
-    pub(crate) fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
+    pub(crate) const fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
         let expected = self.expected.at(now);
         let missing = count.saturating_sub(self.observed()).saturating_sub(expected);
         if self.seen && missing > 0 {

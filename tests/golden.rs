@@ -2,6 +2,14 @@
 //!
 //! A difference is a change of behaviour. If it is meant, run `BLESS=1 cargo test --test golden` and say it in the
 //! CHANGELOG under **Behaviour**.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::std_instead_of_core,
+    reason = "a test says loudly what is wrong"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -547,6 +547,11 @@ fn in_proportion(mut knobs: Knobs, period: Duration) -> Knobs {
         |span: Duration| Duration::from_nanos(u64::try_from(span.as_nanos() % (period * 6).as_nanos()).unwrap());
     knobs.window = (limit(knobs.window) + period).max(Duration::from_millis(120));
     knobs.codel_interval = (knobs.codel_interval).min(period);
+    for policy in &mut knobs.policies {
+        if let Policy::RunPod(RunPod { scaling: RunPodScaling::QueueDelay(delay), .. }) = policy {
+            *delay = limit(*delay);
+        }
+    }
     (knobs.up_delay, knobs.down_delay) = (limit(knobs.up_delay), limit(knobs.down_delay));
     // Single arrivals are a constant load to whoever looks at more than one of them.
     knobs.down_delay = knobs.down_delay.max(period * 2);
@@ -848,8 +853,8 @@ fn waking_is_immediate() {
             world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
             world.decide();
             if world.autoscaler.desired() > 0 {
-            return Ok(());
-        }
+                return Ok(());
+            }
 
             let (now, there) = (world.now, world.autoscaler.status().committed);
             let mut autoscaler = world.autoscaler;

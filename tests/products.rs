@@ -1,4 +1,12 @@
 //! The two product documents, sentence by sentence, through the public API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::std_instead_of_core,
+    reason = "a test says loudly what is wrong"
+)]
 
 use std::time::Duration;
 
@@ -10,11 +18,11 @@ use plimsoll::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn at(millis: u64) -> Timestamp {
+const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn start(count: u32) -> Command {
+const fn start(count: u32) -> Command {
     Command::Start { count }
 }
 

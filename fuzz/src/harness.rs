@@ -60,9 +60,6 @@ const MAX_TEXT: usize = 4_096;
 const MAX_REQUESTS: usize = 10_000;
 /// The most requests of a workload that is also simulated.
 const MAX_SIMULATED: usize = 64;
-/// The longest service of a workload that is also simulated: the course of a run is kept in buckets whose width follows
-/// from the workload's window, so that a request that outlives it by far needs as many more of them.
-const MAX_SERVICE: Duration = Duration::from_secs(3_600);
 const NAME: &str = "fuzz.csv";
 
 // Operations ----------------------------------------------------------------------------------------------------------
@@ -460,7 +457,7 @@ fn check_workload(workload: &Workload) {
     assert!(workload.offered_load() >= 0.0, "{}", workload.offered_load());
     let again = Workload::from_requests(NAME, requests.to_vec()).map_err(|error| error.to_string());
     assert_eq!(again.as_ref().map(Workload::requests), Ok(requests), "what was read can be given");
-    if requests.len() <= MAX_SIMULATED && requests.iter().all(|request| request.service <= MAX_SERVICE) {
+    if requests.len() <= MAX_SIMULATED {
         let outcome = simulate(workload, &Preset::OutpostGpu.config(), &Options::default(), &mut ());
         assert_eq!(outcome.refused, 0, "the simulator is right");
         let all = [outcome.finished, outcome.lost, outcome.unserved].into_iter().fold(0, u64::saturating_add);

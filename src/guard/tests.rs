@@ -78,7 +78,7 @@ fn the_up_delay_gives_the_least_that_was_wanted_throughout_it() {
     assert_eq!(bench.wants(10, 8), 3);
     assert_eq!(bench.wants(20, 5), 3);
     assert_eq!(bench.wants(39, 9), 3);
-    assert_eq!(bench.effect(Guard::UpDelay), Effect::AtMost(3));
+    assert_eq!(bench.effect(UpDelay), Effect::AtMost(3));
     assert_eq!(bench.guards.next_change(at(39), 3, &bench.config), Some(at(40)));
     assert_eq!(bench.wants(40, 9), 5, "eight was wanted at first and nine at last, but five throughout");
     assert_eq!(bench.wants(69, 9), 9, "and nine has been wanted since 39");
@@ -109,8 +109,8 @@ fn waking_passes_delays_and_steps_but_not_the_bounds() {
     let mut bench = Bench::new(config, 0);
     let wake = Demand { backlog_workers: 25, ..bench.demand(5, 1, 1) };
     assert_eq!(bench.apply(&wake), 10);
-    assert_eq!(bench.effect(Guard::ZeroGate), Effect::AtLeast(25));
-    assert_eq!(bench.effect(Guard::Bounds), Effect::AtMost(10));
+    assert_eq!(bench.effect(ZeroGate), Effect::AtLeast(25));
+    assert_eq!(bench.effect(Bounds), Effect::AtMost(10));
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn the_last_worker_goes_when_the_system_has_been_quiet_and_not_before() {
     let mut bench = Bench::new(config(), 2);
     bench.wants(1, 0);
     assert_eq!(bench.wants(61, 0), 1);
-    assert_eq!(bench.effect(Guard::ZeroGate), Effect::AtLeast(1));
+    assert_eq!(bench.effect(ZeroGate), Effect::AtLeast(1));
     assert_eq!(bench.apply(&Demand { quiet: true, ..bench.demand(62, 0, 0) }), 0);
-    assert_eq!(bench.effect(Guard::ZeroGate), Effect::Pass, "the proposal was zero and stays it");
+    assert_eq!(bench.effect(ZeroGate), Effect::Pass, "the proposal was zero and stays it");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn blindness_holds_and_does_not_count_as_low_demand() {
     let mut bench = Bench::new(config(), 4);
     let blind = Demand { blind: true, ..bench.demand(10, 0, 0) };
     assert_eq!(bench.apply(&blind), 4);
-    assert_eq!(bench.effect(Guard::Freshness), Effect::AtLeast(4));
+    assert_eq!(bench.effect(Freshness), Effect::AtLeast(4));
     assert_eq!(bench.wants(3_600, 1), 4, "an hour of blindness is no hour of low demand");
     assert_eq!(bench.wants(3_660, 1), 1);
 }
@@ -147,7 +147,7 @@ fn a_demand_within_the_tolerance_is_no_demand() {
     let mut bench = Bench::new(config().with_tolerance(Share::new(0.25).unwrap()), 8);
     bench.wants(0, 10);
     assert_eq!(bench.wants(1_000, 10), 8);
-    assert_eq!(bench.effect(Guard::Tolerance), Effect::Exactly(8));
+    assert_eq!(bench.effect(Tolerance), Effect::Exactly(8));
     bench.wants(1_000, 6);
     assert_eq!(bench.wants(2_000, 6), 8);
     bench.wants(2_000, 5);
@@ -177,11 +177,11 @@ fn steps_are_limited_per_period_from_the_first_change_in_it() {
 fn the_outlook_names_the_next_change_of_either_delay() {
     let mut bench = Bench::new(config(), 3);
     bench.wants(100, 5);
-    assert_eq!(bench.guards.outlook(3, &bench.config), Some((Guard::UpDelay, 5, at(130))));
+    assert_eq!(bench.guards.outlook(3, &bench.config), Some((UpDelay, 5, at(130))));
     assert_eq!(bench.guards.pressed_since(3), Some(at(100)));
     bench.wants(130, 5);
     bench.wants(200, 1);
-    assert_eq!(bench.guards.outlook(5, &bench.config), Some((Guard::DownDelay, 1, at(260))));
+    assert_eq!(bench.guards.outlook(5, &bench.config), Some((DownDelay, 1, at(260))));
     assert_eq!(bench.guards.pressed_since(5), Some(at(200)));
     assert_eq!(bench.guards.next_change(at(200), 5, &bench.config).map(|t| t.since(at(0))), Some(260 * SECOND));
 }

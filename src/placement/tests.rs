@@ -154,3 +154,12 @@ fn the_idle_timeout_holds_what_is_not_idle_for_long_enough() {
     assert_eq!(held(&pool, at(60), &idle_timeout(30)), (2, None));
     assert_eq!(held(&pool, at(60), &config()), (0, None));
 }
+
+#[test]
+fn a_huge_count_does_not_make_commands_repeat() {
+    let mut pool = Pool::default();
+    pool.count(at(0), PoolCounts { starting: u32::MAX, standby: 9, ..PoolCounts::default() });
+    assert_eq!(place(&mut pool, at(1), 0, &config()), [Command::Release { count: u32::MAX }]);
+    assert_eq!(place(&mut pool, at(2), 2, &config()), [Command::ReviveAny { count: 2 }]);
+    assert_eq!(place(&mut pool, at(3), 2, &config()), []);
+}

@@ -21,6 +21,8 @@ use crate::time::{Timestamp, nanos};
 
 /// How many buckets a run is kept in unless their width is given.
 const BUCKETS: u64 = 720;
+/// How many there are at the most: a run that needs more has its buckets merged in pairs.
+const MOST_BUCKETS: u64 = 16 * BUCKETS;
 
 /// What happened.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -61,7 +63,7 @@ pub struct Outcome {
     pub replica_hours: f64,
     /// Hours of standby workers.
     pub standby_hours: f64,
-    /// Their price.
+    /// The price of the replica hours; standby workers are stopped and cost nothing here.
     pub cost: f64,
     /// The most workers starting and ready at once, those into standby not counted.
     pub peak_workers: u32,
@@ -201,6 +203,9 @@ impl Measure {
 
     /// The bucket of an instant; closes the ones before it.
     fn enter_bucket(&mut self, at: Timestamp) -> usize {
+        while at.as_nanos().checked_div(self.bucket).unwrap_or(0) >= MOST_BUCKETS {
+            self.widen();
+        }
         let index = usize::try_from(at.as_nanos().checked_div(self.bucket).unwrap_or(0)).unwrap_or(usize::MAX);
         if index != self.current {
             self.close_bucket();
@@ -212,11 +217,21 @@ impl Measure {
         index
     }
 
+    /// Merges the buckets in pairs.
+    fn widen(&mut self) {
+        self.close_bucket();
+        let merged = self.sums.chunks(2).map(|pair| pair.iter().fold(Sums::default(), Sums::merge));
+        self.sums = merged.collect();
+        self.current /= 2;
+        self.bucket = self.bucket.saturating_mul(2);
+        self.outcome.bucket = Duration::from_nanos(self.bucket);
+    }
+
     fn close_bucket(&mut self) {
         self.in_bucket.sort_unstable();
         let p99 = quantile(&self.in_bucket, 990);
-        if let (Some(sums), Some(p99)) = (self.sums.get_mut(self.current), p99) {
-            sums.p99 = Some(p99);
+        if let Some(sums) = self.sums.get_mut(self.current) {
+            sums.p99 = sums.p99.max(p99);
         }
         self.in_bucket.clear();
     }
@@ -297,6 +312,22 @@ impl Measure {
 }
 
 impl Sums {
+    /// Both together; of two quantiles the larger, which is never too low.
+    fn merge(self, other: &Self) -> Self {
+        let mut tally = self.tally;
+        for (sum, more) in tally.iter_mut().zip(other.tally) {
+            *sum = sum.saturating_add(more);
+        }
+        Self {
+            arrivals: self.arrivals.saturating_add(other.arrivals),
+            work: self.work.saturating_add(other.work),
+            capacity: self.capacity.saturating_add(other.capacity),
+            tally,
+            depth: self.depth.saturating_add(other.depth),
+            p99: self.p99.max(other.p99),
+        }
+    }
+
     fn sample(&self, index: usize, bucket: u64, end: Duration) -> Sample {
         let start = (index as u64).saturating_mul(bucket);
         // The last bucket may be cut short.

@@ -202,8 +202,7 @@ impl Guards {
         let (want, keep, tolerance) = tolerate(demand, fold.count, express, config);
         fold.stage(Guard::Tolerance, tolerance);
 
-        self.up.update(now, want.min(config.max()), nanos(config.up_delay()));
-        self.down.update(now, !keep, nanos(config.down_delay()));
+        self.update(now, want, keep, config);
         let most = self.up.reached(nanos(config.up_delay())).max(count);
         // A demand above max has been cut to it for the table; that it is too much is for the bounds to say.
         let up = if express || most >= config.max() { Effect::Pass } else { Effect::AtMost(most) };
@@ -222,7 +221,17 @@ impl Guards {
         fold.stage(Guard::Bounds, bounds);
 
         self.remember(now, count, fold.count, config);
+        if fold.count != count {
+            // What is close to the new count is another demand than what was close to the old one.
+            let (want, keep, _) = tolerate(&Demand { count: fold.count, ..*demand }, fold.count, express, config);
+            self.update(now, want, keep, config);
+        }
         fold.stages
+    }
+
+    fn update(&mut self, now: Timestamp, want: u32, keep: u32, config: &Config) {
+        self.up.update(now, want.min(config.max()), nanos(config.up_delay()));
+        self.down.update(now, !keep, nanos(config.down_delay()));
     }
 
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.

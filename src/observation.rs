@@ -217,6 +217,8 @@ pub struct PoolCounts {
     pub starting: u32,
     /// Finishing what they have.
     pub draining: u32,
+    /// Being loaded into standby.
+    pub prewarming: u32,
     /// Stopped, loaded, quick to revive.
     pub standby: u32,
     /// Failed and not replaced by the platform itself.

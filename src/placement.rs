@@ -154,8 +154,8 @@ impl Placement<'_> {
     }
 
     fn shrink(&mut self, surplus: u32) {
-        // Orders that have not shown yet are the first to go, as soon as they have a name.
-        let surplus = surplus.saturating_sub(self.pool.orders(self.now));
+        // Orders and revivals by count that have not shown yet are the first to go, as soon as they are there.
+        let surplus = surplus.saturating_sub(self.pool.orders(self.now)).saturating_sub(self.pool.revivals(self.now));
         if surplus == 0 {
             return;
         }

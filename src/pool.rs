@@ -239,6 +239,11 @@ impl Pool {
         u32::try_from(self.workers.iter().filter(parking).count()).unwrap_or(u32::MAX)
     }
 
+    /// Workers revived by count that no observation has confirmed yet.
+    pub(crate) const fn revivals(&self, now: Timestamp) -> u32 {
+        self.revivals.at(now)
+    }
+
     /// Workers let go by count that no observation has confirmed yet.
     pub(crate) const fn releases(&self, now: Timestamp) -> u32 {
         self.releases.at(now)
@@ -306,7 +311,9 @@ impl Pool {
         self.revivals.confirm(revived);
         self.orders.confirm(grown.saturating_sub(revived));
         self.releases.confirm(shrunk);
-        self.prewarms.confirm(counts.standby.saturating_sub(standby_before));
+        let loading = standby_before.saturating_add(self.prewarming);
+        self.prewarming = counts.prewarming;
+        self.prewarms.confirm(counts.standby.saturating_add(counts.prewarming).saturating_sub(loading));
         self.failed = self.failed.max(u64::from(counts.failed));
         self.seen = true;
         unordered

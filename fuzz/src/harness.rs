@@ -350,6 +350,7 @@ fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
             idle: optional(u, count)?,
             starting: count(u)?,
             draining: count(u)?,
+            prewarming: count(u)?,
             standby: count(u)?,
             failed: count(u)?,
         }),

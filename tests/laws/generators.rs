@@ -293,7 +293,7 @@ pub fn worker_event() -> impl Strategy<Value = Observation> {
 fn pool_counts() -> impl Strategy<Value = Observation> {
     (0_u32..12, weighted(0.5, 0_u32..8), 0_u32..4, 0_u32..3, 0_u32..3).prop_map(
         |(ready, idle, starting, draining, standby)| {
-            Observation::Pool(PoolCounts { ready, idle, starting, draining, standby, failed: 0 })
+            Observation::Pool(PoolCounts { ready, idle, starting, draining, prewarming: 0, standby, failed: 0 })
         },
     )
 }

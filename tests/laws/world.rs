@@ -437,6 +437,7 @@ impl World {
             idle: Some(self.having(Life::Idle)),
             starting: self.having(Life::Starting),
             draining: self.having(Life::Draining),
+            prewarming: self.having(Life::Prewarming),
             standby: self.having(Life::Standby),
             failed: 0,
         };

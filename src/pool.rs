@@ -3,126 +3,21 @@
 //! *Committed* = starting + ready, orders under way included. A worker told to stop or drain has left the committed
 //! count already; a standby, draining or failed one was never in it.
 
+mod outstanding;
+mod queues;
+mod worker;
+
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::outstanding::{Outstanding, lapsed};
+pub(crate) use self::worker::{Pending, State, Worker};
+use self::worker::{first_state, still_pending, transition};
 use crate::observation::{FailureCause, PoolCounts, Rejected, WorkerEvent, WorkerId};
 use crate::time::{Timestamp, Waiting};
 
 /// How many workers are tracked by id at most; a larger pool reports counts.
 const MAX_WORKERS: u32 = 1_000_000;
-
-/// What a worker is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    /// Ordered; `warm` if it is being revived from standby.
-    Starting {
-        warm: bool,
-    },
-    /// Ready, and nothing is known of its load: counts as busy.
-    Unknown,
-    Idle,
-    Busy(u32),
-    Draining(u32),
-    Prewarming,
-    Standby,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Starting { .. } => "starting",
-            Self::Unknown => "ready",
-            Self::Idle => "idle",
-            Self::Busy(_) => "busy",
-            Self::Draining(_) => "draining",
-            Self::Prewarming => "prewarming",
-            Self::Standby => "standby",
-        }
-    }
-
-    const fn is_ready(self) -> bool {
-        matches!(self, Self::Unknown | Self::Idle | Self::Busy(_))
-    }
-}
-
-/// A command whose effect has not been observed yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Pending {
-    Stop,
-    /// Stop, but stay loaded in standby.
-    Park,
-    Drain,
-    Revive,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Worker {
-    pub(crate) id: WorkerId,
-    pub(crate) state: State,
-    /// Since when it is in that state (idle since, draining since, ordered at).
-    pub(crate) since: Timestamp,
-    /// What it was told, and when that lapses unless it is seen done.
-    pub(crate) pending: Option<(Pending, Timestamp)>,
-    pub(crate) queue_depth: u32,
-    pub(crate) oldest: Option<Waiting>,
-    /// Moving average of its own queue's sojourn, in nanoseconds; `None` before the first.
-    pub(crate) sojourn: Option<u64>,
-}
-
-impl Worker {
-    const fn new(id: WorkerId, state: State, now: Timestamp) -> Self {
-        Self { id, state, since: now, pending: None, queue_depth: 0, oldest: None, sojourn: None }
-    }
-
-    /// Counts towards the committed count.
-    pub(crate) const fn is_committed(&self) -> bool {
-        match self.pending {
-            Some((Pending::Stop | Pending::Park | Pending::Drain, _)) => false,
-            Some((Pending::Revive, _)) => true,
-            None => matches!(self.state, State::Starting { .. } | State::Unknown | State::Idle | State::Busy(_)),
-        }
-    }
-
-    const fn slots(&self) -> u32 {
-        match self.state {
-            State::Busy(n) | State::Draining(n) => n,
-            _ => 0,
-        }
-    }
-}
-
-/// Whether a wait until `until` is over. The end of time never comes.
-const fn lapsed(until: Timestamp, now: Timestamp) -> bool {
-    until.as_nanos() <= now.as_nanos() && until.as_nanos() < Timestamp::MAX.as_nanos()
-}
-
-/// Orders that no observation has confirmed yet, and when they count as lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Outstanding {
-    count: u32,
-    until: Timestamp,
-}
-
-impl Outstanding {
-    const fn at(self, now: Timestamp) -> u32 {
-        if lapsed(self.until, now) { 0 } else { self.count }
-    }
-
-    /// `under_way` of them are still outstanding; so many more come.
-    const fn add(&mut self, now: Timestamp, under_way: u32, count: u32, timeout: u64) {
-        self.count = under_way.saturating_add(count);
-        self.until = now.plus(timeout);
-    }
-
-    const fn confirm(&mut self, count: u32) {
-        self.count = self.count.saturating_sub(count);
-    }
-
-    const fn lapse(self) -> Option<Timestamp> {
-        if self.count > 0 { Some(self.until) } else { None }
-    }
-}
 
 /// How many workers are in each state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -501,145 +396,6 @@ impl Pool {
             [None; 4]
         };
         outstanding.into_iter().flatten().chain(self.earliest_lapse).filter(|at| *at > now).min()
-    }
-
-    // Queues of single workers ----------------------------------------------------------------------------------
-
-    /// Requests joined (positive) or left the queue of worker `id`.
-    pub(crate) fn replica_arrived(&mut self, now: Timestamp, id: WorkerId, count: u32) {
-        self.with_queue(id, |worker| {
-            worker.queue_depth = worker.queue_depth.saturating_add(count);
-            if worker.queue_depth > 0 && worker.oldest.is_none() {
-                worker.oldest = Some(Waiting::new(now, 0));
-            }
-        });
-    }
-
-    /// False if none was known to wait there.
-    pub(crate) fn replica_left(&mut self, now: Timestamp, id: WorkerId, wait: u64) -> bool {
-        let mut expected = true;
-        self.with_queue(id, |worker| {
-            expected = worker.queue_depth > 0;
-            worker.queue_depth = worker.queue_depth.saturating_sub(1);
-            worker.oldest = (worker.queue_depth > 0).then_some(Waiting::new(now, 0));
-            let mean = worker.sojourn.unwrap_or(wait);
-            // Moving average with weight 1/8, in integers.
-            worker.sojourn = Some(mean.saturating_sub(mean / 8).saturating_add(wait / 8));
-        });
-        expected
-    }
-
-    pub(crate) fn replica_gauge(&mut self, now: Timestamp, id: WorkerId, depth: u32, oldest_age: Option<u64>) {
-        self.with_queue(id, |worker| {
-            worker.queue_depth = depth;
-            let oldest = oldest_age.map(|age| Waiting::new(now, age)).or(worker.oldest);
-            worker.oldest = (depth > 0).then_some(oldest.unwrap_or(Waiting::new(now, 0)));
-        });
-    }
-
-    fn with_queue(&mut self, id: WorkerId, change: impl FnOnce(&mut Worker)) {
-        let Some(worker) = self.position(id).ok().and_then(|at| self.workers.get_mut(at)) else { return };
-        let before = worker.queue_depth;
-        change(worker);
-        let (after, oldest) = (worker.queue_depth, worker.oldest);
-        self.replica_queues = true;
-        self.replica_depth = self.replica_depth.saturating_sub(u64::from(before)).saturating_add(u64::from(after));
-        self.note_oldest(id, oldest);
-    }
-
-    fn forget_queue(&mut self, worker: &Worker) {
-        self.replica_depth = self.replica_depth.saturating_sub(u64::from(worker.queue_depth));
-        self.note_oldest(worker.id, None);
-    }
-
-    /// Keeps the oldest wait of all single queues; looks through them only when its owner's wait has changed.
-    fn note_oldest(&mut self, id: WorkerId, oldest: Option<Waiting>) {
-        let oldest_of_all = |workers: &[Worker]| {
-            let waits = workers.iter().filter_map(|worker| Some((worker.oldest?, worker.id)));
-            waits.reduce(|a, b| if a.0.longer(b.0) == a.0 { a } else { b })
-        };
-        self.replica_oldest = match (self.replica_oldest, oldest) {
-            (Some((_, owner)), _) if owner == id => oldest_of_all(&self.workers),
-            (Some(known), Some(oldest)) if known.0.longer(oldest) == known.0 => Some(known),
-            (_, Some(oldest)) => Some((oldest, id)),
-            (known, None) => known,
-        };
-    }
-
-    pub(crate) fn replica_depth(&self) -> Option<u64> {
-        self.replica_queues.then_some(self.replica_depth)
-    }
-
-    /// Workers whose own queue stands out: sojourn above `target` and twice the service's mean.
-    pub(crate) fn standing_out(&self, mean: Option<u64>, target: u64) -> Vec<WorkerId> {
-        let Some(mean) = mean else { return Vec::new() };
-        let stands_out = |worker: &&Worker| {
-            worker.sojourn.is_some_and(|sojourn| sojourn > target && sojourn >= mean.saturating_mul(2))
-        };
-        self.workers.iter().filter(stands_out).map(|worker| worker.id).collect()
-    }
-
-    pub(crate) fn replica_oldest(&self) -> Option<Waiting> {
-        self.replica_oldest.map(|(oldest, _)| oldest)
-    }
-}
-
-/// The state of a worker whose first event this is.
-const fn first_state(event: WorkerEvent) -> Option<State> {
-    match event {
-        WorkerEvent::Ordered => Some(State::Starting { warm: false }),
-        WorkerEvent::Ready => Some(State::Unknown),
-        WorkerEvent::Prewarming => Some(State::Prewarming),
-        WorkerEvent::Standby => Some(State::Standby),
-        _ => None,
-    }
-}
-
-/// The state that follows an event: `None` if the worker is gone, the event's name if it cannot be.
-fn transition(state: State, event: WorkerEvent) -> Result<Option<State>, &'static str> {
-    let standby = matches!(state, State::Prewarming | State::Standby);
-    let next = match event {
-        WorkerEvent::Gone | WorkerEvent::Failed(_) => return Ok(None),
-        WorkerEvent::Ordered => match state {
-            State::Prewarming | State::Standby => State::Starting { warm: true },
-            State::Starting { .. } => state,
-            _ => return Err("starting"),
-        },
-        WorkerEvent::Ready => match state {
-            State::Idle | State::Busy(_) => state,
-            State::Draining(0) => State::Idle,
-            State::Draining(slots) => State::Busy(slots),
-            _ => State::Unknown,
-        },
-        WorkerEvent::Busy(_) | WorkerEvent::Idle if standby => return Err("busy or idle"),
-        WorkerEvent::Draining if standby => return Err("draining"),
-        WorkerEvent::Busy(slots) => match (state, slots) {
-            (State::Draining(_), _) => State::Draining(slots),
-            (_, 0) => State::Idle,
-            (_, _) => State::Busy(slots),
-        },
-        WorkerEvent::Idle if matches!(state, State::Draining(_)) => State::Draining(0),
-        WorkerEvent::Idle => State::Idle,
-        WorkerEvent::Draining => match state {
-            State::Draining(_) => state,
-            State::Busy(slots) => State::Draining(slots),
-            State::Idle => State::Draining(0),
-            // Nothing is known of its load: it counts as busy.
-            _ => State::Draining(1),
-        },
-        WorkerEvent::Prewarming if state != State::Prewarming => return Err("prewarming"),
-        WorkerEvent::Prewarming => state,
-        WorkerEvent::Standby => State::Standby,
-    };
-    Ok(Some(next))
-}
-
-/// Whether a command is still waiting to be seen done in a state.
-const fn still_pending(pending: Pending, state: State) -> bool {
-    match pending {
-        Pending::Stop | Pending::Park => matches!(state, State::Starting { .. } | State::Idle | State::Draining(_)),
-        Pending::Drain => state.is_ready(),
-        Pending::Revive => matches!(state, State::Standby | State::Draining(_)),
     }
 }
 

@@ -296,6 +296,11 @@ impl Autoscaler {
         // What happens at one instant is one change, however many observations it took.
         let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
         let again = before != count;
+        if again && desired == count {
+            // The reason for the change stays what it was.
+            self.last.inputs = inputs;
+            return;
+        }
         let pressed_since = if again { self.last.pressed_since } else { self.guards.pressed_since(before) };
         self.last = Evaluation {
             at: now,

@@ -30,8 +30,8 @@
 //! # What it does not do
 //!
 //! It performs no I/O, reads no clock, starts no thread, draws no random number and, after construction, allocates
-//! nothing for an observation. It is `no_std` with `alloc`. No call panics, whatever it is given. It does not route
-//! requests, and it does not know the price of a worker.
+//! nothing for an observation (but to remember one worker more than ever before). It is `no_std` with `alloc`. No call
+//! panics, whatever it is given. It does not route requests, and it does not know the price of a worker.
 //!
 //! # How a decision comes about
 //!

@@ -6,10 +6,12 @@
 //! gives.
 
 mod engine;
+mod options;
 mod outcome;
 mod workers;
 pub mod workload;
 
-pub use self::engine::{Options, Watch, simulate};
+pub use self::engine::{Watch, simulate};
+pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

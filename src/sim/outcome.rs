@@ -11,7 +11,7 @@ use std::vec::Vec;
 
 use serde::Serialize;
 
-use super::engine::Options;
+use super::options::Options;
 use super::workers::Tally;
 use super::workload::Workload;
 use crate::autoscaler::Autoscaler;

@@ -1,0 +1,37 @@
+//! What is assumed of the pool that is simulated.
+
+use core::time::Duration;
+
+use crate::units::Share;
+
+/// How the simulated pool behaves, and what it costs.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// From order to readiness.
+    pub cold_start: Duration,
+    /// From revival to readiness, for a standby worker.
+    pub warm_start: Duration,
+    /// Each start takes its mean plus or minus up to this share of it, drawn from the seed.
+    pub start_spread: Share,
+    /// The only source of chance.
+    pub seed: u64,
+    /// The price of one worker that is starting, ready or draining, for an hour.
+    pub price_per_hour: f64,
+    /// The width of the buckets in which the course of the run is kept; chosen from the length if zero.
+    pub bucket: Duration,
+}
+
+impl Default for Options {
+    /// A cold start of 20 s, a warm one of 2 s, no spread, a price of one per worker and hour.
+    fn default() -> Self {
+        Self {
+            cold_start: Duration::from_secs(20),
+            warm_start: Duration::from_secs(2),
+            start_spread: Share::ZERO,
+            seed: 0,
+            price_per_hour: 1.0,
+            bucket: Duration::ZERO,
+        }
+    }
+}

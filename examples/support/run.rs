@@ -143,9 +143,14 @@ impl Run {
     }
 }
 
-/// What the lints are told: the workload's own rates and service time, and the cold start that is replayed.
-pub(crate) fn expectations(workload: &Workload, cold_start: Duration) -> Result<Expectations, NotARate> {
-    let expected = Expectations::default().with_cold_start(cold_start);
+/// What the lints are told: the workload's own rates and service time, the cold start that is replayed, and the sojourn
+/// target as the latency that is hoped for.
+pub(crate) fn expectations(
+    workload: &Workload,
+    config: &Config,
+    cold_start: Duration,
+) -> Result<Expectations, NotARate> {
+    let expected = Expectations::default().with_cold_start(cold_start).with_latency_target(config.sojourn_target());
     let (requests, seconds) = (workload.requests(), workload.duration().as_secs_f64());
     if requests.is_empty() || seconds <= 0.0 {
         return Ok(expected);

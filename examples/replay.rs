@@ -148,7 +148,8 @@ fn main() -> ExitCode {
 fn replay(args: &Args) -> Result<(), Failure> {
     let config = configured(args).map_err(Failure::Input)?;
     let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
-    let expected = run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
+    let expected =
+        run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
     let mut options = Options::default();
     options.cold_start = args.cold_start;
     options.warm_start = args.warm_start;

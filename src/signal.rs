@@ -359,6 +359,7 @@ impl Estimators {
     /// Everything a person may want to see.
     pub(crate) fn view(&self, now: Timestamp, inputs: &Inputs, config: &Config) -> Signals {
         let totals: Totals = self.sojourn.totals();
+        let [p50, p99] = self.sojourn.p50_p99();
         let service = totals.service_mean();
         let arrivals_stale = is_past(self.arrivals_stale_at(config), now);
         let freshness = nanos(config.freshness());
@@ -378,8 +379,8 @@ impl Estimators {
             oldest_age: inputs.oldest_age.map(Duration::from_nanos),
             last_wait: inputs.last_wait.map(Duration::from_nanos),
             in_flight: inputs.in_flight,
-            sojourn_p50: self.sojourn.quantile(500).map(Duration::from_nanos),
-            sojourn_p99: self.sojourn.quantile(990).map(Duration::from_nanos),
+            sojourn_p50: p50.map(Duration::from_nanos),
+            sojourn_p99: p99.map(Duration::from_nanos),
             sojourn_min: totals.sojourn_min.map(Duration::from_nanos),
             sojourn_mean: totals.sojourn_mean().map(Duration::from_nanos),
             sojourn_over_target: inputs.p99_over_target,

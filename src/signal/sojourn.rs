@@ -173,9 +173,9 @@ impl SojournWindow {
         totals
     }
 
-    /// The sojourn's quantile from the sketch, in nanoseconds.
-    pub(crate) fn quantile(&self, per_mille: u64) -> Option<u64> {
-        self.sketch.quantile(per_mille)
+    /// The sojourn's median and 99th percentile from the sketch, in nanoseconds.
+    pub(crate) fn p50_p99(&self) -> [Option<u64>; 2] {
+        self.sketch.quantiles([500, 990])
     }
 }
 
@@ -244,6 +244,6 @@ mod tests {
         assert_eq!(window.totals().sojourns, 1);
         assert_eq!(window.next_change(), Some(Timestamp::from_nanos(12 * SLICE)));
         window.advance(Timestamp::from_nanos(12 * SLICE));
-        assert_eq!((window.totals(), window.next_change(), window.quantile(990)), (Totals::default(), None, None));
+        assert_eq!((window.totals(), window.next_change(), window.p50_p99()), (Totals::default(), None, [None; 2]));
     }
 }

@@ -151,7 +151,7 @@ impl Estimators {
                 let wait = nanos(sojourn);
                 expected = self.left(now, wait, queue, pool);
                 self.in_flight.started();
-                self.dequeued(now, wait, pool, config);
+                self.dequeued(now, wait, config);
             }
             Observation::Finished { service } => {
                 self.sojourn.service(nanos(service));
@@ -160,7 +160,7 @@ impl Estimators {
             }
             Observation::Abandoned { wait, queue } => {
                 expected = self.left(now, nanos(wait), queue, pool);
-                self.dequeued(now, nanos(wait), pool, config);
+                self.dequeued(now, nanos(wait), config);
             }
             Observation::Queue { depth, oldest_age, queue } => {
                 let age = oldest_age.map(nanos);
@@ -168,7 +168,6 @@ impl Estimators {
                     None => self.queue.gauge(now, depth, age),
                     Some(id) => pool.replica_gauge(now, id, depth, age),
                 }
-                self.empty_if(self.depth(pool) == Some(0));
                 self.active_if(depth > 0, now);
             }
             Observation::InFlight { count } => {
@@ -192,6 +191,7 @@ impl Estimators {
             }
             Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Pool(_) => {}
         }
+        self.note_empty(pool, config);
         !expected
     }
 
@@ -214,16 +214,19 @@ impl Estimators {
         }
     }
 
-    fn dequeued(&mut self, now: Timestamp, wait: u64, pool: &Pool, config: &Config) {
+    fn dequeued(&mut self, now: Timestamp, wait: u64, config: &Config) {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         self.sojourn.sojourn(wait, target);
         self.codel.dequeue(now, wait, target, interval);
-        self.empty_if(self.depth(pool) == Some(0) && wait < target);
         self.active_if(true, now);
     }
 
-    const fn empty_if(&mut self, empty: bool) {
-        if empty {
+    /// The queue is empty in `CoDel`'s sense when somebody asks for a request and finds none: nothing waits and a slot is
+    /// free. A queue that is emptied by the last free slot has not run empty.
+    fn note_empty(&mut self, pool: &Pool, config: &Config) {
+        let slots = u64::from(pool.census().ready).saturating_mul(u64::from(config.concurrency()));
+        let busy = self.in_flight.count().or_else(|| pool.busy_slots());
+        if self.depth(pool) == Some(0) && busy.is_none_or(|busy| busy < slots) {
             self.codel.queue_empty();
         }
     }

@@ -135,6 +135,8 @@ fn outpost_does_not_add_replicas_for_qps_that_the_queue_does_not_feel() {
 #[test]
 fn outpost_adds_a_replica_when_codel_says_overloaded_whatever_the_qps() {
     let mut service = Service::new(outpost(1, 10), 3);
+    // One request more than is ever taken: the queue stands.
+    service.tell(Observation::queue(1, None));
     service.traffic(310, 2, |_| 150);
     assert_eq!(service.changes.len(), 1, "{:?}", service.changes);
     assert!(service.changes[0].starts_with("3 → 4: CoDel finds a standing queue"), "{}", service.changes[0]);

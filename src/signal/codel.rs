@@ -9,7 +9,9 @@
 //! - inside it the next mark comes at `drop_next`, which then moves by `INTERVAL / sqrt(count)` (5.5, control law);
 //! - on re-entry within 16 intervals the count goes on from where it was: `count = count - lastcount` if that is more
 //!   than one (5.5);
-//! - an empty queue ends both the stretch and the dropping state (5.6).
+//! - an empty queue ends both the stretch and the dropping state (5.6). A link finds its queue empty when it has
+//!   nothing to send; a pool does when a slot is free and nothing waits, not when its last free slot takes the last
+//!   request.
 //!
 //! `floor(INTERVAL / sqrt(count))` is computed exactly, as the integer square root of `INTERVAL² / count`.
 //!

@@ -11,8 +11,10 @@ use crate::time::{Timestamp, Waiting};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Queue {
     depth: u64,
-    /// Whether the depth is known: requests are seen leaving, or a gauge has set it.
+    /// Whether the depth is known: requests are seen coming and leaving, or a gauge has set it.
     known: bool,
+    /// Whether requests are seen coming.
+    arrivals_seen: bool,
     /// When a gauge last set the depth, while no request has been seen leaving.
     gauge_at: Option<Timestamp>,
     oldest: Option<Waiting>,
@@ -24,6 +26,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) const fn arrived(&mut self, now: Timestamp, count: u32, nobody_ready: bool) {
+        self.arrivals_seen = true;
         if count == 0 {
             return;
         }
@@ -38,6 +41,10 @@ impl Queue {
 
     /// A request left after `wait` nanoseconds. False if none was known to wait.
     pub(crate) fn left(&mut self, now: Timestamp, wait: u64) -> bool {
+        if !self.known && !self.arrivals_seen {
+            // What leaves without having been seen to come says nothing of what is left.
+            return true;
+        }
         let expected = self.depth > 0 || !self.known;
         self.known = true;
         self.gauge_at = None;
@@ -173,6 +180,13 @@ mod tests {
         queue.attended();
         queue.arrived(at(2), 5, false);
         assert_eq!((queue.depth(), queue.backlog(), queue.oldest()), (None, 0, None));
+    }
+
+    #[test]
+    fn departures_alone_say_nothing_of_what_is_left() {
+        let mut queue = Queue::default();
+        assert!(queue.left(at(1), 5) && queue.left(at(2), 5));
+        assert_eq!((queue.depth(), queue.backlog()), (None, 0));
     }
 
     #[test]

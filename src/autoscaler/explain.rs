@@ -1,0 +1,80 @@
+//! From an evaluation to its explanation.
+
+use super::{Autoscaler, Evaluation};
+use crate::decision::{Explanation, Outlook, Reason, Terms};
+use crate::guard::Guard;
+use crate::policy::Inputs;
+use crate::signal::Signals;
+use crate::time::Timestamp;
+
+impl Autoscaler {
+    pub(super) fn signals(&self, now: Timestamp, inputs: &Inputs) -> Signals {
+        self.estimators.view(now, inputs, &self.config)
+    }
+
+    pub(super) fn explain(&self, evaluation: &Evaluation) -> Explanation {
+        let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
+        let bound = match Explanation::last_effect(&stages) {
+            Some(guard) => Reason::Guard(guard),
+            // Waking is the zero gate's doing even where it agrees with the policies.
+            None if count == 0 && desired > 0 => Reason::Guard(Guard::ZeroGate),
+            None => policy_reason(evaluation),
+        };
+        let config = &self.config;
+        Explanation {
+            at,
+            count,
+            proposals,
+            proposed,
+            stages,
+            desired,
+            bound,
+            pressed_since: evaluation.pressed_since,
+            outlook: self.outlook(evaluation, bound),
+            signals: self.signals(at, &evaluation.inputs),
+            terms: Terms {
+                policy: evaluation.deciding,
+                min: config.min(),
+                max: config.max(),
+                up_delay: config.up_delay(),
+                down_delay: config.down_delay(),
+                to_zero_delay: config.to_zero_delay(),
+                idle_timeout: config.idle_timeout(),
+                sojourn_target: config.sojourn_target(),
+            },
+        }
+    }
+
+    /// What would change, and when, if the signals stayed as they are.
+    fn outlook(&self, evaluation: &Evaluation, bound: Reason) -> Option<Outlook> {
+        let (at, config) = (evaluation.at, &self.config);
+        let up = evaluation.proposed > self.count;
+        let (guard, count, due) = match bound {
+            Reason::Guard(Guard::StepLimit) => {
+                (Guard::StepLimit, evaluation.proposed, self.guards.step_until(up, config)?)
+            }
+            Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
+                let by_delay = self.guards.outlook(self.count, config);
+                let to_zero = self.to_zero_at(at).map(|due| (Guard::ZeroGate, 0, due));
+                match (by_delay, to_zero) {
+                    (Some(delay), Some(zero)) if delay.1 == 0 || zero.2 < delay.2 => zero,
+                    (Some(delay), _) => delay,
+                    (None, zero) => zero?,
+                }
+            }
+            _ => return None,
+        };
+        (due > at).then_some(Outlook { guard, count, at: due })
+    }
+}
+
+/// The reason of the policy that counts in the direction taken.
+fn policy_reason(evaluation: &Evaluation) -> Reason {
+    let all = evaluation.proposals.iter().flatten();
+    let deciding = if evaluation.proposed < evaluation.count {
+        all.max_by_key(|proposal| proposal.keep)
+    } else {
+        all.max_by_key(|proposal| proposal.want)
+    };
+    deciding.map_or(Reason::Adopted, |proposal| Reason::Policy(proposal.because))
+}

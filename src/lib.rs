@@ -95,6 +95,7 @@ pub mod observation;
 mod placement;
 pub mod policy;
 mod pool;
+pub mod schedule;
 mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;

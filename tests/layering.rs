@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// From the bottom up. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["time", "units"],
-    &["observation", "policy"],
+    &["observation", "policy", "schedule"],
     &["error"],
     &["config"],
     &["pool", "guard"],

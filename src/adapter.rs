@@ -244,7 +244,6 @@ mod tests {
     #[test]
     fn a_driver_waits_out_a_refused_order_and_tries_again() {
         let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 2, 5).unwrap();
-        let order_timeout = config.order_timeout();
         let clock = ManualClock::new(Timestamp::from_secs(100));
         let pool = Scarce { refusals: 1, starting: vec![], ready: 0 };
         let autoscaler = Autoscaler::new(config, clock.now());
@@ -253,8 +252,9 @@ mod tests {
         let first = driver.step();
         assert_eq!(first.failed, [(Command::Start { count: 2 }, FailureCause::Quota)]);
         assert!(driver.step().decision.commands.is_empty(), "a provider that refuses is not asked in a loop");
-        assert_eq!(driver.sleep(), Some(order_timeout));
-        clock.advance(order_timeout);
+        let backoff = driver.sleep().unwrap();
+        assert!((Duration::from_millis(7_500)..=Duration::from_secs(10)).contains(&backoff), "{backoff:?}");
+        clock.advance(backoff);
         assert_eq!(driver.step().decision.commands, [Command::Start { count: 2 }]);
         clock.advance(Duration::from_secs(1));
         driver.step();

@@ -2,17 +2,22 @@
 
 mod explain;
 
-use crate::config::Config;
-use crate::decision::{Decision, Explanation, Reason};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::{Blind, Config, MAX_BREAKER_FAILURES};
+use crate::decision::{Command, Decision, Explanation, Reason};
 use crate::guard::{Demand, Effect, GUARDS, Guard, Guards, Stage};
-use crate::observation::{Observation, Rejected, WorkerEvent};
+use crate::observation::{FailureCause, Mode, Observation, Rejected, WorkerEvent};
+use crate::operator::{Limits, Operator};
 use crate::placement;
-use crate::policy::{Inputs, MAX_POLICIES, Policy, Proposal};
-use crate::pool::Pool;
+use crate::policy::{Inputs, MAX_PROPOSALS, Policy, Proposal};
+use crate::pool::{Pool, Seen};
+use crate::provider::Provider;
 use crate::signal::Estimators;
 use crate::status::{EventLog, InputCounts, Replicas, Starts, Status, Timers};
 use crate::time::{Timestamp, nanos};
-use crate::units::{Rate, div_ceil_count};
+use crate::units::{Rate, Share, div_ceil_count};
 
 /// Decides how many workers a pool should have.
 ///
@@ -44,8 +49,14 @@ pub struct Autoscaler {
     estimators: Estimators,
     pool: Pool,
     guards: Guards,
+    operator: Operator,
+    provider: Provider,
     /// How many workers there should be.
     count: u32,
+    /// When it began to watch.
+    started: Timestamp,
+    /// How often anything may have changed, by an observation or by time.
+    sequence: u64,
     /// The latest instant that was ever given.
     now: Timestamp,
     /// The evaluation that `count` stands on.
@@ -54,13 +65,16 @@ pub struct Autoscaler {
     input: InputCounts,
 }
 
+/// What everybody who may propose did propose.
+type Proposals = [Option<Proposal>; MAX_PROPOSALS];
+
 /// One pass through policies and guards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Evaluation {
     at: Timestamp,
     count: u32,
     inputs: Inputs,
-    proposals: [Option<Proposal>; MAX_POLICIES + 1],
+    proposals: Proposals,
     deciding: Option<Policy>,
     proposed: u32,
     stages: [Stage; GUARDS],
@@ -73,19 +87,24 @@ impl Autoscaler {
     /// observations: they are taken over, not stopped.
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
-        let count = config.min();
+        let operator = Operator::default();
+        let count = operator.limits(now, 0, &config).min;
         let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         let mut autoscaler = Self {
             estimators: Estimators::new(&config, now),
             pool: Pool::default(),
             guards: Guards::new(now),
+            operator,
+            provider: Provider::default(),
             count,
+            started: now,
+            sequence: 0,
             now,
             last: Evaluation {
                 at: now,
                 count,
                 inputs: Inputs::default(),
-                proposals: [None; MAX_POLICIES + 1],
+                proposals: [None; MAX_PROPOSALS],
                 deciding: None,
                 proposed: count,
                 stages: [nothing; GUARDS],
@@ -115,32 +134,14 @@ impl Autoscaler {
         let now = self.clamp(now);
         self.advance(now);
         self.input.accepted = self.input.accepted.saturating_add(1);
+        self.sequence = self.sequence.saturating_add(1);
         let attended = self.is_attended(now);
         if attended {
             self.estimators.attended();
         }
-        let appeared = match observation {
-            Observation::Worker { id, event } => {
-                let serving = self.pool.busy_slots().unwrap_or(0) > 0 || matches!(event, WorkerEvent::Busy(1..));
-                if serving {
-                    self.estimators.active(now);
-                }
-                self.pool.event(now, id, event)
-            }
-            Observation::Pool(counts) => self.pool.count(now, counts),
-            Observation::StartFailed { count, cause } => {
-                self.pool.start_failed(count, cause);
-                false
-            }
-            _ => {
-                let clamped = self.estimators.record(now, &observation, &mut self.pool, attended, &self.config);
-                self.input.contradictions = self.input.contradictions.saturating_add(u64::from(clamped));
-                false
-            }
-        };
-        if appeared {
-            self.adopt(now);
-        }
+        let seen = self.record(now, &observation, attended);
+        self.note_seen(now, seen);
+        self.lapse(now);
         self.expect_workers(now);
         self.evaluate(now);
         Ok(())
@@ -154,22 +155,35 @@ impl Autoscaler {
         if self.last.at < now {
             self.evaluate(now);
         }
-        let commands = placement::place(&mut self.pool, now, self.count, &self.config);
+        let (commands, would) = self.place(now);
+        let explanation = self.explain(&self.last);
         Decision {
             at: now,
+            sequence: self.sequence,
             desired: self.count,
             commands,
-            explanation: self.explain(&self.last),
-            last_change: self.events.iter().next_back().copied(),
+            would,
+            explanation,
+            last_change: self.events.iter().rev().find(|event| event.is_change()).copied(),
             next_wakeup: self.next_wakeup(),
         }
+    }
+
+    /// The commands; in the observe mode none, and what they would be.
+    fn place(&mut self, now: Timestamp) -> (Vec<Command>, Vec<Command>) {
+        let target = (self.count, self.limits(now).max);
+        if self.operator.mode(now) == Mode::Observe {
+            let (mut pool, mut provider) = (self.pool.clone(), self.provider.clone());
+            return (Vec::new(), placement::place(&mut pool, &mut provider, now, target, &self.config));
+        }
+        (placement::place(&mut self.pool, &mut self.provider, now, target, &self.config), Vec::new())
     }
 
     /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
     /// could. Calling earlier is harmless.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let placement = placement::next_change(&self.pool, self.now, self.count, &self.config);
+        let placement = self.next_placement(self.now);
         self.next_change(self.now).into_iter().chain(placement).min()
     }
 
@@ -196,7 +210,7 @@ impl Autoscaler {
     pub fn status(&self) -> Status {
         let (now, census) = (self.now, self.pool.census());
         let signals = self.signals(now, &self.last.inputs);
-        let outlook = self.guards.outlook(self.count, &self.config);
+        let outlook = self.guards.outlook(self.count, self.limits(now), &self.config);
         let due = |guard: Guard| outlook.filter(|(by, _, _)| *by == guard).map(|(_, _, at)| at);
         Status {
             at: now,
@@ -208,6 +222,7 @@ impl Autoscaler {
                 starting: census.starting,
                 draining: census.draining,
                 standby: census.standby,
+                overdue: census.overdue,
                 ordered: self.pool.orders(now),
             },
             request_latency: signals.request_latency(),
@@ -215,14 +230,19 @@ impl Autoscaler {
                 up: due(Guard::UpDelay),
                 down: due(Guard::DownDelay),
                 to_zero: self.to_zero_at(now),
-                worker: placement::next_change(&self.pool, now, self.count, &self.config),
-                order: self.pool.next_lapse(now),
+                worker: self.next_placement(now),
+                order: self.pool.next_lapse(now, self.pool.start_deadline(&self.config)),
+                mode: self.operator.mode_until(now),
             },
+            mode: self.operator.mode(now),
+            trouble: self.provider.trouble(now),
             starts: Starts {
                 cold: self.pool.cold_starts.count,
                 cold_mean: self.pool.cold_starts.mean(),
                 warm: self.pool.warm_starts.count,
                 warm_mean: self.pool.warm_starts.mean(),
+                deadline: Duration::from_nanos(self.pool.start_deadline(&self.config)),
+                success: Share::from_micros(self.provider.success()),
             },
             codel_marks: self.estimators.codel_marks(),
             standing_out: self.pool.standing_out(self.estimators.sojourn_mean(), nanos(self.config.sojourn_target())),
@@ -247,7 +267,10 @@ impl Autoscaler {
     fn advance(&mut self, now: Timestamp) {
         while let Some(at) = self.next_change(self.now).filter(|at| *at <= now && *at > self.now) {
             self.now = at;
-            self.pool.lapse(at);
+            self.sequence = self.sequence.saturating_add(1);
+            if self.lapse(at) {
+                self.expect_workers(at);
+            }
             self.estimators.advance(at);
             self.evaluate(at);
         }
@@ -255,17 +278,50 @@ impl Autoscaler {
         self.estimators.advance(now);
     }
 
+    /// Gives up what has taken too long. True if that was a start, which then is to be replaced.
+    fn lapse(&mut self, now: Timestamp) -> bool {
+        let late = self.pool.lapse(now, self.pool.start_deadline(&self.config));
+        self.fail_starts(now, late, FailureCause::Timeout);
+        late > 0
+    }
+
+    fn fail_starts(&mut self, now: Timestamp, count: u32, cause: FailureCause) {
+        // The breaker counts no further than this.
+        for _ in 0..count.min(MAX_BREAKER_FAILURES) {
+            self.provider.failed(now, cause, &self.config);
+        }
+    }
+
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let signals = self.estimators.next_change(now, &self.pool, &self.config);
         let idle = self.guards.keeps_below(self.count).then(|| placement::held(&self.pool, now, &self.config).1);
-        let guards = self.guards.next_change(now, self.count, &self.config);
-        [signals, guards, idle.flatten(), self.pool.next_lapse(now)].into_iter().flatten().min()
+        let guards = self.guards.next_change(now, self.count, self.limits(now), &self.config);
+        let pool = self.pool.next_lapse(now, self.pool.start_deadline(&self.config));
+        let operator = self.operator.next_change(now, self.pool.cold_starts.lead(), &self.config);
+        let watched = Some(self.watched_from()).filter(|at| *at > now);
+        let provider = self.provider.next_change(now);
+        [signals, guards, idle.flatten(), pool, operator, watched, provider].into_iter().flatten().min()
+    }
+
+    fn next_placement(&self, now: Timestamp) -> Option<Timestamp> {
+        placement::next_change(&self.pool, &self.provider, now, self.count, &self.config)
+    }
+
+    /// When a whole window has been seen since the start: before that the count does not shrink.
+    fn watched_from(&self) -> Timestamp {
+        self.started.saturating_add(self.config.window())
+    }
+
+    /// The bounds at `now`.
+    fn limits(&self, now: Timestamp) -> Limits {
+        self.operator.limits(now, self.pool.cold_starts.lead(), &self.config)
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
         let blind = self.last.proposals.iter().flatten().any(|proposal| proposal.blind);
-        let applies = self.count > 0 && self.config.min() == 0 && !blind;
+        let held = blind || now < self.watched_from() || self.guards.cliff_since().is_some();
+        let applies = self.count > 0 && self.limits(now).min == 0 && !held;
         self.estimators.quiet_at(now, &self.pool, &self.config).filter(|at| applies && *at > now)
     }
 
@@ -277,16 +333,24 @@ impl Autoscaler {
         self.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
         let all = || proposals.iter().flatten();
-        let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
+        let blind = all().any(|proposal| proposal.blind);
+        let holds = inputs.lost && self.config.blind() == Blind::Hold;
+        let asks = |proposal: &Proposal| if holds && proposal.is_partial() { 0 } else { proposal.want };
+        let least = self.guards.least_while_blind(now, self.count, &self.config);
+        let want = all().map(asks).max().unwrap_or(0).max(if blind { least } else { 0 });
+        let told = all().filter(|proposal| proposal.is_told()).map(|proposal| proposal.want).max();
         let demand = Demand {
             now,
             count: self.count,
             want,
             keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
-            blind: all().any(|proposal| proposal.blind),
+            blind: blind || now < self.watched_from(),
+            surplus: inputs.surplus.then_some(told.unwrap_or(0)),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs.backlog),
             held_workers: placement::held(&self.pool, now, &self.config).0,
+            mode: self.operator.mode(now),
+            limits: self.limits(now),
         };
         let count = self.count;
         let stages = self.guards.apply(&demand, &self.config);
@@ -328,11 +392,11 @@ impl Autoscaler {
     }
 
     /// All proposals, and the policy whose proposal counts in the direction taken.
-    fn propose(&self, inputs: &Inputs) -> ([Option<Proposal>; MAX_POLICIES + 1], Option<Policy>) {
+    fn propose(&self, inputs: &Inputs) -> (Proposals, Option<Policy>) {
         let policies = self.config.policies();
         let listed = policies.contains(&Policy::External);
         let outside = (!listed && inputs.external.is_some()).then_some(&Policy::External);
-        let mut proposals = [None; MAX_POLICIES + 1];
+        let mut proposals = [None; MAX_PROPOSALS];
         let (mut up, mut down) = ((0, None), (0, None));
         for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside)) {
             let proposal = policy.propose(inputs);
@@ -343,6 +407,10 @@ impl Autoscaler {
                 down = (proposal.keep, Some(*policy));
             }
             *slot = Some(proposal);
+        }
+        let last = proposals.last_mut().zip(self.config.buffer());
+        if let Some((slot, setting)) = last {
+            *slot = Some(setting.propose(inputs));
         }
         (proposals, if up.0 > self.count { up.1 } else { down.1 })
     }
@@ -366,25 +434,73 @@ impl Autoscaler {
         self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
     }
 
-    /// Takes over workers that nobody ordered, so that the policies decide about them as about any others.
-    fn adopt(&mut self, now: Timestamp) {
-        let there = self.pool.observed().min(self.config.max());
-        if there <= self.count {
-            return;
+    /// Takes in an observation that was found acceptable.
+    fn record(&mut self, now: Timestamp, observation: &Observation, attended: bool) -> Seen {
+        match *observation {
+            Observation::Worker { id, event } => {
+                let serves = matches!(event, WorkerEvent::Busy(1..) | WorkerEvent::Leased(_));
+                if serves || self.pool.busy_slots().unwrap_or(0) > 0 {
+                    self.estimators.active(now);
+                }
+                return self.pool.event(now, id, event);
+            }
+            Observation::Pool(counts) => return self.pool.count(now, counts),
+            Observation::StartFailed { count, cause } => {
+                self.pool.start_failed(count, cause);
+                return Seen { failed: Some((count, cause)), ..Seen::default() };
+            }
+            Observation::Mode { mode, valid_for } => {
+                self.operator.set_mode(mode, valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span)));
+            }
+            Observation::Reserve { id, workers, after, valid_for } => {
+                let start = now.saturating_add(after);
+                self.operator.reserve(now, id, workers, start, start.saturating_add(valid_for));
+            }
+            _ => {
+                let clamped = self.estimators.record(now, observation, &mut self.pool, attended, &self.config);
+                self.input.contradictions = self.input.contradictions.saturating_add(u64::from(clamped));
+            }
         }
+        Seen::default()
+    }
+
+    /// What was seen of the pool goes to whom it concerns.
+    fn note_seen(&mut self, now: Timestamp, seen: Seen) {
+        if let Some((count, cause)) = seen.failed {
+            self.fail_starts(now, count, cause);
+        }
+        if seen.started > 0 {
+            self.provider.succeeded(now);
+        }
+        let there = self.pool.in_service().min(self.limits(now).max);
+        if seen.unordered && there > self.count {
+            // Workers that nobody ordered are taken over, so that the policies decide about them as about any others.
+            self.drifted(now, there, Reason::Adopted);
+            self.guards.grown(now, there);
+        }
+        if seen.vanished > 0 && self.pool.in_service() < self.count {
+            self.drifted(now, self.count, Reason::Vanished);
+        }
+    }
+
+    /// The pool was changed by somebody else; the count is `count` from now on.
+    fn drifted(&mut self, now: Timestamp, count: u32, why: Reason) {
         let mut event = self.explain(&self.last);
         event.at = now;
         event.count = self.count;
-        event.proposals = [None; MAX_POLICIES + 1];
-        event.proposed = there;
-        event.desired = there;
-        event.bound = Reason::Adopted;
+        event.proposals = [None; MAX_PROPOSALS];
+        event.proposed = count;
+        event.desired = count;
+        event.bound = why;
         for stage in &mut event.stages {
             stage.effect = Effect::Pass;
-            stage.count = there;
+            stage.count = count;
         }
-        self.count = there;
-        self.guards.grown(now, there);
+        self.count = count;
+        // Many that vanish at one instant are one event.
+        if self.events.iter().next_back().is_some_and(|last| last.at == now && last.bound == why && !last.is_change()) {
+            self.events.forget_last();
+        }
         self.events.push(&event);
     }
 
@@ -393,7 +509,8 @@ impl Autoscaler {
     /// Whether an observation makes sense and fits what is known. Changes nothing.
     fn accepts(&self, observation: &Observation) -> Result<(), Rejected> {
         match *observation {
-            Observation::Worker { id, event } => self.pool.accepts(id, event),
+            Observation::Worker { id, event } => self.pool.accepts(self.now, id, event),
+            Observation::Reserve { id, workers: 1.., .. } => self.operator.accepts(self.now, id),
             Observation::Pool(counts) => self.pool.accepts_counts(counts),
             Observation::ArrivalRate { per_second } => {
                 Rate::per_second(per_second).map(|_| ()).map_err(|_| Rejected::BadRate { per_second })

@@ -21,6 +21,13 @@
 //! | `event_freshness` | none | the queue's owner reports every request, so its silence is zero traffic |
 //! | `precision` | default | 4 % on every quantile shown |
 //! | `event_log` | 64 | an evening of scaling events |
+//! | `buffer` | none | idle workers above demand are a choice between cost and the first wait |
+//! | `blind` | `hold` | nothing is done on half of what a rule needs to know |
+//! | `cliff` | none | only the owner knows how fast the own traffic can really end |
+//! | `start_timeout` | 10 min | Kubernetes' `progressDeadlineSeconds`; less once cold starts have been measured |
+//! | `backoff` | 10 s to 5 min | Kubernetes' own for crashing containers |
+//! | `breaker` | 5 failures in 5 min, 1 min | one cause at its fifth step, or several at once; then a cold start's time |
+//! | `schedule` | none | the bounds are the same at all times |
 //!
 //! A configuration file gives the settings by these names, and the policy in one of five ways:
 //!
@@ -38,6 +45,8 @@
 mod file;
 mod lint;
 mod preset;
+mod settings;
+mod values;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -46,68 +55,23 @@ use serde::{Deserialize, Serialize};
 
 pub use self::lint::{Expectations, Lint, LintCode};
 pub use self::preset::Preset;
+pub use self::values::{Backoff, Blind, Breaker, Cliff, Precision, StepLimit};
 use crate::error::{ConfigError, Setting};
+pub use crate::policy::Buffer;
 use crate::policy::{MAX_POLICIES, Outpost, Policy, RunPod, RunPodScaling};
+use crate::schedule::Interval;
 use crate::units::Share;
 
 /// The longest delay, timeout or window: ten years, far from the end of time.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// The shortest order timeout: a command that is repeated faster than that is a storm.
 pub(crate) const SHORTEST_ORDER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Intervals that one configuration may hold: a week's worth by the hour would be too many to look through at every step.
+const MAX_INTERVALS: usize = 128;
+/// Failures that a breaker can count: as many as are remembered.
+pub(crate) const MAX_BREAKER_FAILURES: u32 = 16;
 /// The shortest window: its slices are a tenth of a millisecond.
 pub(crate) const SHORTEST_WINDOW: Duration = Duration::from_millis(120);
-
-/// A limit on how far the count may move within a period, counted from the first change in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct StepLimit {
-    /// At most so many workers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workers: Option<u32>,
-    /// At most so many percent of the count at the period's start, rounded up. With both, the larger step is allowed,
-    /// as with Kubernetes' `selectPolicy: Max`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub percent: Option<u32>,
-    /// The period.
-    #[serde(with = "crate::time::span")]
-    pub period: Duration,
-}
-
-impl StepLimit {
-    /// At most `workers` per `period`.
-    #[must_use]
-    pub const fn workers(workers: u32, period: Duration) -> Self {
-        Self { workers: Some(workers), percent: None, period }
-    }
-
-    /// At most `percent` of the count per `period`.
-    #[must_use]
-    pub const fn percent(percent: u32, period: Duration) -> Self {
-        Self { workers: None, percent: Some(percent), period }
-    }
-
-    /// How far a count of `base` may move.
-    pub(crate) fn step(&self, base: u32) -> u32 {
-        let relative = self.percent.map(|percent| {
-            let scaled = u64::from(base).saturating_mul(u64::from(percent)).div_ceil(100);
-            u32::try_from(scaled).unwrap_or(u32::MAX)
-        });
-        self.workers.max(relative).unwrap_or(u32::MAX)
-    }
-}
-
-/// How finely quantiles are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Precision {
-    /// At most 4 % relative error from 1 ms to 1 h.
-    #[default]
-    Default,
-    /// At most 13 %, in a third of the space.
-    Compact,
-}
 
 /// What an autoscaler is told to do. Every value is usable: whatever could be wrong is refused when it is set.
 ///
@@ -150,6 +114,13 @@ pub struct Config {
     event_freshness: Option<Duration>,
     precision: Precision,
     event_log: u16,
+    buffer: Option<Buffer>,
+    blind: Blind,
+    cliff: Option<Cliff>,
+    start_timeout: Duration,
+    backoff: Backoff,
+    breaker: Breaker,
+    schedule: Vec<Interval>,
 }
 
 impl Config {
@@ -185,6 +156,13 @@ impl Config {
             event_freshness: None,
             precision: Precision::Default,
             event_log: 64,
+            buffer: None,
+            blind: Blind::Hold,
+            cliff: None,
+            start_timeout: Duration::from_secs(600),
+            backoff: Backoff::new(Duration::from_secs(10), Duration::from_secs(300)),
+            breaker: Breaker::new(5, Duration::from_secs(300), Duration::from_secs(60)),
+            schedule: Vec::new(),
         }
     }
 
@@ -376,10 +354,7 @@ impl Config {
     /// # Errors
     /// If it is zero or longer than ten years.
     pub fn with_sojourn_target(mut self, target: Duration) -> Result<Self, ConfigError> {
-        if target.is_zero() {
-            return Err(ConfigError::Zero { setting: Setting::SojournTarget });
-        }
-        self.sojourn_target = at_most_longest(Setting::SojournTarget, target)?;
+        self.sojourn_target = positive(Setting::SojournTarget, target)?;
         Ok(self)
     }
 
@@ -388,10 +363,7 @@ impl Config {
     /// # Errors
     /// If it is zero or longer than ten years.
     pub fn with_codel_interval(mut self, interval: Duration) -> Result<Self, ConfigError> {
-        if interval.is_zero() {
-            return Err(ConfigError::Zero { setting: Setting::CodelInterval });
-        }
-        self.codel_interval = at_most_longest(Setting::CodelInterval, interval)?;
+        self.codel_interval = positive(Setting::CodelInterval, interval)?;
         Ok(self)
     }
 
@@ -400,10 +372,7 @@ impl Config {
     /// # Errors
     /// If it is zero or longer than ten years.
     pub fn with_freshness(mut self, freshness: Duration) -> Result<Self, ConfigError> {
-        if freshness.is_zero() {
-            return Err(ConfigError::Zero { setting: Setting::Freshness });
-        }
-        self.freshness = at_most_longest(Setting::Freshness, freshness)?;
+        self.freshness = positive(Setting::Freshness, freshness)?;
         Ok(self)
     }
 
@@ -413,10 +382,7 @@ impl Config {
     /// # Errors
     /// If it is zero or longer than ten years.
     pub fn with_event_freshness(mut self, freshness: Duration) -> Result<Self, ConfigError> {
-        if freshness.is_zero() {
-            return Err(ConfigError::Zero { setting: Setting::EventFreshness });
-        }
-        self.event_freshness = Some(at_most_longest(Setting::EventFreshness, freshness)?);
+        self.event_freshness = Some(positive(Setting::EventFreshness, freshness)?);
         Ok(self)
     }
 
@@ -434,135 +400,118 @@ impl Config {
         self
     }
 
-    /// The least workers.
-    #[must_use]
-    pub const fn min(&self) -> u32 {
-        self.min
+    /// Idle workers above those that requests occupy.
+    ///
+    /// # Errors
+    /// If it holds no worker.
+    pub fn with_buffer(mut self, buffer: Buffer) -> Result<Self, ConfigError> {
+        if buffer.workers.unwrap_or(0) == 0 && buffer.percent.unwrap_or(0) == 0 {
+            return Err(ConfigError::Zero { setting: Setting::Buffer });
+        }
+        self.buffer = Some(buffer);
+        Ok(self)
     }
 
-    /// The most workers.
-    #[must_use]
-    pub const fn max(&self) -> u32 {
-        self.max
+    /// What to do while a signal is missing or stale.
+    ///
+    /// # Errors
+    /// If a last peak is looked for within no time, or longer than ten years.
+    pub fn with_blind(mut self, blind: Blind) -> Result<Self, ConfigError> {
+        if let Blind::LastPeak(within) = blind {
+            positive(Setting::Blind, within)?;
+        }
+        self.blind = blind;
+        Ok(self)
     }
 
-    /// Requests that one worker serves at a time.
-    #[must_use]
-    pub const fn concurrency(&self) -> u32 {
-        self.concurrency
+    /// A longer down delay after a fall of demand that is too steep to be one.
+    ///
+    /// # Errors
+    /// If the fall is zero, or one of its times is zero or longer than ten years.
+    pub fn with_cliff(mut self, cliff: Cliff) -> Result<Self, ConfigError> {
+        if cliff.fall == Share::ZERO {
+            return Err(ConfigError::Zero { setting: Setting::Cliff });
+        }
+        positive(Setting::Cliff, cliff.within)?;
+        positive(Setting::Cliff, cliff.down_delay)?;
+        self.cliff = Some(cliff);
+        Ok(self)
     }
 
-    /// The policies, at least one.
-    #[must_use]
-    pub fn policies(&self) -> &[Policy] {
-        &self.policies
+    /// How long a worker may take to start at the most; after that it counts as failed. Once cold starts have been
+    /// measured it is four times the slowest of them, if that is less.
+    ///
+    /// # Errors
+    /// If it is zero or longer than ten years.
+    pub fn with_start_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
+        self.start_timeout = positive(Setting::StartTimeout, timeout)?;
+        Ok(self)
     }
 
-    /// The up delay.
-    #[must_use]
-    pub const fn up_delay(&self) -> Duration {
-        self.up_delay
+    /// How failed orders are repeated.
+    ///
+    /// # Errors
+    /// If a wait is zero or longer than ten years, or the first is longer than the longest.
+    pub fn with_backoff(mut self, backoff: Backoff) -> Result<Self, ConfigError> {
+        positive(Setting::Backoff, backoff.first)?;
+        positive(Setting::Backoff, backoff.most)?;
+        if backoff.first > backoff.most {
+            let (value, least) = (backoff.most, backoff.first);
+            return Err(ConfigError::TooShort { setting: Setting::BackoffMost, value, least });
+        }
+        self.backoff = backoff;
+        Ok(self)
     }
 
-    /// The down delay.
-    #[must_use]
-    pub const fn down_delay(&self) -> Duration {
-        self.down_delay
+    /// When ordering stops altogether.
+    ///
+    /// # Errors
+    /// If it opens at no failure, or one of its times is zero or longer than ten years.
+    pub fn with_breaker(mut self, breaker: Breaker) -> Result<Self, ConfigError> {
+        if breaker.failures == 0 {
+            return Err(ConfigError::Zero { setting: Setting::Breaker });
+        }
+        if breaker.failures > MAX_BREAKER_FAILURES {
+            let (value, most) = (breaker.failures, MAX_BREAKER_FAILURES);
+            return Err(ConfigError::TooMany { setting: Setting::Breaker, value, most });
+        }
+        positive(Setting::Breaker, breaker.within)?;
+        positive(Setting::Breaker, breaker.pause)?;
+        self.breaker = breaker;
+        Ok(self)
     }
 
-    /// The to-zero delay: what was set, or the down delay.
-    #[must_use]
-    pub fn to_zero_delay(&self) -> Duration {
-        self.to_zero_delay.unwrap_or(self.down_delay)
-    }
-
-    /// The idle timeout, if there is one.
-    #[must_use]
-    pub const fn idle_timeout(&self) -> Option<Duration> {
-        self.idle_timeout
-    }
-
-    /// Standby workers to keep (flash boot).
-    #[must_use]
-    pub const fn standby(&self) -> u32 {
-        self.standby
-    }
-
-    /// The drain timeout.
-    #[must_use]
-    pub const fn drain_timeout(&self) -> Duration {
-        self.drain_timeout
-    }
-
-    /// The order timeout.
-    #[must_use]
-    pub const fn order_timeout(&self) -> Duration {
-        self.order_timeout
-    }
-
-    /// The tolerance.
-    #[must_use]
-    pub const fn tolerance(&self) -> Share {
-        self.tolerance
-    }
-
-    /// The limit on growth, if there is one.
-    #[must_use]
-    pub const fn up_step(&self) -> Option<StepLimit> {
-        self.up_step
-    }
-
-    /// The limit on shrinking, if there is one.
-    #[must_use]
-    pub const fn down_step(&self) -> Option<StepLimit> {
-        self.down_step
-    }
-
-    /// The measuring window.
-    #[must_use]
-    pub const fn window(&self) -> Duration {
-        self.window
-    }
-
-    /// The sojourn target.
-    #[must_use]
-    pub const fn sojourn_target(&self) -> Duration {
-        self.sojourn_target
-    }
-
-    /// CoDel's interval.
-    #[must_use]
-    pub const fn codel_interval(&self) -> Duration {
-        self.codel_interval
-    }
-
-    /// How long gauges and counts stay fresh.
-    #[must_use]
-    pub const fn freshness(&self) -> Duration {
-        self.freshness
-    }
-
-    /// How long the silence of an event source is zero traffic; without end if `None`.
-    #[must_use]
-    pub const fn event_freshness(&self) -> Option<Duration> {
-        self.event_freshness
-    }
-
-    /// How finely quantiles are kept.
-    #[must_use]
-    pub const fn precision(&self) -> Precision {
-        self.precision
-    }
-
-    /// How many scaling events are remembered.
-    #[must_use]
-    pub const fn event_log(&self) -> u16 {
-        self.event_log
+    /// Bounds that change with time; within them the configuration's own do not count.
+    ///
+    /// # Errors
+    /// If there are too many, one ends before it starts, or its min exceeds its max.
+    pub fn with_schedule(mut self, schedule: Vec<Interval>) -> Result<Self, ConfigError> {
+        if schedule.len() > MAX_INTERVALS {
+            return Err(ConfigError::TooManyIntervals { limit: MAX_INTERVALS });
+        }
+        for interval in &schedule {
+            let (start, end) = (interval.start, interval.end);
+            if start >= end {
+                return Err(ConfigError::EmptyInterval { start, end });
+            }
+            if let (Some(min), Some(max)) = (interval.min, interval.max)
+                && min > max
+            {
+                return Err(ConfigError::MinAboveMax { min, max });
+            }
+        }
+        self.schedule = schedule;
+        Ok(self)
     }
 }
 
 fn at_most_longest(setting: Setting, value: Duration) -> Result<Duration, ConfigError> {
     if value > LONGEST { Err(ConfigError::TooLong { setting, value, most: LONGEST }) } else { Ok(value) }
+}
+
+/// Above zero and at most the longest.
+fn positive(setting: Setting, value: Duration) -> Result<Duration, ConfigError> {
+    if value.is_zero() { Err(ConfigError::Zero { setting }) } else { at_most_longest(setting, value) }
 }
 
 fn usable_step(setting: Setting, limit: StepLimit) -> Result<StepLimit, ConfigError> {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::guard::{Effect, GUARDS, Guard, Stage};
 pub use crate::placement::Command;
-use crate::policy::{Because, MAX_POLICIES, Policy, Proposal};
+use crate::observation::Mode;
+use crate::policy::{Because, MAX_PROPOSALS, Policy, Proposal};
+use crate::provider::Trouble;
 use crate::signal::Signals;
 use crate::time::{Timestamp, optional_span, span};
 
@@ -19,10 +21,15 @@ use crate::time::{Timestamp, optional_span, span};
 pub struct Decision {
     /// When it was asked for.
     pub at: Timestamp,
+    /// Grows with everything that is observed and every change by time. Who executes commands later than they are given
+    /// refuses those of a smaller number than it has seen: a newer decision may have taken them back.
+    pub sequence: u64,
     /// How many workers there should be.
     pub desired: u32,
     /// What the platform should do about it now. Each command is given once.
     pub commands: Vec<Command>,
+    /// In the observe mode, what would have been commanded; the same again until the platform has done it by itself.
+    pub would: Vec<Command>,
     /// How the count stands at this instant.
     pub explanation: Explanation,
     /// How it last changed, now or before: what commands given now answer to. `None` before the first change, or if the
@@ -48,8 +55,8 @@ pub struct Explanation {
     pub at: Timestamp,
     /// The count before.
     pub count: u32,
-    /// Every policy's proposal, in the configuration's order, a proposal from outside last.
-    pub proposals: [Option<Proposal>; MAX_POLICIES + 1],
+    /// Every policy's proposal, in the configuration's order, then one from outside, then the buffer's.
+    pub proposals: [Option<Proposal>; MAX_PROPOSALS],
     /// Where the policies together would go from the count before: the largest `want` if it is above, the largest
     /// `keep` if it is below. (Of several observations at one instant: from the count after the earlier ones.)
     pub proposed: u32,
@@ -63,6 +70,12 @@ pub struct Explanation {
     pub pressed_since: Option<Timestamp>,
     /// What would change, and when, if the signals stay as they are.
     pub outlook: Option<Outlook>,
+    /// Why the workers that are missing are not simply ordered.
+    pub trouble: Option<Trouble>,
+    /// Since when demand has been over a cliff: the down delay is a longer one.
+    pub cliff_since: Option<Timestamp>,
+    /// Until when too little has been seen since the start to shrink.
+    pub settling_until: Option<Timestamp>,
     /// The signals.
     pub signals: Signals,
     /// The settings that the words need.
@@ -105,6 +118,8 @@ pub enum Reason {
     Guard(Guard),
     /// Workers appeared that nobody had ordered; they were taken over instead of being stopped.
     Adopted,
+    /// Workers went that nobody had told to; they are replaced.
+    Vanished,
 }
 
 impl Reason {
@@ -115,6 +130,7 @@ impl Reason {
             Self::Policy(because) => because.code(),
             Self::Guard(guard) => guard.code(),
             Self::Adopted => "adopted",
+            Self::Vanished => "vanished",
         }
     }
 }
@@ -141,6 +157,10 @@ pub struct Terms {
     pub min: u32,
     /// The most workers.
     pub max: u32,
+    /// The operator's mode.
+    pub mode: Mode,
+    /// When it gives way to the automatic one, if ever.
+    pub mode_until: Option<Timestamp>,
     /// The up delay.
     #[serde(with = "span")]
     pub up_delay: Duration,

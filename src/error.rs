@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::policy::MAX_POLICIES;
-use crate::time::{Human, nanos};
+use crate::time::{Human, Timestamp, nanos};
 
 /// A setting, by the name it has in a configuration file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,6 +38,14 @@ pub enum Setting {
     Policies,
     Preset,
     Replicas,
+    Buffer,
+    Blind,
+    Cliff,
+    StartTimeout,
+    Backoff,
+    BackoffMost,
+    Breaker,
+    Schedule,
 }
 
 impl Setting {
@@ -69,6 +77,14 @@ impl Setting {
             Self::Policies => "policies",
             Self::Preset => "preset",
             Self::Replicas => "replicas",
+            Self::Buffer => "buffer",
+            Self::Blind => "blind",
+            Self::Cliff => "cliff",
+            Self::StartTimeout => "start_timeout",
+            Self::Backoff => "backoff",
+            Self::BackoffMost => "backoff.most",
+            Self::Breaker => "breaker",
+            Self::Schedule => "schedule",
         }
     }
 
@@ -85,6 +101,11 @@ impl Setting {
             Self::ConcurrencyTarget | Self::RequestCount => "give the requests that one worker should have, such as 1",
             Self::SojournTarget => "no queue is always empty; 100ms is the usual target",
             Self::CodelInterval => "ten to twenty times the sojourn target is usual",
+            Self::Buffer => "give `workers` or `percent` above zero, or leave the buffer out",
+            Self::Blind => "give the time in which the last peak is looked for, such as 1h",
+            Self::Cliff => "give a share such as 0.5 and times such as 1m and 15m, or leave the cliff out",
+            Self::Backoff => "give waits such as 10s and 5m",
+            Self::Breaker => "give a number of failures such as 5 and times such as 5m and 1m",
             Self::EventFreshness => "leave it out if the silence of events is zero traffic",
             _ => "give a duration such as \"60s\"",
         }
@@ -141,6 +162,16 @@ pub enum ConfigError {
         /// The most it may be.
         most: Duration,
     },
+    /// A number is too large.
+    #[error("{setting} ({value}) must be at most {most}: give a smaller number")]
+    TooMany {
+        /// The setting.
+        setting: Setting,
+        /// Its value.
+        value: u32,
+        /// The most it may be.
+        most: u32,
+    },
     /// A required setting is missing.
     #[error("{setting} is required{}: {remedy}", Within(within))]
     Missing {
@@ -168,6 +199,20 @@ pub enum ConfigError {
         name: String,
         /// The names there are.
         known: &'static str,
+    },
+    /// More intervals than a configuration may hold.
+    #[error("schedule has more than {limit} intervals: give those of the next days, and the others by reconfiguring")]
+    TooManyIntervals {
+        /// The limit.
+        limit: usize,
+    },
+    /// An interval that ends before it starts.
+    #[error("schedule holds an interval from {start} to {end}: its end must be after its start")]
+    EmptyInterval {
+        /// Its start.
+        start: Timestamp,
+        /// Its end.
+        end: Timestamp,
     },
     /// More policies than may be combined.
     #[error("policies has more than {limit} entries: combine at most {MAX_POLICIES}")]

@@ -1,24 +1,31 @@
 //! Guards: the stages between what is wanted and what is decided, in one fixed order.
 //!
-//! 1. **freshness** – blindness never lowers the count;
+//! 1. **freshness** – blindness never lowers the count, nor does what has not been watched for a whole window;
 //! 2. **zero gate** – waking from zero is immediate and sized for the backlog; going to zero waits for the to-zero delay;
 //! 3. **tolerance** – a demand close to the count is no demand to change it;
-//! 4. **up delay**, 5. **down delay** – what was wanted throughout the delay, exact in time;
-//! 6. **step limit** – how far the count may move within a period;
-//! 7. **idle timeout** – with one, only workers that have been idle for it are given up;
-//! 8. **bounds** – min and max, last and unconditional.
+//! 4. **surplus** – a queue beside idle workers is the router's doing and orders no worker;
+//! 5. **up delay**, 6. **down delay** – what was wanted throughout the delay, exact in time; after a demand cliff the
+//!    down delay is a longer one;
+//! 7. **step limit** – how far the count may move within a period;
+//! 8. **idle timeout** – with one, only workers that have been idle for it are given up;
+//! 9. **mode** – an operator's order: grow only, shrink only, hold, a fixed count;
+//! 10. **bounds** – min and max as they hold at this instant, last and unconditional.
 //!
-//! The order is the argument: what is unknown must not reach the timers as a demand (1 before 4 and 5); a request at
-//! zero must not wait for them (2 before 4); noise must not run them (3 before 4); a step is taken of what the delays
-//! allow (6 after 5); which workers can go matters only for as many as may (7 after 6); and nothing may come after the
-//! bounds.
+//! The order is the argument: what is unknown must not reach the timers as a demand (1 before 5 and 6); a request at
+//! zero must not wait for them (2 before 5); noise and a router's fault must not run them (3 and 4 before 5); a step is
+//! taken of what the delays allow (7 after 6); which workers can go matters only for as many as may (8 after 7); an
+//! operator's word outranks all of them (9 after 8); and nothing may come after the bounds.
 
+mod crest;
 mod sustained;
 
 use serde::{Deserialize, Serialize};
 
+use self::crest::Crest;
 use self::sustained::Sustained;
-use crate::config::{Config, StepLimit};
+use crate::config::{Blind, Cliff, Config, StepLimit};
+use crate::observation::Mode;
+use crate::operator::Limits;
 use crate::time::{Timestamp, nanos};
 
 /// A lapse of demand undoes progress of the up delay as fast as demand makes it: demand that is there for most of the
@@ -39,6 +46,8 @@ pub enum Guard {
     ZeroGate,
     /// Close to the count is the count.
     Tolerance,
+    /// A queue beside idle workers orders none.
+    Surplus,
     /// Wanted throughout the up delay.
     UpDelay,
     /// Not wanted throughout the down delay.
@@ -47,6 +56,8 @@ pub enum Guard {
     StepLimit,
     /// Only workers that have been idle for long enough.
     IdleTimeout,
+    /// An operator's order.
+    Mode,
     /// Between min and max.
     Bounds,
 }
@@ -59,10 +70,12 @@ impl Guard {
             Self::Freshness => "freshness",
             Self::ZeroGate => "zero_gate",
             Self::Tolerance => "tolerance",
+            Self::Surplus => "surplus",
             Self::UpDelay => "up_delay",
             Self::DownDelay => "down_delay",
             Self::StepLimit => "step_limit",
             Self::IdleTimeout => "idle_timeout",
+            Self::Mode => "mode",
             Self::Bounds => "bounds",
         }
     }
@@ -109,7 +122,7 @@ pub struct Stage {
 }
 
 /// How many guards there are.
-pub const GUARDS: usize = 8;
+pub const GUARDS: usize = 10;
 
 /// What is wanted, and the circumstances that guards look at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,14 +132,18 @@ pub(crate) struct Demand {
     pub(crate) count: u32,
     pub(crate) want: u32,
     pub(crate) keep: u32,
-    /// A policy cannot see what it needs.
+    /// A policy cannot see what it needs, or nothing has been watched for long enough.
     pub(crate) blind: bool,
+    /// A queue beside idle workers may not raise the count above this.
+    pub(crate) surplus: Option<u32>,
     /// No request for the whole to-zero delay.
     pub(crate) quiet: bool,
     /// Workers that the requests certainly waiting call for.
     pub(crate) backlog_workers: u32,
     /// Ready workers that the idle timeout does not let go yet.
     pub(crate) held_workers: u32,
+    pub(crate) mode: Mode,
+    pub(crate) limits: Limits,
 }
 
 impl Demand {
@@ -158,6 +175,12 @@ pub(crate) struct Guards {
     down_period: Option<Period>,
     /// When the pool woke from zero, and how many of the workers that it woke for the backlog still calls for.
     woken: Option<(Timestamp, u32)>,
+    /// The counts of late, for a blind policy that asks for the last peak.
+    counts: Crest,
+    /// Demand of late, for a cliff to be seen.
+    demand: Crest,
+    /// When demand fell off a cliff, and from which level.
+    fell: Option<(Timestamp, u32)>,
 }
 
 /// The stages being collected.
@@ -187,62 +210,121 @@ impl Guards {
             up_period: None,
             down_period: None,
             woken: None,
+            counts: Crest::new(now),
+            demand: Crest::new(now),
+            fell: None,
+        }
+    }
+
+    /// The least that a blind policy may be answered with, by configuration: beyond never lowering the count.
+    pub(crate) fn least_while_blind(&mut self, now: Timestamp, count: u32, config: &Config) -> u32 {
+        match config.blind() {
+            Blind::Hold | Blind::GrowOnly => 0,
+            Blind::Floor(workers) => workers,
+            Blind::LastPeak(within) => {
+                self.counts.update(now, count, nanos(within));
+                self.counts.highest()
+            }
+        }
+    }
+
+    /// Since when demand has been over a cliff, as of the last evaluation.
+    pub(crate) fn cliff_since(&self) -> Option<Timestamp> {
+        self.fell.map(|(at, _)| at)
+    }
+
+    /// The down delay that holds now.
+    pub(crate) fn down_delay(&self, config: &Config) -> core::time::Duration {
+        let cliff = config.cliff().filter(|_| self.fell.is_some());
+        cliff.map_or(config.down_delay(), |cliff| cliff.down_delay.max(config.down_delay()))
+    }
+
+    /// Looks for a fall of demand that is too steep to be one, and for its end.
+    fn watch_cliff(&mut self, demand: &Demand, cliff: Cliff) {
+        let Demand { now, keep, blind, .. } = *demand;
+        let fallen_from = |level: u32| cliff.fall.is_reached(level.saturating_sub(keep), level);
+        if self.fell.is_some_and(|(at, level)| now >= at.plus(nanos(cliff.down_delay)) || !fallen_from(level)) {
+            self.fell = None;
+            self.demand.flatten();
+        }
+        if blind || keep == u32::MAX {
+            return;
+        }
+        self.demand.update(now, keep, nanos(cliff.within));
+        let highest = self.demand.highest();
+        if self.fell.is_none() && highest > 0 && fallen_from(highest) {
+            self.fell = Some((now, highest));
         }
     }
 
     /// Takes a proposal through all stages and remembers what the next one will need.
     pub(crate) fn apply(&mut self, demand: &Demand, config: &Config) -> [Stage; GUARDS] {
-        let Demand { now, count, .. } = *demand;
+        let Demand { now, count, limits, .. } = *demand;
+        if let Some(cliff) = config.cliff() {
+            self.watch_cliff(demand, cliff);
+        }
         let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
 
         fold.stage(Guard::Freshness, if demand.blind { Effect::AtLeast(count) } else { Effect::Pass });
-        let (gate, express) = self.zero_gate(demand, fold.count, config);
+        let (gate, express) = self.zero_gate(demand, fold.count);
         fold.stage(Guard::ZeroGate, gate);
         let (want, keep, tolerance) = tolerate(demand, fold.count, express, config);
         fold.stage(Guard::Tolerance, tolerance);
+        let surplus = demand.surplus.filter(|_| !express).map(|most| most.max(count));
+        let want = surplus.map_or(want, |most| want.min(most));
+        fold.stage(Guard::Surplus, surplus.map_or(Effect::Pass, Effect::AtMost));
 
         self.update(now, want, keep, config);
         let most = self.up.reached(nanos(config.up_delay())).max(count);
-        // A demand above max has been cut to it for the table; that it is too much is for the bounds to say.
-        let up = if express || most >= config.max() { Effect::Pass } else { Effect::AtMost(most) };
+        // What is wanted above max is for the bounds to cut.
+        let up = if express || most >= limits.max { Effect::Pass } else { Effect::AtMost(most) };
         fold.stage(Guard::UpDelay, up);
-        let least = (!self.down.reached(nanos(config.down_delay()))).min(count);
+        let least = (!self.down.reached(nanos(self.down_delay(config)))).min(count);
         // At min there is nothing to wait for: the bounds hold it.
-        let down = if express || count <= config.min() { Effect::Pass } else { Effect::AtLeast(least) };
+        let down = if express || count <= limits.min { Effect::Pass } else { Effect::AtLeast(least) };
         fold.stage(Guard::DownDelay, down);
 
         let waking = express && fold.count > count;
         let step = if waking { Effect::Pass } else { self.step_limit(demand, fold.count, config) };
         fold.stage(Guard::StepLimit, step);
         fold.stage(Guard::IdleTimeout, Effect::AtLeast(demand.held_workers.min(count)));
+        fold.stage(Guard::Mode, order(demand.mode, count));
         let bounds =
-            if fold.count < config.min() { Effect::AtLeast(config.min()) } else { Effect::AtMost(config.max()) };
+            if fold.count < limits.min { Effect::AtLeast(limits.min) } else { Effect::AtMost(limits.max) };
         fold.stage(Guard::Bounds, bounds);
 
         self.remember(now, count, fold.count, config);
         if fold.count != count {
             // What is close to the new count is another demand than what was close to the old one.
             let (want, keep, _) = tolerate(&Demand { count: fold.count, ..*demand }, fold.count, express, config);
+            let want = surplus.map_or(want, |most| want.min(most));
             self.update(now, want, keep, config);
         }
         fold.stages
     }
 
     fn update(&mut self, now: Timestamp, want: u32, keep: u32, config: &Config) {
-        self.up.update(now, want.min(config.max()), nanos(config.up_delay()));
-        self.down.update(now, !keep, nanos(config.down_delay()));
+        self.up.update(now, want, nanos(config.up_delay()));
+        self.down.update(now, !keep, nanos(self.down_delay(config)));
     }
 
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
-    pub(crate) fn next_change(&self, now: Timestamp, count: u32, config: &Config) -> Option<Timestamp> {
+    pub(crate) fn next_change(
+        &self,
+        now: Timestamp,
+        count: u32,
+        limits: Limits,
+        config: &Config,
+    ) -> Option<Timestamp> {
         let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
-        let up = (count < config.max() && self.wants_above(count))
+        let up = (count < limits.max && self.wants_above(count))
             .then(|| [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]);
-        let down = (count > config.min() && self.keeps_below(count)).then(|| {
-            [self.down.next_change(nanos(config.down_delay())), period_end(self.down_period, config.down_step())]
+        let down = (count > limits.min && self.keeps_below(count)).then(|| {
+            [self.down.next_change(nanos(self.down_delay(config))), period_end(self.down_period, config.down_step())]
         });
-        up.into_iter().chain(down).flatten().flatten().filter(|at| *at > now).min()
+        let cliff = self.fell.zip(config.cliff()).map(|((at, _), cliff)| at.plus(nanos(cliff.down_delay)));
+        up.into_iter().chain(down).flatten().flatten().chain(cliff).filter(|at| *at > now).min()
     }
 
     fn wants_above(&self, count: u32) -> bool {
@@ -264,13 +346,13 @@ impl Guards {
     }
 
     /// Where the count will go if the signals stay as they are, and when: by the delays alone.
-    pub(crate) fn outlook(&self, count: u32, config: &Config) -> Option<(Guard, u32, Timestamp)> {
-        let up = self.up.next_above(count, nanos(config.up_delay())).filter(|_| count < config.max());
+    pub(crate) fn outlook(&self, count: u32, limits: Limits, config: &Config) -> Option<(Guard, u32, Timestamp)> {
+        let up = self.up.next_above(count, nanos(config.up_delay())).filter(|_| count < limits.max);
         if let Some((to, at)) = up {
-            return Some((Guard::UpDelay, to, at));
+            return Some((Guard::UpDelay, to.min(limits.max), at));
         }
-        let (to, at) = self.down.next_above(!count, nanos(config.down_delay())).filter(|_| count > config.min())?;
-        Some((Guard::DownDelay, (!to).max(config.min()), at))
+        let (to, at) = self.down.next_above(!count, nanos(self.down_delay(config))).filter(|_| count > limits.min)?;
+        Some((Guard::DownDelay, (!to).max(limits.min), at))
     }
 
     /// When the running period of a step limit ends, if it holds the count.
@@ -281,8 +363,8 @@ impl Guards {
     }
 
     /// The zero gate's effect, and whether it lets the count pass the delays.
-    fn zero_gate(&mut self, demand: &Demand, proposed: u32, config: &Config) -> (Effect, bool) {
-        let Demand { now, count, want, quiet, backlog_workers, .. } = *demand;
+    fn zero_gate(&mut self, demand: &Demand, proposed: u32) -> (Effect, bool) {
+        let Demand { now, count, want, quiet, backlog_workers, limits, .. } = *demand;
         if count == 0 && (backlog_workers > 0 || want > 0) {
             self.woken = Some((now, backlog_workers));
             return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
@@ -296,8 +378,9 @@ impl Guards {
             }
         }
         self.woken = self.woken.filter(|(at, _)| *at == now);
-        if proposed == 0 && count > 0 && config.min() == 0 {
-            return if quiet { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };
+        if proposed == 0 && count > 0 && limits.min == 0 {
+            // After a cliff silence is what the outage looks like.
+            return if quiet && self.fell.is_none() { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };
         }
         (Effect::Pass, false)
     }
@@ -341,6 +424,17 @@ impl Guards {
         if period.is_none_or(|period| now >= ends(period, limit)) {
             *period = Some(Period { start: now, base: from });
         }
+    }
+}
+
+/// What an operator's mode makes of any proposal.
+const fn order(mode: Mode, count: u32) -> Effect {
+    match mode {
+        Mode::Automatic | Mode::Observe => Effect::Pass,
+        Mode::GrowOnly => Effect::AtLeast(count),
+        Mode::ShrinkOnly => Effect::AtMost(count),
+        Mode::Hold => Effect::Exactly(count),
+        Mode::Fixed(workers) => Effect::Exactly(workers),
     }
 }
 

@@ -92,9 +92,11 @@ pub mod decision;
 pub mod error;
 pub mod guard;
 pub mod observation;
+mod operator;
 mod placement;
 pub mod policy;
 mod pool;
+pub mod provider;
 pub mod schedule;
 mod signal;
 #[cfg(feature = "sim")]
@@ -107,7 +109,9 @@ pub use crate::autoscaler::Autoscaler;
 pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;
-pub use crate::observation::{FailureCause, Observation, PoolCounts, Rejected, WorkerEvent, WorkerId};
+pub use crate::observation::{
+    FailureCause, Mode, Observation, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
+};
 pub use crate::policy::Policy;
 pub use crate::signal::Signals;
 pub use crate::status::Status;

@@ -115,6 +115,27 @@ pub enum Observation {
         #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
         valid_for: Option<Duration>,
     },
+    /// An operator's order: how far the decisions are left to the policies.
+    Mode {
+        /// The mode.
+        mode: Mode,
+        /// How long it stands; then the automatic one returns. Without end if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
+        valid_for: Option<Duration>,
+    },
+    /// An operator's order: at least so many workers for a while, within max.
+    Reserve {
+        /// Its name; the same name again replaces what it reserved before.
+        id: ReservationId,
+        /// How many workers; zero takes the reservation back.
+        workers: u32,
+        /// How long until it begins.
+        #[serde(default, with = "span")]
+        after: Duration,
+        /// How long it lasts from then on.
+        #[serde(with = "span")]
+        valid_for: Duration,
+    },
 }
 
 impl Observation {
@@ -161,6 +182,55 @@ impl Observation {
     }
 }
 
+/// How far decisions are left to the policies. Bounds hold in every mode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Mode {
+    /// The policies decide.
+    #[default]
+    Automatic,
+    /// The count may grow and does not shrink.
+    GrowOnly,
+    /// The count may shrink and does not grow, not even from zero.
+    ShrinkOnly,
+    /// The count stays where it is, at zero as well.
+    Hold,
+    /// So many workers, whatever the policies want.
+    Fixed(u32),
+    /// Decides and commands nothing: what it would command stands in the decision.
+    Observe,
+}
+
+impl Mode {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::GrowOnly => "grow_only",
+            Self::ShrinkOnly => "shrink_only",
+            Self::Hold => "hold",
+            Self::Fixed(_) => "fixed",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(workers) => write!(f, "fixed at {workers}"),
+            mode => f.write_str(mode.code()),
+        }
+    }
+}
+
+/// An operator's own name for a reservation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReservationId(pub u32);
+
 /// What happened to one worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +244,9 @@ pub enum WorkerEvent {
     Busy(u32),
     /// It serves nothing.
     Idle,
+    /// It is taken for so long from now, whatever it serves: busy until then, idle afterwards unless it says otherwise.
+    #[serde(with = "span")]
+    Leased(Duration),
     /// It takes no more requests and finishes those it has.
     Draining,
     /// It was ordered into standby and is being loaded.
@@ -201,6 +274,22 @@ pub enum FailureCause {
     StockOut,
     /// The provider took it back.
     Preempted,
+}
+
+impl FailureCause {
+    /// Every cause, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Crash, Self::Timeout, Self::Quota, Self::StockOut, Self::Preempted];
+
+    /// What happened, in words that follow "the last start".
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Crash => "crashed",
+            Self::Timeout => "took too long",
+            Self::Quota => "exceeded the quota",
+            Self::StockOut => "found no stock",
+            Self::Preempted => "was preempted",
+        }
+    }
 }
 
 /// Workers by state, for platforms that count them without naming them.
@@ -277,5 +366,11 @@ pub enum Rejected {
     TooManyWorkers {
         /// How many are tracked at most.
         limit: u32,
+    },
+    /// As many reservations stand as are kept.
+    #[error("{limit} reservations stand already: take one back with `workers: 0`, or use its id again")]
+    TooManyReservations {
+        /// How many are kept at most.
+        limit: usize,
     },
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::observation::WorkerId;
 use crate::pool::{Pending, Pool, State, Worker};
+use crate::provider::Provider;
 use crate::time::{Timestamp, nanos};
 
 /// One thing for the platform to do. Each is given once; if its effect does not show within the order timeout, it is
@@ -26,7 +27,7 @@ pub enum Command {
         /// How many.
         count: u32,
     },
-    /// Bring a draining or standby worker back.
+    /// Bring a draining or standby worker back, or keep one that was told to stop and is still there.
     Revive {
         /// Which.
         id: WorkerId,
@@ -64,17 +65,32 @@ pub enum Command {
 
 /// The commands that bring the pool to `desired`, each noted as given; and the next instant at which time alone would
 /// call for another.
-pub(crate) fn place(pool: &mut Pool, now: Timestamp, desired: u32, config: &Config) -> Vec<Command> {
-    let mut placement = Placement { pool, now, config, commands: Vec::new() };
+pub(crate) fn place(
+    pool: &mut Pool,
+    provider: &mut Provider,
+    now: Timestamp,
+    (desired, max): (u32, u32),
+    config: &Config,
+) -> Vec<Command> {
+    let mut placement = Placement { pool, provider, now, max, config, commands: Vec::new() };
     placement.cut_off_late_drains();
+    placement.give_up_overdue_starts();
     let committed = placement.pool.committed(now);
+    // As many may be starting as are needed for what is missing to come.
+    let most = target(placement.pool, placement.provider, desired, committed).min(max.max(desired));
     if committed < desired {
-        placement.grow(desired.saturating_sub(committed));
-    } else if committed > desired {
-        placement.shrink(committed.saturating_sub(desired));
+        placement.grow(desired.saturating_sub(committed), most.saturating_sub(committed));
+    } else if committed > most {
+        placement.shrink(committed.saturating_sub(most));
     }
     placement.prewarm();
     placement.commands
+}
+
+/// The committed count that brings the pool to `desired`: the same, and more where some of those that start do not come.
+fn target(pool: &Pool, provider: &Provider, desired: u32, committed: u32) -> u32 {
+    let there = committed.min(pool.census().ready).min(desired);
+    there.saturating_add(provider.gross(desired.saturating_sub(there))).max(desired)
 }
 
 /// Ready workers that the idle timeout does not let go at `now`, and when the next of them may.
@@ -96,9 +112,28 @@ pub(crate) fn held(pool: &Pool, now: Timestamp, config: &Config) -> (u32, Option
     (census.ready.saturating_sub(free), next)
 }
 
-/// The first instant after `now` at which time alone calls for a command: an idle timeout or a drain deadline.
-pub(crate) fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Config) -> Option<Timestamp> {
-    let surplus = pool.committed(now) > desired;
+/// The first instant after `now` at which time alone calls for a command: an idle timeout, a drain deadline, or the end
+/// of a back-off.
+pub(crate) fn next_change(
+    pool: &Pool,
+    provider: &Provider,
+    now: Timestamp,
+    desired: u32,
+    config: &Config,
+) -> Option<Timestamp> {
+    let committed = pool.committed(now);
+    let patience = patience(pool, config);
+    let order = (committed < desired).then(|| provider.next_order(now, patience)).flatten();
+    let worker = next_worker(pool, now, committed > desired, config);
+    order.into_iter().chain(worker).filter(|at| *at > now).min()
+}
+
+/// How long the outcome of a probe may take.
+fn patience(pool: &Pool, config: &Config) -> u64 {
+    pool.start_deadline(config).max(nanos(config.order_timeout()))
+}
+
+fn next_worker(pool: &Pool, now: Timestamp, surplus: bool, config: &Config) -> Option<Timestamp> {
     let idle_timeout = config.idle_timeout().filter(|_| surplus && pool.by_id()).map(nanos);
     let draining = pool.census().draining > 0 && pool.by_id();
     if idle_timeout.is_none() && !draining {
@@ -114,13 +149,17 @@ pub(crate) fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Co
 
 struct Placement<'a> {
     pool: &'a mut Pool,
+    provider: &'a mut Provider,
     now: Timestamp,
+    max: u32,
     config: &'a Config,
     commands: Vec<Command>,
 }
 
 impl Placement<'_> {
-    fn grow(&mut self, need: u32) {
+    /// Brings in `need` workers; if they must be started, `gross` where some of them do not come.
+    fn grow(&mut self, need: u32, gross: u32) {
+        let spare = gross.saturating_sub(need);
         let (mut need, order_timeout) = (need, nanos(self.config.order_timeout()));
         let revivable = |worker: &Worker| match (worker.state, worker.pending) {
             // The latest drained has the most left to give; standby workers come after, in the order of their ids.
@@ -128,6 +167,8 @@ impl Placement<'_> {
             (state, Some((Pending::Drain, _))) if state != State::Standby => {
                 Some((0, Reverse(worker.since), worker.id))
             }
+            // Told to stop, and nobody has seen it stop: what comes in between keeps it.
+            (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
             (State::Standby, None) => Some((1, Reverse(Timestamp::ORIGIN), worker.id)),
             _ => None,
         };
@@ -147,9 +188,24 @@ impl Placement<'_> {
                 need = need.saturating_sub(count);
             }
         }
-        if need > 0 {
-            self.pool.ordered(self.now, need, order_timeout);
-            self.commands.push(Command::Start { count: need });
+        let patience = patience(self.pool, self.config);
+        let count = self.provider.allows(self.now, need, patience).min(need.saturating_add(spare));
+        if need > 0 && count > 0 {
+            self.provider.ordered(self.now, patience);
+            self.pool.ordered(self.now, count, order_timeout);
+            self.commands.push(Command::Start { count });
+        }
+    }
+
+    /// Workers that took too long to start are stopped, should they still come.
+    fn give_up_overdue_starts(&mut self) {
+        if self.pool.census().overdue == 0 || !self.pool.by_id() {
+            return;
+        }
+        let overdue = |worker: &&Worker| worker.state == State::Overdue && worker.pending.is_none();
+        let overdue: Vec<_> = self.pool.workers().iter().filter(overdue).map(|worker| worker.id).collect();
+        for id in overdue {
+            self.told(id, Pending::Stop, Command::Stop { id, to_standby: false, cut_off: false });
         }
     }
 
@@ -199,7 +255,7 @@ impl Placement<'_> {
             State::Starting { .. } => Rank::Starting(Reverse(worker.since)),
             State::Idle if self.now.since(worker.since) >= timeout.map_or(0, nanos) => Rank::Idle(worker.since),
             State::Busy(slots) if timeout.is_none() => Rank::Busy(slots, worker.since),
-            State::Unknown if timeout.is_none() => Rank::Busy(u32::MAX, worker.since),
+            State::Unknown | State::Leased(_) if timeout.is_none() => Rank::Busy(u32::MAX, worker.since),
             _ => return None,
         };
         Some(Departure { rank, id: worker.id })
@@ -223,7 +279,7 @@ impl Placement<'_> {
 
     /// How many more workers the standby tier has room for: what is configured, within max together with the others.
     fn standby_room(&self) -> u32 {
-        let within_max = self.config.max().saturating_sub(self.pool.committed(self.now));
+        let within_max = self.max.saturating_sub(self.pool.committed(self.now));
         let there = self.pool.standby(self.now).saturating_add(self.pool.parking());
         let under_way = self.pool.prewarming(self.now);
         self.config.standby().min(within_max).saturating_sub(there).saturating_sub(under_way)

@@ -5,6 +5,7 @@
 //! policy's dead band. Of several policies the largest `want` wins going up, and the largest `keep` going down, so that
 //! all must agree to shrink.
 
+mod buffer;
 mod concurrency;
 mod outpost;
 mod runpod;
@@ -13,6 +14,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::buffer::Buffer;
 pub use self::concurrency::ConcurrencyTarget;
 pub use self::outpost::Outpost;
 pub use self::runpod::{RunPod, RunPodScaling};
@@ -20,6 +22,8 @@ use crate::units::Rate;
 
 /// How many policies one configuration may combine.
 pub const MAX_POLICIES: usize = 4;
+/// How many proposals one evaluation has at most: the policies', one from outside, the buffer's.
+pub const MAX_PROPOSALS: usize = MAX_POLICIES + 2;
 
 /// A rule that proposes a worker count. Plain data: a configuration file can hold any of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -114,6 +118,10 @@ pub(crate) struct Inputs {
     /// No request for the whole to-zero delay: demand is zero, whatever a window still averages.
     pub(crate) quiet: bool,
     pub(crate) external: Option<u32>,
+    /// A signal that used to come has outlived its freshness.
+    pub(crate) lost: bool,
+    /// Requests have waited too long although slots are free for all of them.
+    pub(crate) surplus: bool,
 }
 
 impl Inputs {
@@ -140,6 +148,8 @@ pub enum Source {
     Concurrency,
     /// A proposal from outside.
     External,
+    /// The configuration's buffer.
+    Buffer,
 }
 
 /// Why a policy proposes what it does: stable codes.
@@ -173,6 +183,8 @@ pub enum Because {
     RequestCount,
     /// No request for the whole to-zero delay.
     Quiet,
+    /// So many workers are occupied, and idle ones belong beside them.
+    Buffer,
     /// A signal that the policy needs is missing.
     Missing,
 }
@@ -195,6 +207,7 @@ impl Because {
             Self::QueueWithinDelay => "queue_within_delay",
             Self::RequestCount => "request_count",
             Self::Quiet => "quiet",
+            Self::Buffer => "buffer",
             Self::Missing => "missing",
         }
     }
@@ -230,6 +243,16 @@ impl Proposal {
 
     pub(crate) const fn blind(source: Source, because: Because) -> Self {
         Self { source, want: 0, keep: u32::MAX, because, blind: true }
+    }
+
+    /// Asks for what it asks for by half of what it needs to know.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.blind && self.because == Because::Missing
+    }
+
+    /// Asks whatever the requests do.
+    pub(crate) const fn is_told(&self) -> bool {
+        matches!(self.source, Source::Fixed | Source::External)
     }
 }
 

@@ -3,6 +3,7 @@
 //! *Committed* = starting + ready, orders under way included. A worker told to stop or drain has left the committed
 //! count already; a standby, draining or failed one was never in it.
 
+mod cohorts;
 mod outstanding;
 mod queues;
 mod worker;
@@ -10,11 +11,13 @@ mod worker;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::cohorts::Cohorts;
 use self::outstanding::{Outstanding, lapsed};
 pub(crate) use self::worker::{Pending, State, Worker};
 use self::worker::{first_state, still_pending, transition};
+use crate::config::Config;
 use crate::observation::{FailureCause, PoolCounts, Rejected, WorkerEvent, WorkerId};
-use crate::time::{Timestamp, Waiting};
+use crate::time::{Timestamp, Waiting, nanos};
 
 /// How many workers are tracked by id at most; a larger pool reports counts.
 const MAX_WORKERS: u32 = 1_000_000;
@@ -28,23 +31,62 @@ pub(crate) struct Census {
     pub(crate) starting: u32,
     pub(crate) draining: u32,
     pub(crate) standby: u32,
+    /// Of the starting ones (by count) or beside them (by id), those that took too long.
+    pub(crate) overdue: u32,
 }
+
+/// What an observation of the pool brought to light.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Seen {
+    /// Workers appeared that nobody had ordered.
+    pub(crate) unordered: bool,
+    /// So many starting workers became ready.
+    pub(crate) started: u32,
+    /// So many starts failed, and why.
+    pub(crate) failed: Option<(u32, FailureCause)>,
+    /// So many workers went that nobody had told to.
+    pub(crate) vanished: u32,
+}
+
+/// Starts after which what was the slowest is forgotten.
+const GENERATION: u64 = 16;
+/// A worker is given so many times the slowest cold start that was measured: twice for a bad day, and twice again, since
+/// to replace one that would have come costs more than to wait for one that does not.
+const DEADLINE_FACTOR: u64 = 4;
 
 /// Start durations of one kind, cold or warm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Starts {
     pub(crate) count: u64,
     sum: u64,
+    /// The slowest of the present sixteen, and of the sixteen before.
+    slowest: [u64; 2],
 }
 
 impl Starts {
     const fn add(&mut self, nanos: u64) {
+        let [present, before] = self.slowest;
+        self.slowest = if self.count % GENERATION == 0 {
+            [nanos, present]
+        } else {
+            [if nanos > present { nanos } else { present }, before]
+        };
         self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(nanos);
     }
 
+    /// The slowest of the last sixteen to 32, in nanoseconds; `None` before sixteen.
+    fn slowest(&self) -> Option<u64> {
+        (self.count >= GENERATION).then(|| self.slowest.into_iter().fold(0, u64::max))
+    }
+
     pub(crate) fn mean(&self) -> Option<Duration> {
         self.sum.checked_div(self.count).map(Duration::from_nanos)
+    }
+
+    /// How long before an announced load workers must be ordered: the slowest start of late, or else the mean.
+    pub(crate) fn lead(&self) -> u64 {
+        self.slowest().or(self.sum.checked_div(self.count)).unwrap_or(0)
     }
 }
 
@@ -67,12 +109,16 @@ pub(crate) struct Pool {
     /// Workers that the count calls for and that have not been seen, whether their order has been given or not:
     /// what appears beyond them was ordered by nobody.
     expected: Outstanding,
+    /// Starting workers of a pool that reports counts.
+    cohorts: Cohorts,
     orders: Outstanding,
     prewarms: Outstanding,
     /// Workers let go or revived by count, not yet seen in the counts.
     releases: Outstanding,
     revivals: Outstanding,
     pub(crate) failed: u64,
+    /// Failed workers that the last counts reported.
+    failed_seen: u32,
     pub(crate) last_failure: Option<FailureCause>,
     pub(crate) cold_starts: Starts,
     pub(crate) warm_starts: Starts,
@@ -107,7 +153,7 @@ impl Pool {
             self.committed_by_id
         } else {
             // In 64 bits, so that nothing is cut off before the releases are taken out.
-            let there = u64::from(self.observed()).saturating_add(u64::from(self.revivals.at(now)));
+            let there = u64::from(self.in_service()).saturating_add(u64::from(self.revivals.at(now)));
             u32::try_from(there.saturating_sub(u64::from(self.releases.at(now)))).unwrap_or(u32::MAX)
         };
         observed.saturating_add(self.under_way(self.orders, now))
@@ -185,19 +231,20 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes over counts by state. True if workers appeared that nobody ordered.
-    pub(crate) fn count(&mut self, now: Timestamp, counts: PoolCounts) -> bool {
-        let seen = |census: &Census| census.ready.saturating_add(census.starting);
-        let before = seen(&self.census);
-        let standby_before = self.census.standby;
+    /// Takes over counts by state.
+    pub(crate) fn count(&mut self, now: Timestamp, counts: PoolCounts) -> Seen {
+        let before = self.observed();
+        let (ready_before, standby_before) = (self.census.ready, self.census.standby);
+        self.cohorts.starting(now, counts.starting);
         self.census = Census {
             ready: counts.ready,
             idle: counts.idle,
             starting: counts.starting,
             draining: counts.draining,
             standby: counts.standby,
+            overdue: self.cohorts.overdue(),
         };
-        let after = seen(&self.census);
+        let after = self.observed();
         // A growing count confirms orders, a shrinking one confirms releases.
         let (grown, shrunk) = (after.saturating_sub(before), before.saturating_sub(after));
         let revived = grown.min(self.revivals.at(now));
@@ -205,19 +252,28 @@ impl Pool {
         self.expected.confirm(grown);
         self.revivals.confirm(revived);
         self.orders.confirm(grown.saturating_sub(revived));
+        let failed = counts.failed.saturating_sub(self.failed_seen);
+        let departed = shrunk.saturating_sub(self.releases.at(now));
         self.releases.confirm(shrunk);
+        self.failed_seen = counts.failed;
+        self.failed = self.failed.saturating_add(u64::from(failed));
         let loading = standby_before.saturating_add(self.prewarming);
         self.prewarming = counts.prewarming;
         self.prewarms.confirm(counts.standby.saturating_add(counts.prewarming).saturating_sub(loading));
-        self.failed = self.failed.max(u64::from(counts.failed));
-        self.seen = true;
-        unordered
+        let first = !core::mem::replace(&mut self.seen, true);
+        Seen {
+            unordered,
+            // What is there when the pool is first seen says nothing of how it came.
+            started: if first { 0 } else { counts.ready.saturating_sub(ready_before) },
+            failed: (failed > 0).then_some((failed, FailureCause::Crash)),
+            vanished: departed.saturating_sub(failed),
+        }
     }
 
     /// Whether a worker's event fits what is known of it.
-    pub(crate) fn accepts(&self, id: WorkerId, event: WorkerEvent) -> Result<(), Rejected> {
+    pub(crate) fn accepts(&self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> Result<(), Rejected> {
         match self.worker(id) {
-            Some(worker) => transition(worker.state, event).map(|_| ()).map_err(|event| Rejected::ImpossibleEvent {
+            Some(worker) => transition(now, worker.state, event).map(|_| ()).map_err(|event| Rejected::ImpossibleEvent {
                 id,
                 state: worker.state.name(),
                 event,
@@ -228,14 +284,14 @@ impl Pool {
         }
     }
 
-    /// Takes over a worker's event, if it fits. True if the worker appeared although nobody ordered it.
-    pub(crate) fn event(&mut self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> bool {
+    /// Takes over a worker's event, if it fits.
+    pub(crate) fn event(&mut self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> Seen {
         match self.position(id) {
-            Ok(at) => {
-                self.known(now, at, event);
-                false
+            Ok(at) => self.known(now, at, event),
+            Err(at) => {
+                let unordered = first_state(event).is_some_and(|state| self.appeared(now, at, id, state));
+                Seen { unordered, ..Seen::default() }
             }
-            Err(at) => first_state(event).is_some_and(|state| self.appeared(now, at, id, state)),
         }
     }
 
@@ -258,9 +314,16 @@ impl Pool {
         unordered
     }
 
-    fn known(&mut self, now: Timestamp, at: usize, event: WorkerEvent) {
-        let Some(&old) = self.workers.get(at) else { return };
-        let Ok(next) = transition(old.state, event) else { return };
+    fn known(&mut self, now: Timestamp, at: usize, event: WorkerEvent) -> Seen {
+        let mut seen = Seen::default();
+        let Some(&old) = self.workers.get(at) else { return seen };
+        let Ok(next) = transition(now, old.state, event) else { return seen };
+        let starting = matches!(old.state, State::Starting { .. });
+        match event {
+            WorkerEvent::Failed(cause) if starting => seen.failed = Some((1, cause)),
+            WorkerEvent::Gone if old.is_committed() && old.pending.is_none() => seen.vanished = 1,
+            _ => {}
+        }
         if let WorkerEvent::Failed(cause) = event {
             self.failed = self.failed.saturating_add(1);
             self.last_failure = Some(cause);
@@ -269,8 +332,9 @@ impl Pool {
         let Some(state) = next else {
             self.workers.remove(at);
             self.forget_queue(&old);
-            return;
+            return seen;
         };
+        seen.started = u32::from(starting && state.is_ready());
         if let (State::Starting { warm }, true) = (old.state, state.is_ready()) {
             let starts = if warm { &mut self.warm_starts } else { &mut self.cold_starts };
             starts.add(now.since(old.since));
@@ -279,17 +343,22 @@ impl Pool {
         let same_kind = core::mem::discriminant(&state) == core::mem::discriminant(&old.state);
         new.since = if same_kind { old.since } else { now };
         new.state = state;
+        if let State::Leased(until) = state {
+            self.note_lapse(until);
+        }
         new.pending = old.pending.filter(|(pending, _)| still_pending(*pending, state));
         self.tally(&new, true);
         if let Some(slot) = self.workers.get_mut(at) {
             *slot = new;
         }
+        seen
     }
 
-    /// Ordered workers that will not come. They stay outstanding until the order timeout ends and are then ordered
-    /// again: a provider that refuses is not asked in a loop.
+    /// Ordered workers that will not come. When they are ordered again is for the back-off to say.
     pub(crate) const fn start_failed(&mut self, count: u32, cause: FailureCause) {
         self.seen = true;
+        self.orders.confirm(count);
+        self.expected.confirm(count);
         self.failed = self.failed.saturating_add(count as u64);
         self.last_failure = Some(cause);
     }
@@ -302,7 +371,8 @@ impl Pool {
             State::Draining(_) => step(&mut self.census.draining),
             State::Prewarming => step(&mut self.prewarming),
             State::Standby => step(&mut self.census.standby),
-            State::Unknown | State::Idle | State::Busy(_) => step(&mut self.census.ready),
+            State::Overdue => step(&mut self.census.overdue),
+            State::Unknown | State::Idle | State::Busy(_) | State::Leased(_) => step(&mut self.census.ready),
         }
         if worker.state == State::Idle {
             self.census.idle.iter_mut().for_each(step);
@@ -321,15 +391,28 @@ impl Pool {
     /// The count calls for so many workers: those not seen yet are expected until `timeout` has passed.
     pub(crate) const fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
         let expected = self.expected.at(now);
-        let missing = count.saturating_sub(self.observed()).saturating_sub(expected);
+        let missing = count.saturating_sub(self.in_service()).saturating_sub(expected);
         if self.seen && missing > 0 {
             self.expected.add(now, expected, missing, timeout);
         }
     }
 
     /// Ready and starting workers, whatever they have been told.
-    pub(crate) const fn observed(&self) -> u32 {
+    const fn observed(&self) -> u32 {
         self.census.ready.saturating_add(self.census.starting)
+    }
+
+    /// The same without those that took too long to start.
+    pub(crate) const fn in_service(&self) -> u32 {
+        if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
+    }
+
+    /// How long a worker may take to start, in nanoseconds: four times the slowest that was measured, within the order
+    /// timeout and the configured most.
+    pub(crate) fn start_deadline(&self, config: &Config) -> u64 {
+        let most = nanos(config.start_timeout());
+        let learned = self.cold_starts.slowest().map_or(most, |slowest| slowest.saturating_mul(DEADLINE_FACTOR));
+        learned.max(nanos(config.order_timeout())).min(most)
     }
 
     // What is commanded -----------------------------------------------------------------------------------------
@@ -368,34 +451,68 @@ impl Pool {
         }
     }
 
-    /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message.
-    pub(crate) fn lapse(&mut self, now: Timestamp) {
-        if self.earliest_lapse.is_none_or(|at| at > now) {
-            return;
+    /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
+    /// and gives up workers that take too long to start. How many of those there are now.
+    pub(crate) fn lapse(&mut self, now: Timestamp, deadline: u64) -> u32 {
+        let late = self.cohorts.lapse(now, deadline);
+        if late > 0 {
+            self.census.overdue = self.cohorts.overdue();
+        }
+        let starting = self.by_id() && self.census.starting > 0;
+        if !starting && self.earliest_lapse.is_none_or(|at| at > now) {
+            return late;
         }
         self.earliest_lapse = None;
+        let mut late = late;
         for at in 0..self.workers.len() {
             let Some(&worker) = self.workers.get(at) else { break };
-            match worker.pending {
-                Some((_, until)) if lapsed(until, now) => self.told(worker.id, None),
-                Some((_, until)) => self.note_lapse(until),
-                None => {}
+            let mut next = worker;
+            next.pending = worker.pending.filter(|(_, until)| !lapsed(*until, now));
+            match worker.state {
+                State::Leased(until) if until <= now => (next.state, next.since) = (State::Idle, until),
+                State::Leased(until) => self.note_lapse(until),
+                State::Starting { .. } if now.since(worker.since) >= deadline => {
+                    (next.state, next.since) = (State::Overdue, now);
+                    late = late.saturating_add(u32::from(worker.is_committed()));
+                }
+                _ => {}
+            }
+            if let Some((_, until)) = next.pending {
+                self.note_lapse(until);
+            }
+            if next != worker {
+                self.tally(&worker, false);
+                self.tally(&next, true);
+                if let Some(slot) = self.workers.get_mut(at) {
+                    *slot = next;
+                }
             }
         }
+        late
+    }
+
+    /// When the next worker will have taken too long to start.
+    fn next_overdue(&self, deadline: u64) -> Option<Timestamp> {
+        if !self.by_id() {
+            return self.cohorts.due(deadline);
+        }
+        let starting = self.workers.iter().filter(|worker| matches!(worker.state, State::Starting { .. }));
+        (self.census.starting > 0).then(|| starting.map(|worker| worker.since.plus(deadline)).min())?
     }
 
     fn note_lapse(&mut self, until: Timestamp) {
         self.earliest_lapse = Some(self.earliest_lapse.map_or(until, |at| at.min(until)));
     }
 
-    /// When a command next lapses.
-    pub(crate) fn next_lapse(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When a command next lapses, a lease ends, or a worker will have taken too long to start.
+    pub(crate) fn next_lapse(&self, now: Timestamp, deadline: u64) -> Option<Timestamp> {
         let outstanding = if self.seen {
             [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
         } else {
             [None; 4]
         };
-        outstanding.into_iter().flatten().chain(self.earliest_lapse).filter(|at| *at > now).min()
+        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(deadline));
+        outstanding.into_iter().flatten().chain(noted).filter(|at| *at > now).min()
     }
 }
 

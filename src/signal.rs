@@ -74,6 +74,8 @@ pub struct Signals {
     pub utilisation: Option<Share>,
     /// Some signal has outlived its freshness.
     pub stale: bool,
+    /// Requests wait too long although slots are free for all of them: the router leaves workers idle.
+    pub surplus: bool,
 }
 
 impl Signals {
@@ -189,7 +191,11 @@ impl Estimators {
                 let until = valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span));
                 self.external = Some((workers, until));
             }
-            Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Pool(_) => {}
+            Observation::Worker { .. }
+            | Observation::StartFailed { .. }
+            | Observation::Pool(_)
+            | Observation::Mode { .. }
+            | Observation::Reserve { .. } => {}
         }
         self.note_empty(pool, config);
         !expected
@@ -310,7 +316,8 @@ impl Estimators {
         let slots = u64::from(ready).saturating_mul(u64::from(config.concurrency()));
         let free_slots = in_flight.map_or(0, |busy| slots.saturating_sub(busy));
         let backlog = self.backlog(pool);
-        let stuck = backlog > free_slots && oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
+        let overdue = oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
+        let stuck = backlog > free_slots && overdue;
         let waiting = depth.is_some_and(|depth| depth > 0);
         Inputs {
             rate: self.arrivals.rate().filter(|_| fresh_arrivals),
@@ -329,7 +336,16 @@ impl Estimators {
             rising: totals.rising(),
             quiet: is_past(self.quiet_at(now, pool, config), now),
             external: self.external(now),
+            lost: self.is_lost(now, config),
+            surplus: backlog > 0 && backlog <= free_slots && overdue,
         }
+    }
+
+    /// Whether a signal that used to come has outlived its freshness.
+    fn is_lost(&self, now: Timestamp, config: &Config) -> bool {
+        let freshness = nanos(config.freshness());
+        let gauges = [self.queue.stale_at(freshness), self.in_flight.stale_at(freshness)];
+        gauges.into_iter().chain([self.arrivals_stale_at(config)]).any(|at| is_past(at, now))
     }
 
     /// The first instant after `now` at which a signal may change by time alone.
@@ -365,8 +381,6 @@ impl Estimators {
         let [p50, p99] = self.sojourn.p50_p99();
         let service = totals.service_mean();
         let arrivals_stale = is_past(self.arrivals_stale_at(config), now);
-        let freshness = nanos(config.freshness());
-        let gauges = [self.queue.stale_at(freshness), self.in_flight.stale_at(freshness)];
         let slots = u64::from(inputs.ready).saturating_mul(u64::from(config.concurrency()));
         let per_replica = |rate: Rate| rate.as_micros().checked_div(u64::from(inputs.ready)).map(Rate::from_micros);
         let load = |rate: Rate, service: u64| {
@@ -393,7 +407,8 @@ impl Estimators {
             service_time: service.map(Duration::from_nanos),
             offered_load_millis: inputs.rate.zip(service).map(|(rate, service)| load(rate, service)),
             utilisation: inputs.in_flight.and_then(|busy| Share::of(busy, slots)),
-            stale: arrivals_stale || gauges.into_iter().any(|at| is_past(at, now)),
+            stale: inputs.lost,
+            surplus: inputs.surplus,
         }
     }
 

@@ -7,9 +7,11 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Explanation;
-use crate::observation::{FailureCause, WorkerId};
+use crate::observation::{FailureCause, Mode, WorkerId};
+use crate::provider::Trouble;
 use crate::signal::Signals;
 use crate::time::Timestamp;
+use crate::units::Share;
 
 /// Everything at a glance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub struct Status {
     pub request_latency: Option<Duration>,
     /// Waits that are running, and when they end.
     pub timers: Timers,
+    /// The operator's mode.
+    pub mode: Mode,
+    /// Why orders are not given as usual.
+    pub trouble: Option<Trouble>,
     /// Starts that have been measured.
     pub starts: Starts,
     /// Requests that `CoDel` has marked.
@@ -57,6 +63,8 @@ pub struct Replicas {
     pub draining: u32,
     /// Stopped, loaded.
     pub standby: u32,
+    /// Took too long to start: they count as failed, and are stopped should they still come.
+    pub overdue: u32,
     /// Ordered, and not yet seen by any observation.
     pub ordered: u32,
 }
@@ -73,8 +81,10 @@ pub struct Timers {
     pub to_zero: Option<Timestamp>,
     /// The next idle timeout or drain deadline of a worker.
     pub worker: Option<Timestamp>,
-    /// When a command that no observation has confirmed counts as lost.
+    /// When a command that no observation has confirmed counts as lost, or a starting worker as failed.
     pub order: Option<Timestamp>,
+    /// When the operator's mode gives way to the automatic one.
+    pub mode: Option<Timestamp>,
 }
 
 /// Starts that have been measured from order to readiness.
@@ -89,6 +99,10 @@ pub struct Starts {
     pub warm: u64,
     /// Their mean.
     pub warm_mean: Option<Duration>,
+    /// How long a start may take before it counts as failed.
+    pub deadline: Duration,
+    /// The share of starts that succeed, of late.
+    pub success: Share,
 }
 
 /// What was wrong with the input.

@@ -139,6 +139,16 @@ impl Share {
         to_f64(u64::from(self.0))
     }
 
+    /// So many millionths, at most all of them.
+    pub(crate) fn from_micros(micros: u32) -> Self {
+        Self(u32::try_from(MICRO).map_or(micros, |whole| micros.min(whole)))
+    }
+
+    /// Whether `part` is at least this share of `whole`.
+    pub(crate) fn is_reached(self, part: u32, whole: u32) -> bool {
+        u64::from(part).saturating_mul(MICRO) >= u64::from(whole).saturating_mul(u64::from(self.0))
+    }
+
     /// This share of `whole`, rounded down.
     pub(crate) fn of_count(self, whole: u32) -> u32 {
         let parts = u64::from(whole).saturating_mul(u64::from(self.0)) / MICRO;
@@ -164,6 +174,12 @@ impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(f64::deserialize(deserializer)?).map_err(de::Error::custom)
     }
+}
+
+/// So many percent of a count, rounded up.
+pub(crate) fn percent_of(count: u32, percent: u32) -> u32 {
+    let scaled = u64::from(count).saturating_mul(u64::from(percent)).div_ceil(100);
+    u32::try_from(scaled).unwrap_or(u32::MAX)
 }
 
 /// `ceil(numerator / denominator)` as a worker count, saturating; a zero denominator counts as one.

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["observation", "policy", "schedule"],
     &["error"],
     &["config"],
+    &["operator", "provider"],
     &["pool", "guard"],
     &["signal", "placement"],
     &["decision"],

@@ -20,7 +20,7 @@ impl Autoscaler {
             None if count == 0 && desired > 0 => Reason::Guard(Guard::ZeroGate),
             None => policy_reason(evaluation),
         };
-        let config = &self.config;
+        let (config, limits) = (&self.config, self.limits(at));
         Explanation {
             at,
             count,
@@ -31,13 +31,18 @@ impl Autoscaler {
             bound,
             pressed_since: evaluation.pressed_since,
             outlook: self.outlook(evaluation, bound),
+            trouble: self.provider.trouble(at),
+            cliff_since: self.guards.cliff_since(),
+            settling_until: Some(self.watched_from()).filter(|until| *until > at),
             signals: self.signals(at, &evaluation.inputs),
             terms: Terms {
                 policy: evaluation.deciding,
-                min: config.min(),
-                max: config.max(),
+                min: limits.min,
+                max: limits.max,
+                mode: self.operator.mode(at),
+                mode_until: self.operator.mode_until(at),
                 up_delay: config.up_delay(),
-                down_delay: config.down_delay(),
+                down_delay: self.guards.down_delay(config),
                 to_zero_delay: config.to_zero_delay(),
                 idle_timeout: config.idle_timeout(),
                 sojourn_target: config.sojourn_target(),
@@ -53,8 +58,9 @@ impl Autoscaler {
             Reason::Guard(Guard::StepLimit) => {
                 (Guard::StepLimit, evaluation.proposed, self.guards.step_until(up, config)?)
             }
+            Reason::Guard(Guard::Mode) => (Guard::Mode, evaluation.proposed, self.operator.mode_until(at)?),
             Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
-                let by_delay = self.guards.outlook(self.count, config);
+                let by_delay = self.guards.outlook(self.count, self.limits(at), config);
                 let to_zero = self.to_zero_at(at).map(|due| (Guard::ZeroGate, 0, due));
                 match (by_delay, to_zero) {
                     (Some(delay), Some(zero)) if delay.1 == 0 || zero.2 < delay.2 => zero,

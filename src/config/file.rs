@@ -10,9 +10,10 @@ use core::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Expected, Unexpected};
 
 use self::reader::{Read, Scalar, table};
-use super::{Config, Precision, Preset, StepLimit};
+use super::{Backoff, Blind, Breaker, Buffer, Cliff, Config, Precision, Preset, StepLimit};
 use crate::error::{ConfigError, Setting};
 use crate::policy::{Outpost, Policy, RunPod, RunPodScaling};
+use crate::schedule::Interval;
 use crate::time::span::Span;
 use crate::units::{Rate, Share};
 
@@ -49,6 +50,13 @@ table! {
         event_freshness: Span = "event_freshness",
         precision: Precision = "precision",
         event_log: u16 = "event_log",
+        buffer: Buffer = "buffer",
+        blind: Blind = "blind",
+        cliff: Cliff = "cliff",
+        start_timeout: Span = "start_timeout",
+        backoff: Backoff = "backoff",
+        breaker: Breaker = "breaker",
+        schedule: Vec<Interval> = "schedule",
         min_workers: u32 = "Min Workers",
         max_workers: u32 = "Max Workers",
         worker_idle_timeout: Span = "Idle Timeout",
@@ -286,7 +294,14 @@ impl ConfigFile {
         let config = set(config, self.freshness, Config::with_freshness)?;
         let config = set(config, self.event_freshness, Config::with_event_freshness)?;
         let config = set(config, self.precision, |config, precision| Ok(config.with_precision(precision)))?;
-        set(config, self.event_log, |config, events| Ok(config.with_event_log(events)))
+        let config = set(config, self.event_log, |config, events| Ok(config.with_event_log(events)))?;
+        let config = set(config, self.buffer, Config::with_buffer)?;
+        let config = set(config, self.blind, Config::with_blind)?;
+        let config = set(config, self.cliff, Config::with_cliff)?;
+        let config = set(config, self.start_timeout, Config::with_start_timeout)?;
+        let config = set(config, self.backoff, Config::with_backoff)?;
+        let config = set(config, self.breaker, Config::with_breaker)?;
+        set(config, self.schedule, Config::with_schedule)
     }
 }
 
@@ -325,6 +340,13 @@ impl From<Config> for ConfigFile {
             event_freshness: config.event_freshness.map(Span),
             precision: Some(config.precision),
             event_log: Some(config.event_log),
+            buffer: config.buffer,
+            blind: Some(config.blind),
+            cliff: config.cliff,
+            start_timeout: Some(Span(config.start_timeout)),
+            backoff: Some(config.backoff),
+            breaker: Some(config.breaker),
+            schedule: (!config.schedule.is_empty()).then_some(config.schedule),
             ..Self::default()
         }
     }

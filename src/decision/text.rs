@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use super::{Command, Decision, Explanation, Reason};
 use crate::guard::{Effect, Guard};
+use crate::observation::Mode;
 use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling};
+use crate::provider::Measure;
 use crate::time::{Human, nanos};
 
 impl Display for Decision {
@@ -42,14 +44,44 @@ impl Display for Decision {
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.bound == Reason::Adopted {
-            return write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired);
+        match self.bound {
+            Reason::Adopted => {
+                return write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired);
+            }
+            Reason::Vanished => {
+                return write!(f, "{}: workers vanished that were not told to go; they are replaced", self.count);
+            }
+            _ if self.is_change() => self.change(f)?,
+            _ => self.hold(f)?,
         }
-        if self.is_change() { self.change(f) } else { self.hold(f) }
+        self.circumstances(f)
     }
 }
 
 impl Explanation {
+    /// What is out of the ordinary.
+    fn circumstances(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.signals.surplus {
+            write!(f, "; {} wait beside idle workers: look at the router", self.signals.backlog)?;
+        }
+        if let Some(since) = self.cliff_since {
+            write!(f, "; demand fell off a cliff {} ago", Human(self.at.since(since)))?;
+        }
+        if let Some(trouble) = self.trouble {
+            let last = trouble.cause.words();
+            let until = Human(trouble.at.since(self.at));
+            match trouble.measure {
+                Measure::BackOff => write!(f, "; the last start {last}, next try in {until}")?,
+                Measure::Open => write!(f, "; breaker open for {until}, the last start {last}")?,
+                Measure::Probe => write!(f, "; the last start {last}, one worker at a time is tried")?,
+            }
+        }
+        if self.terms.mode != Mode::Automatic && self.bound != Reason::Guard(Guard::Mode) {
+            write!(f, "; mode {}", self.terms.mode)?;
+        }
+        Ok(())
+    }
+
     /// The proposal that counted: the largest in the direction taken.
     fn deciding(&self) -> Option<&Proposal> {
         let all = self.proposals.iter().flatten();
@@ -95,6 +127,7 @@ impl Explanation {
                 (Guard::IdleTimeout, Effect::AtLeast(count)) => {
                     write!(f, "; {count} have not been idle for long enough")?;
                 }
+                (Guard::Mode, effect) if effect != Effect::Pass => write!(f, "; by the mode {}", self.terms.mode)?,
                 (Guard::Bounds, Effect::AtMost(_)) => write!(f, "; max {} binds", self.terms.max)?,
                 (Guard::Bounds, Effect::AtLeast(_)) => write!(f, "; min {} binds", self.terms.min)?,
                 _ => {}
@@ -110,7 +143,15 @@ impl Explanation {
         } else {
             write!(f, "held at {} by ", self.count)?;
             match self.bound {
-                Reason::Guard(Guard::Freshness) => f.write_str("freshness (a signal is missing or stale)")?,
+                Reason::Guard(Guard::Freshness) => match self.settling_until {
+                    Some(until) => {
+                        let left = Human(until.since(self.at));
+                        write!(f, "freshness (the window since the start is full in {left})")?;
+                    }
+                    None => f.write_str("freshness (a signal is missing or stale)")?,
+                },
+                Reason::Guard(Guard::Surplus) => f.write_str("the idle workers beside the queue")?,
+                Reason::Guard(Guard::Mode) => write!(f, "the mode {}", self.terms.mode)?,
                 Reason::Guard(Guard::ZeroGate) => f.write_str("the to-zero delay")?,
                 Reason::Guard(Guard::Tolerance) => f.write_str("the tolerance")?,
                 Reason::Guard(Guard::UpDelay) => f.write_str("the up delay")?,
@@ -119,7 +160,7 @@ impl Explanation {
                 Reason::Guard(Guard::IdleTimeout) => f.write_str("the idle timeout")?,
                 Reason::Guard(Guard::Bounds) if self.proposed > self.count => write!(f, "max {}", self.terms.max)?,
                 Reason::Guard(Guard::Bounds) => write!(f, "min {}", self.terms.min)?,
-                Reason::Policy(_) | Reason::Adopted => f.write_str("the policies")?,
+                Reason::Policy(_) | Reason::Adopted | Reason::Vanished => f.write_str("the policies")?,
             }
             if let Some(outlook) = self.outlook {
                 write!(f, " until +{}", Human(outlook.at.since(self.at)))?;
@@ -144,6 +185,9 @@ impl Explanation {
             (Because::NoProposal, _) => f.write_str("no proposal from outside stands"),
             (Because::Quiet, _) => write!(f, "no request for {}", human(self.terms.to_zero_delay)),
             (Because::Missing, _) => self.missing(f),
+            (Because::Buffer, _) => {
+                write!(f, "{} in the system and a buffer want {}", self.in_system(), proposal.want)
+            }
             (Because::QueueDelay, policy) => self.queue_delay(f, proposal, policy),
             (Because::QueueWithinDelay, _) => {
                 write!(f, "nobody waits too long; {} in the system", self.in_system())

@@ -7,6 +7,7 @@ use crate::policy::Policy;
 use crate::units::Share;
 
 const SECOND: u64 = 1_000_000_000;
+const LIMITS: Limits = Limits { min: 0, max: 10 };
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -43,6 +44,9 @@ impl Bench {
             quiet: false,
             backlog_workers: 0,
             held_workers: 0,
+            surplus: None,
+            mode: Mode::Automatic,
+            limits: Limits { min: self.config.min(), max: self.config.max() },
         }
     }
 
@@ -69,7 +73,8 @@ fn stages_are_listed_in_their_order() {
     let mut bench = Bench::new(config(), 3);
     bench.wants(1, 5);
     let order: Vec<_> = bench.last.unwrap().iter().map(|stage| stage.guard).collect();
-    assert_eq!(order, [Freshness, ZeroGate, Tolerance, UpDelay, DownDelay, Guard::StepLimit, IdleTimeout, Bounds]);
+    let before = [Freshness, ZeroGate, Tolerance, Guard::Surplus, UpDelay, DownDelay];
+    assert_eq!(order, [&before[..], &[Guard::StepLimit, IdleTimeout, Guard::Mode, Bounds]].concat());
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn the_up_delay_gives_the_least_that_was_wanted_throughout_it() {
     assert_eq!(bench.wants(20, 5), 3);
     assert_eq!(bench.wants(39, 9), 3);
     assert_eq!(bench.effect(UpDelay), Effect::AtMost(3));
-    assert_eq!(bench.guards.next_change(at(39), 3, &bench.config), Some(at(40)));
+    assert_eq!(bench.guards.next_change(at(39), 3, LIMITS, &bench.config), Some(at(40)));
     assert_eq!(bench.wants(40, 9), 5, "eight was wanted at first and nine at last, but five throughout");
     assert_eq!(bench.wants(69, 9), 9, "and nine has been wanted since 39");
 }
@@ -164,7 +169,7 @@ fn steps_are_limited_per_period_from_the_first_change_in_it() {
     for (secs, want, count) in [(10, 9, 4), (20, 9, 4), (69, 9, 4), (70, 9, 6), (130, 9, 9)] {
         assert_eq!(bench.wants(secs, want), count, "up at {secs}");
         if count == 4 {
-            assert_eq!(bench.guards.next_change(at(secs), count, &bench.config), Some(at(70)));
+            assert_eq!(bench.guards.next_change(at(secs), count, LIMITS, &bench.config), Some(at(70)));
             assert_eq!(bench.guards.step_until(true, &bench.config), Some(at(70)));
         }
     }
@@ -177,13 +182,13 @@ fn steps_are_limited_per_period_from_the_first_change_in_it() {
 fn the_outlook_names_the_next_change_of_either_delay() {
     let mut bench = Bench::new(config(), 3);
     bench.wants(100, 5);
-    assert_eq!(bench.guards.outlook(3, &bench.config), Some((UpDelay, 5, at(130))));
+    assert_eq!(bench.guards.outlook(3, LIMITS, &bench.config), Some((UpDelay, 5, at(130))));
     assert_eq!(bench.guards.pressed_since(3), Some(at(100)));
     bench.wants(130, 5);
     bench.wants(200, 1);
-    assert_eq!(bench.guards.outlook(5, &bench.config), Some((DownDelay, 1, at(260))));
+    assert_eq!(bench.guards.outlook(5, LIMITS, &bench.config), Some((DownDelay, 1, at(260))));
     assert_eq!(bench.guards.pressed_since(5), Some(at(200)));
-    assert_eq!(bench.guards.next_change(at(200), 5, &bench.config).map(|t| t.since(at(0))), Some(260 * SECOND));
+    assert_eq!(bench.guards.next_change(at(200), 5, LIMITS, &bench.config).map(|t| t.since(at(0))), Some(260 * SECOND));
 }
 
 #[test]

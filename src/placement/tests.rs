@@ -6,6 +6,15 @@ use super::*;
 use crate::observation::{PoolCounts, WorkerEvent};
 use crate::policy::{Policy, RunPod};
 
+/// With a provider who has never failed.
+fn place(pool: &mut Pool, now: Timestamp, desired: u32, config: &Config) -> Vec<Command> {
+    super::place(pool, &mut Provider::default(), now, (desired, config.max()), config)
+}
+
+fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Config) -> Option<Timestamp> {
+    super::next_change(pool, &Provider::default(), now, desired, config)
+}
+
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }

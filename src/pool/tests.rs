@@ -3,6 +3,7 @@ use alloc::string::ToString;
 use super::*;
 
 const TIMEOUT: u64 = 60_000_000_000;
+const HOUR: u64 = 60 * TIMEOUT;
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -12,7 +13,7 @@ fn at(secs: u64) -> Timestamp {
 fn pool(events: &[(u64, WorkerEvent)]) -> Pool {
     let mut pool = Pool::default();
     for (secs, (id, event)) in (1..).zip(events) {
-        pool.accepts(WorkerId(*id), *event).unwrap();
+        pool.accepts(at(secs), WorkerId(*id), *event).unwrap();
         pool.event(at(secs), WorkerId(*id), *event);
     }
     pool
@@ -37,7 +38,7 @@ fn workers_are_counted_by_state() {
         (9, Ordered),
         (9, Failed(FailureCause::Crash)),
     ]);
-    let census = Census { ready: 3, idle: Some(1), starting: 1, draining: 1, standby: 1 };
+    let census = Census { ready: 3, idle: Some(1), starting: 1, draining: 1, standby: 1, overdue: 0 };
     assert_eq!((pool.census(), pool.committed(at(99))), (census, 4));
     assert_eq!((pool.failed, pool.last_failure), (1, Some(FailureCause::Crash)));
     assert_eq!((pool.standby(at(99)), pool.prewarming(at(99))), (1, 1));
@@ -47,7 +48,7 @@ fn workers_are_counted_by_state() {
 #[test]
 fn events_that_cannot_be_are_refused_by_name() {
     let pool = pool(&[(1, WorkerEvent::Ordered), (2, WorkerEvent::Standby), (3, WorkerEvent::Ready)]);
-    let refused = |id, event| pool.accepts(WorkerId(id), event).unwrap_err().to_string();
+    let refused = |id, event| pool.accepts(at(9), WorkerId(id), event).unwrap_err().to_string();
     assert_eq!(refused(9, WorkerEvent::Idle), "worker w9 is not known: report `Ordered` or `Ready` for it first");
     assert_eq!(
         refused(2, WorkerEvent::Busy(1)),
@@ -94,18 +95,18 @@ fn orders_count_until_they_show_or_lapse() {
     pool.expect(at(10), 4, TIMEOUT);
     pool.ordered(at(10), 3, TIMEOUT);
     assert_eq!(pool.committed(at(10)), 4);
-    assert!(!pool.event(at(11), WorkerId(2), WorkerEvent::Ordered), "it was ordered");
+    assert!(!pool.event(at(11), WorkerId(2), WorkerEvent::Ordered).unordered, "it was ordered");
     assert_eq!((pool.committed(at(11)), pool.orders(at(11))), (4, 2));
-    assert_eq!(pool.next_lapse(at(11)), Some(at(70)));
+    assert_eq!(pool.next_lapse(at(11), HOUR), Some(at(70)));
     assert_eq!((pool.committed(at(69)), pool.committed(at(70))), (4, 2));
-    assert!(pool.event(at(71), WorkerId(3), WorkerEvent::Ready), "nobody waits for it any more");
+    assert!(pool.event(at(71), WorkerId(3), WorkerEvent::Ready).unordered, "nobody waits for it any more");
 }
 
 #[test]
 fn a_platform_that_reports_no_pool_is_taken_at_its_word() {
     let mut pool = Pool::default();
     pool.ordered(at(0), 3, TIMEOUT);
-    assert_eq!((pool.committed(at(9_999)), pool.next_lapse(at(0))), (3, None));
+    assert_eq!((pool.committed(at(9_999)), pool.next_lapse(at(0), HOUR)), (3, None));
     pool.released(at(10_000), 1, TIMEOUT);
     assert_eq!(pool.committed(at(99_999)), 2);
 }
@@ -114,9 +115,9 @@ fn a_platform_that_reports_no_pool_is_taken_at_its_word() {
 fn counts_confirm_what_was_commanded() {
     let mut pool = Pool::default();
     let counts = |ready, starting| PoolCounts { ready, starting, ..PoolCounts::default() };
-    assert!(pool.count(at(0), counts(2, 0)), "two that nobody ordered");
+    assert!(pool.count(at(0), counts(2, 0)).unordered, "two that nobody ordered");
     pool.ordered(at(1), 3, TIMEOUT);
-    assert!(!pool.count(at(2), counts(2, 0)), "a count from before the order");
+    assert!(!pool.count(at(2), counts(2, 0)).unordered, "a count from before the order");
     assert_eq!(pool.committed(at(2)), 5);
     pool.count(at(3), counts(2, 2));
     assert_eq!((pool.committed(at(3)), pool.orders(at(3))), (5, 1));
@@ -134,11 +135,11 @@ fn counts_confirm_what_was_commanded() {
 fn a_worker_told_to_go_is_not_committed_until_the_command_lapses() {
     let mut pool = pool(&[(1, WorkerEvent::Ready), (1, WorkerEvent::Idle), (2, WorkerEvent::Ready)]);
     pool.told(WorkerId(1), Some((Pending::Stop, at(60))));
-    assert_eq!((pool.committed(at(10)), pool.next_lapse(at(10))), (1, Some(at(60))));
-    pool.lapse(at(59));
+    assert_eq!((pool.committed(at(10)), pool.next_lapse(at(10), HOUR)), (1, Some(at(60))));
+    pool.lapse(at(59), HOUR);
     assert_eq!(pool.committed(at(59)), 1);
-    pool.lapse(at(60));
-    assert_eq!((pool.committed(at(60)), pool.next_lapse(at(60))), (2, None));
+    pool.lapse(at(60), HOUR);
+    assert_eq!((pool.committed(at(60)), pool.next_lapse(at(60), HOUR)), (2, None));
     pool.told(WorkerId(1), Some((Pending::Stop, at(120))));
     pool.event(at(61), WorkerId(1), WorkerEvent::Busy(1));
     assert_eq!(pool.committed(at(61)), 2, "it took a request instead: it stays");

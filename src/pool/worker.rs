@@ -14,6 +14,10 @@ pub(crate) enum State {
     Unknown,
     Idle,
     Busy(u32),
+    /// Busy until then, as the platform has said; idle afterwards.
+    Leased(Timestamp),
+    /// It took too long to start, counts as failed and is told to stop. Should it become ready after all, it is there.
+    Overdue,
     Draining(u32),
     Prewarming,
     Standby,
@@ -26,6 +30,8 @@ impl State {
             Self::Unknown => "ready",
             Self::Idle => "idle",
             Self::Busy(_) => "busy",
+            Self::Leased(_) => "leased",
+            Self::Overdue => "overdue",
             Self::Draining(_) => "draining",
             Self::Prewarming => "prewarming",
             Self::Standby => "standby",
@@ -33,7 +39,7 @@ impl State {
     }
 
     pub(super) const fn is_ready(self) -> bool {
-        matches!(self, Self::Unknown | Self::Idle | Self::Busy(_))
+        matches!(self, Self::Unknown | Self::Idle | Self::Busy(_) | Self::Leased(_))
     }
 }
 
@@ -71,13 +77,14 @@ impl Worker {
         match self.pending {
             Some((Pending::Stop | Pending::Park | Pending::Drain, _)) => false,
             Some((Pending::Revive, _)) => true,
-            None => matches!(self.state, State::Starting { .. } | State::Unknown | State::Idle | State::Busy(_)),
+            None => self.state.is_ready() || matches!(self.state, State::Starting { .. }),
         }
     }
 
     pub(super) const fn slots(&self) -> u32 {
         match self.state {
             State::Busy(n) | State::Draining(n) => n,
+            State::Leased(_) => 1,
             _ => 0,
         }
     }
@@ -95,35 +102,37 @@ pub(super) const fn first_state(event: WorkerEvent) -> Option<State> {
 }
 
 /// The state that follows an event: `None` if the worker is gone, the event's name if it cannot be.
-pub(super) fn transition(state: State, event: WorkerEvent) -> Result<Option<State>, &'static str> {
+pub(super) fn transition(now: Timestamp, state: State, event: WorkerEvent) -> Result<Option<State>, &'static str> {
     let standby = matches!(state, State::Prewarming | State::Standby);
     let next = match event {
         WorkerEvent::Gone | WorkerEvent::Failed(_) => return Ok(None),
         WorkerEvent::Ordered => match state {
             State::Prewarming | State::Standby => State::Starting { warm: true },
-            State::Starting { .. } => state,
+            State::Starting { .. } | State::Overdue => state,
             _ => return Err("starting"),
         },
         WorkerEvent::Ready => match state {
-            State::Idle | State::Busy(_) => state,
+            State::Idle | State::Busy(_) | State::Leased(_) => state,
             State::Draining(0) => State::Idle,
             State::Draining(slots) => State::Busy(slots),
             _ => State::Unknown,
         },
-        WorkerEvent::Busy(_) | WorkerEvent::Idle if standby => return Err("busy or idle"),
+        WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Leased(_) if standby => return Err("busy or idle"),
         WorkerEvent::Draining if standby => return Err("draining"),
         WorkerEvent::Busy(slots) => match (state, slots) {
             (State::Draining(_), _) => State::Draining(slots),
             (_, 0) => State::Idle,
             (_, _) => State::Busy(slots),
         },
+        WorkerEvent::Leased(_) if matches!(state, State::Draining(_)) => State::Draining(1),
+        WorkerEvent::Leased(span) => State::Leased(now.saturating_add(span)),
         WorkerEvent::Idle if matches!(state, State::Draining(_)) => State::Draining(0),
         WorkerEvent::Idle => State::Idle,
         WorkerEvent::Draining => match state {
             State::Draining(_) => state,
             State::Busy(slots) => State::Draining(slots),
             State::Idle => State::Draining(0),
-            // Nothing is known of its load: it counts as busy.
+            // Of a leased or overdue one, or one of whom nothing is known, the load is not known: it counts as busy.
             _ => State::Draining(1),
         },
         WorkerEvent::Prewarming if state != State::Prewarming => return Err("prewarming"),
@@ -136,7 +145,7 @@ pub(super) fn transition(state: State, event: WorkerEvent) -> Result<Option<Stat
 /// Whether a command is still waiting to be seen done in a state.
 pub(super) const fn still_pending(pending: Pending, state: State) -> bool {
     match pending {
-        Pending::Stop | Pending::Park => matches!(state, State::Starting { .. } | State::Idle | State::Draining(_)),
+        Pending::Stop | Pending::Park => matches!(state, State::Starting { .. } | State::Overdue | State::Idle | State::Draining(_)),
         Pending::Drain => state.is_ready(),
         Pending::Revive => matches!(state, State::Standby | State::Draining(_)),
     }

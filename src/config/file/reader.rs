@@ -12,8 +12,9 @@ use core::time::Duration;
 use serde::de::{DeserializeSeed, Error, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::config::{Precision, Preset, StepLimit};
+use crate::config::{Backoff, Blind, Breaker, Buffer, Cliff, Precision, Preset, StepLimit};
 use crate::policy::{MAX_POLICIES, Policy};
+use crate::schedule::Interval;
 use crate::time::span::{self, Span};
 use crate::units::{Rate, Share};
 
@@ -285,11 +286,17 @@ impl Scalar for Precision {
     }
 }
 
-impl<'de> Read<'de> for Policy {
-    fn read<D: Deserializer<'de>>(_: &'static str, deserializer: D) -> Result<Option<Self>, D::Error> {
-        Option::deserialize(deserializer)
-    }
+/// Values whose own reader says enough.
+macro_rules! as_derived {
+    ($($type:ty),*) => {$(
+        impl<'de> Read<'de> for $type {
+            fn read<D: Deserializer<'de>>(_: &'static str, deserializer: D) -> Result<Option<Self>, D::Error> {
+                Option::deserialize(deserializer)
+            }
+        }
+    )*};
 }
+as_derived!(Policy, Buffer, Blind, Cliff, Backoff, Breaker, Vec<Interval>);
 
 impl<'de> Read<'de> for Vec<Policy> {
     fn read<D: Deserializer<'de>>(_: &'static str, deserializer: D) -> Result<Option<Self>, D::Error> {

@@ -559,6 +559,10 @@ mod writing {
                 "codel_interval": 1,
                 "freshness": 60,
                 "precision": "default",
+                "backoff": {"first": 10, "most": 300, "seed": 0},
+                "blind": "hold",
+                "breaker": {"failures": 5, "within": 300, "pause": 60},
+                "start_timeout": 600,
                 "event_log": 64,
             })
         );
@@ -631,6 +635,7 @@ mod writing {
                 event_freshness,
                 precision: if compact { Precision::Compact } else { Precision::Default },
                 event_log,
+                ..Config::unset()
             }
         })
     }

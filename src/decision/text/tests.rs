@@ -3,7 +3,7 @@ use alloc::string::{String, ToString};
 use super::super::{Outlook, Terms};
 use super::*;
 use crate::guard::{GUARDS, Stage};
-use crate::policy::{ConcurrencyTarget, MAX_POLICIES, Outpost, RunPod, Source};
+use crate::policy::{ConcurrencyTarget, MAX_PROPOSALS, Outpost, RunPod, Source};
 use crate::signal::Signals;
 use crate::time::Timestamp;
 use crate::units::Rate;
@@ -20,10 +20,12 @@ const GUARD_ORDER: [Guard; GUARDS] = [
     Guard::Freshness,
     Guard::ZeroGate,
     Guard::Tolerance,
+    Guard::Surplus,
     Guard::UpDelay,
     Guard::DownDelay,
     Guard::StepLimit,
     Guard::IdleTimeout,
+    Guard::Mode,
     Guard::Bounds,
 ];
 
@@ -37,7 +39,7 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
         Stage { guard, effect, count: desired }
     });
     let bound = Explanation::last_effect(&stages).map_or(Reason::Policy(proposal.because), Reason::Guard);
-    let mut proposals = [None; MAX_POLICIES + 1];
+    let mut proposals = [None; MAX_PROPOSALS];
     proposals[0] = Some(proposal);
     Explanation {
         at: at(1_000),
@@ -49,6 +51,9 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
         bound,
         pressed_since: Some(at(969)),
         outlook: None,
+        trouble: None,
+        cliff_since: None,
+        settling_until: None,
         signals: Signals {
             arrival_rate: Rate::per_second(12.4).ok(),
             sojourn_p99: Some(millis(340)),
@@ -62,6 +67,8 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
             policy: Some(policy),
             min: 0,
             max: 10,
+            mode: Mode::Automatic,
+            mode_until: None,
             up_delay: millis(30_000),
             down_delay: millis(300_000),
             to_zero_delay: millis(600_000),

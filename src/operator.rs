@@ -1,0 +1,105 @@
+//! What operators have ordered: a mode, reservations, and the bounds that hold at one instant.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::observation::{Mode, Rejected, ReservationId};
+use crate::schedule::Interval;
+use crate::time::Timestamp;
+
+/// Reservations that stand at one time, at most.
+const MAX_RESERVATIONS: usize = 16;
+
+/// The bounds that hold at one instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Limits {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+struct Reservation {
+    id: ReservationId,
+    workers: u32,
+    start: Timestamp,
+    end: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Operator {
+    mode: Mode,
+    /// When the mode gives way to the automatic one; the end of time if never.
+    mode_until: Timestamp,
+    /// Sorted by id.
+    reservations: Vec<Reservation>,
+}
+
+impl Operator {
+    /// The mode at `now`.
+    pub(crate) fn mode(&self, now: Timestamp) -> Mode {
+        if self.mode_lasts(now) { self.mode } else { Mode::Automatic }
+    }
+
+    /// When the mode that stands at `now` gives way, if ever.
+    pub(crate) fn mode_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.mode != Mode::Automatic && self.mode_until < Timestamp::MAX;
+        (ends && self.mode_lasts(now)).then_some(self.mode_until)
+    }
+
+    fn mode_lasts(&self, now: Timestamp) -> bool {
+        now < self.mode_until || self.mode_until == Timestamp::MAX
+    }
+
+    pub(crate) const fn set_mode(&mut self, mode: Mode, until: Timestamp) {
+        self.mode = mode;
+        self.mode_until = until;
+    }
+
+    /// Whether another reservation fits.
+    pub(crate) fn accepts(&self, now: Timestamp, id: ReservationId) -> Result<(), Rejected> {
+        let others = self.reservations.iter().filter(|standing| standing.id != id && standing.end > now).count();
+        if others >= MAX_RESERVATIONS { Err(Rejected::TooManyReservations { limit: MAX_RESERVATIONS }) } else { Ok(()) }
+    }
+
+    /// At least `workers` from `start` to `end`, in place of what `id` reserved before.
+    pub(crate) fn reserve(&mut self, now: Timestamp, id: ReservationId, workers: u32, start: Timestamp, end: Timestamp) {
+        self.reservations.retain(|standing| standing.id != id && standing.end > now);
+        if workers > 0 && end > start {
+            let at = self.reservations.partition_point(|standing| standing.id < id);
+            self.reservations.insert(at, Reservation { id, workers, start, end });
+        }
+    }
+
+    /// The bounds at `now`. Intervals that ask for it raise their least by `lead` nanoseconds earlier.
+    pub(crate) fn limits(&self, now: Timestamp, lead: u64, config: &Config) -> Limits {
+        let (mut min, mut max) = ((None, config.min()), (None, config.max()));
+        for interval in config.schedule() {
+            let rank = Some(interval.priority);
+            if let Some(least) = interval.min.filter(|_| least_start(interval, lead) <= now && now < interval.end) {
+                min = min.max((rank, least));
+            }
+            if let Some(most) = interval.max.filter(|_| interval.start <= now && now < interval.end) {
+                max = max.max((rank, most));
+            }
+        }
+        let reserved = self.reservations.iter().filter(|standing| standing.start <= now && now < standing.end);
+        let least = reserved.map(|standing| standing.workers).fold(min.1, u32::max);
+        Limits { min: least.min(max.1), max: max.1 }
+    }
+
+    /// The first instant after `now` at which mode or bounds change by time alone.
+    pub(crate) fn next_change(&self, now: Timestamp, lead: u64, config: &Config) -> Option<Timestamp> {
+        let scheduled = config.schedule().iter().flat_map(|interval| {
+            [least_start(interval, lead), interval.start, interval.end]
+        });
+        let reserved = self.reservations.iter().flat_map(|standing| [standing.start, standing.end]);
+        let bounds = scheduled.chain(reserved).filter(|at| *at > now);
+        bounds.chain(self.mode_until(now)).min()
+    }
+}
+
+const fn least_start(interval: &Interval, lead: u64) -> Timestamp {
+    if interval.ahead { interval.start.minus(lead) } else { interval.start }
+}

@@ -1,0 +1,299 @@
+//! What is known of the provider's willingness: back-off by cause, a breaker over all causes, and how many of the ordered
+//! workers come.
+//!
+//! - **Back-off**: the n-th failure of a cause in a row closes the way for `first × 2^(n-1)`, at most `most`, less a
+//!   spread of up to a quarter. The spread is a hash of seed, cause and n (SplitMix64's finaliser), not a drawn number.
+//!   Failures that come while the way is closed are answers to the same question and do not count as another. A start that
+//!   succeeds after the wait ends the row.
+//! - **Breaker**: at so many failures within a time, whatever their causes, nothing is ordered for a pause; then one
+//!   worker at a time, as a probe. A start that succeeds closes the breaker, a failure begins another pause.
+//! - **Success rate** `p`: a moving average over starts with weight 1/8. With it `need / p` workers are ordered, rounded,
+//!   at most twice the need.
+//!
+//! All of this limits orders only. The desired count stays what demand makes it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Backoff, Config, MAX_BREAKER_FAILURES};
+use crate::observation::FailureCause;
+use crate::time::{Timestamp, nanos};
+
+/// Failures remembered for the breaker.
+const MAX_FAILURES: usize = MAX_BREAKER_FAILURES as usize;
+
+const WHOLE: u32 = 1_000_000;
+
+/// Why the provider is not asked as usual, and until when.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// The cause of the last failed start.
+    pub cause: FailureCause,
+    /// What is done about it.
+    pub measure: Measure,
+    /// When orders are next possible; for a probe, since when they are, one at a time.
+    pub at: Timestamp,
+}
+
+/// What is done about failing starts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Measure {
+    /// Waits before the next try.
+    BackOff,
+    /// The breaker is open: nothing is ordered.
+    Open,
+    /// The breaker lets one worker at a time through.
+    Probe,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+struct Row {
+    /// Failures in a row.
+    failures: u32,
+    retry_at: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(crate) struct Provider {
+    rows: [Row; FailureCause::ALL.len()],
+    /// The last failures, oldest first.
+    recent: [Timestamp; MAX_FAILURES],
+    recent_len: usize,
+    /// When the breaker's pause ends or has ended; `None` while it is closed.
+    open_until: Option<Timestamp>,
+    /// The probe that has been ordered, counted from the end of the pause.
+    probed: Option<u64>,
+    last_cause: FailureCause,
+    /// Millionths of the starts that succeed.
+    success: u32,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            rows: Default::default(),
+            recent: Default::default(),
+            recent_len: 0,
+            open_until: None,
+            probed: None,
+            last_cause: FailureCause::Crash,
+            success: WHOLE,
+        }
+    }
+}
+
+impl Provider {
+    /// A start failed.
+    pub(crate) fn failed(&mut self, now: Timestamp, cause: FailureCause, config: &Config) {
+        self.last_cause = cause;
+        self.success = self.success.saturating_sub(self.success / 8);
+        if let Some(row) = self.rows.get_mut(cause as usize).filter(|row| row.failures == 0 || row.retry_at <= now) {
+            row.failures = row.failures.saturating_add(1);
+            row.retry_at = now.plus(wait(config.backoff(), cause, row.failures));
+        }
+        if self.recent_len == MAX_FAILURES {
+            self.recent.rotate_left(1);
+            self.recent_len = self.recent_len.saturating_sub(1);
+        }
+        if let Some(slot) = self.recent.get_mut(self.recent_len) {
+            *slot = now;
+            self.recent_len = self.recent_len.saturating_add(1);
+        }
+        let breaker = config.breaker();
+        let pause = Some(now.plus(nanos(breaker.pause)));
+        match self.open_until {
+            Some(until) if now < until => {}
+            Some(_) => (self.open_until, self.probed) = (pause, None),
+            None => {
+                let within = nanos(breaker.within);
+                let recent = self.recent.get(..self.recent_len).unwrap_or(&[]);
+                let failures = recent.iter().filter(|at| now.since(**at) < within).count();
+                if failures >= breaker.failures as usize {
+                    (self.open_until, self.probed) = (pause, None);
+                }
+            }
+        }
+    }
+
+    /// A worker became ready.
+    pub(crate) fn succeeded(&mut self, now: Timestamp) {
+        self.success = self.success.saturating_add(WHOLE.saturating_sub(self.success).div_ceil(8));
+        for row in self.rows.iter_mut().filter(|row| row.retry_at <= now) {
+            row.failures = 0;
+        }
+        if self.open_until.is_some_and(|until| until <= now) {
+            (self.open_until, self.probed, self.recent_len) = (None, None, 0);
+        }
+    }
+
+    /// What stands in the way of orders at `now`.
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        let cause = self.last_cause;
+        if let Some(at) = self.open_until {
+            let measure = if now < at { Measure::Open } else { Measure::Probe };
+            return Some(Trouble { cause, measure, at });
+        }
+        let rows = FailureCause::ALL.into_iter().zip(&self.rows).filter(|(_, row)| row.failures > 0 && row.retry_at > now);
+        let (cause, row) = rows.max_by_key(|(_, row)| row.retry_at)?;
+        Some(Trouble { cause, measure: Measure::BackOff, at: row.retry_at })
+    }
+
+    /// How many workers to order for a need. `patience` is how long a probe's outcome may take.
+    pub(crate) fn allows(&self, now: Timestamp, need: u32, patience: u64) -> u32 {
+        match self.trouble(now) {
+            None => self.gross(need),
+            Some(Trouble { measure: Measure::Probe, at, .. }) => {
+                need.min(u32::from(self.probed != Some(probe(now, at, patience))))
+            }
+            Some(_) => 0,
+        }
+    }
+
+    /// Workers were ordered.
+    pub(crate) fn ordered(&mut self, now: Timestamp, patience: u64) {
+        if let Some(until) = self.open_until.filter(|until| *until <= now) {
+            self.probed = Some(probe(now, until, patience));
+        }
+    }
+
+    /// How many must be ordered so that `need` come, as far as the rate of success tells; at most twice as many.
+    pub(crate) fn gross(&self, need: u32) -> u32 {
+        let rate = u64::from(self.success.clamp(WHOLE / 2, WHOLE));
+        let gross = u64::from(need).saturating_mul(u64::from(WHOLE)).saturating_add(rate / 2).checked_div(rate);
+        gross.and_then(|gross| u32::try_from(gross).ok()).unwrap_or(need)
+    }
+
+    /// Starts that succeed, in millionths.
+    pub(crate) const fn success(&self) -> u32 {
+        self.success
+    }
+
+    /// The first instant after `now` at which what stands in the way changes by time alone.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let rows = self.rows.iter().filter(|row| row.failures > 0).map(|row| row.retry_at);
+        rows.chain(self.open_until).filter(|at| *at > now).min()
+    }
+
+    /// When an order that is not possible at `now` becomes so.
+    pub(crate) fn next_order(&self, now: Timestamp, patience: u64) -> Option<Timestamp> {
+        let trouble = self.trouble(now)?;
+        if trouble.measure == Measure::Probe {
+            let next = probe(now, trouble.at, patience).saturating_add(1);
+            return Some(trouble.at.plus(next.saturating_mul(patience)));
+        }
+        Some(trouble.at)
+    }
+}
+
+/// Which probe's turn it is.
+fn probe(now: Timestamp, since: Timestamp, patience: u64) -> u64 {
+    now.since(since).checked_div(patience).unwrap_or(0)
+}
+
+/// The wait after the n-th failure in a row, in nanoseconds.
+fn wait(backoff: Backoff, cause: FailureCause, failures: u32) -> u64 {
+    let doublings = failures.saturating_sub(1).min(63);
+    let whole = nanos(backoff.first).saturating_mul(1 << doublings).min(nanos(backoff.most));
+    let hash = mix(backoff.seed ^ mix(u64::from(failures) << 8 | cause as u64));
+    // The hash's upper half as a fraction of a quarter.
+    let spread = u128::from(whole / 4).saturating_mul(u128::from(hash >> 32)) >> 32;
+    whole.saturating_sub(u64::try_from(spread).unwrap_or(0))
+}
+
+/// SplitMix64's finaliser (Steele, Lea and Flood 2014).
+const fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    const MINUTE: u64 = 60_000_000_000;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn config() -> Config {
+        Config::new(Policy::External, 0, 10).unwrap()
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_are_spread_by_a_quarter_at_most() {
+        let mut provider = Provider::default();
+        let (config, mut now) = (config(), at(0));
+        for want in [10, 20, 40, 80, 160, 300, 300] {
+            provider.open_until = None;
+            provider.failed(now, FailureCause::StockOut, &config);
+            let Row { retry_at, .. } = provider.rows[FailureCause::StockOut as usize];
+            let waited = retry_at.saturating_since(now);
+            let whole = Duration::from_secs(want);
+            assert!(waited <= whole && waited >= whole * 3 / 4, "{waited:?} for {whole:?}");
+            now = retry_at;
+        }
+        let wait = |seed| wait(Backoff::default().with_seed(seed), FailureCause::Quota, 1);
+        assert_ne!(wait(1), wait(2));
+        assert_eq!(wait(1), wait(1));
+    }
+
+    #[test]
+    fn what_fails_while_the_way_is_closed_is_no_second_answer() {
+        let mut provider = Provider::default();
+        for secs in 0..4 {
+            provider.failed(at(secs), FailureCause::Crash, &config());
+        }
+        let trouble = provider.trouble(at(4)).unwrap();
+        assert_eq!((trouble.cause, trouble.measure), (FailureCause::Crash, Measure::BackOff));
+        assert!(trouble.at <= at(10) && provider.allows(at(4), 3, MINUTE) == 0);
+        assert_eq!(provider.next_order(at(4), MINUTE), Some(trouble.at));
+        assert!(provider.allows(trouble.at, 3, MINUTE) >= 3);
+    }
+
+    #[test]
+    fn the_breaker_opens_lets_one_probe_through_and_closes_on_success() {
+        let mut provider = Provider::default();
+        for secs in 0..5 {
+            provider.failed(at(secs), FailureCause::ALL[secs as usize], &config());
+        }
+        assert_eq!(provider.trouble(at(5)).unwrap().measure, Measure::Open);
+        let end = at(64);
+        assert_eq!((provider.allows(at(63), 3, MINUTE), provider.allows(end, 3, MINUTE)), (0, 1));
+        provider.ordered(end, MINUTE);
+        assert_eq!(provider.allows(at(65), 3, MINUTE), 0, "the first probe is under way");
+        assert_eq!(provider.next_order(at(65), MINUTE), Some(at(124)));
+        assert_eq!(provider.allows(at(124), 3, MINUTE), 1, "it was lost: another one");
+
+        let mut failing = provider.clone();
+        failing.failed(at(70), FailureCause::Quota, &config());
+        assert_eq!(failing.trouble(at(71)).unwrap().measure, Measure::Open);
+        provider.succeeded(at(70));
+        assert_eq!(provider.trouble(at(70)), None);
+    }
+
+    #[test]
+    fn more_are_ordered_where_some_do_not_come_but_never_more_than_twice_the_need() {
+        let mut provider = Provider::default();
+        assert_eq!(provider.gross(7), 7);
+        for _ in 0..3 {
+            provider.failed(at(0), FailureCause::Crash, &config());
+        }
+        assert_eq!((provider.gross(1), provider.gross(10)), (1, 15));
+        for _ in 0..90 {
+            provider.failed(at(0), FailureCause::Crash, &config());
+        }
+        assert_eq!(provider.gross(10), 20);
+        for _ in 0..90 {
+            provider.succeeded(at(0));
+        }
+        assert_eq!(provider.gross(1_000), 1_000);
+    }
+}

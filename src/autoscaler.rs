@@ -5,7 +5,7 @@ mod explain;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Blind, Config, MAX_BREAKER_FAILURES};
+use crate::config::{Config, MAX_BREAKER_FAILURES};
 use crate::decision::{Command, Decision, Explanation, Reason};
 use crate::guard::{Demand, Effect, GUARDS, Guard, Guards, Stage};
 use crate::observation::{FailureCause, Mode, Observation, Rejected, WorkerEvent};
@@ -334,17 +334,17 @@ impl Autoscaler {
         let (proposals, deciding) = self.propose(&inputs);
         let all = || proposals.iter().flatten();
         let blind = all().any(|proposal| proposal.blind);
-        let holds = inputs.lost && self.config.blind() == Blind::Hold;
-        let asks = |proposal: &Proposal| if holds && proposal.is_partial() { 0 } else { proposal.want };
-        let least = self.guards.least_while_blind(now, self.count, &self.config);
-        let want = all().map(asks).max().unwrap_or(0).max(if blind { least } else { 0 });
+        let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
+        let firm = all().filter(|proposal| !(inputs.lost && proposal.is_partial()));
         let told = all().filter(|proposal| proposal.is_told()).map(|proposal| proposal.want).max();
         let demand = Demand {
             now,
             count: self.count,
             want,
+            firm: firm.map(|proposal| proposal.want).max().unwrap_or(0),
             keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
-            blind: blind || now < self.watched_from(),
+            blind,
+            settling: now < self.watched_from(),
             surplus: inputs.surplus.then_some(told.unwrap_or(0)),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs.backlog),

@@ -131,9 +131,13 @@ pub(crate) struct Demand {
     /// The count so far.
     pub(crate) count: u32,
     pub(crate) want: u32,
+    /// What is wanted by rules that have not lost a signal.
+    pub(crate) firm: u32,
     pub(crate) keep: u32,
-    /// A policy cannot see what it needs, or nothing has been watched for long enough.
+    /// A policy cannot see what it needs.
     pub(crate) blind: bool,
+    /// Less than a whole window has been seen since the start.
+    pub(crate) settling: bool,
     /// A queue beside idle workers may not raise the count above this.
     pub(crate) surplus: Option<u32>,
     /// No request for the whole to-zero delay.
@@ -216,16 +220,24 @@ impl Guards {
         }
     }
 
-    /// The least that a blind policy may be answered with, by configuration: beyond never lowering the count.
-    pub(crate) fn least_while_blind(&mut self, now: Timestamp, count: u32, config: &Config) -> u32 {
-        match config.blind() {
-            Blind::Hold | Blind::GrowOnly => 0,
-            Blind::Floor(workers) => workers,
-            Blind::LastPeak(within) => {
-                self.counts.update(now, count, nanos(within));
-                self.counts.highest()
-            }
+    /// What is wanted in view of what is missing, and the effect that says so.
+    fn see(&mut self, demand: &Demand, config: &Config) -> (u32, Effect) {
+        let Demand { now, count, want, firm, blind, settling, .. } = *demand;
+        if let Blind::LastPeak(within) = config.blind() {
+            self.counts.update(now, count, nanos(within));
         }
+        if !blind {
+            return (want, if settling { Effect::AtLeast(count) } else { Effect::Pass });
+        }
+        let (least, most) = match config.blind() {
+            Blind::Hold => (0, firm),
+            Blind::GrowOnly => (0, want),
+            Blind::Floor(workers) => (workers, want),
+            Blind::LastPeak(_) => (self.counts.highest(), want),
+        };
+        let seen = want.min(most.max(count)).max(least);
+        let effect = if seen < want { Effect::AtMost(seen.max(count)) } else { Effect::AtLeast(seen.max(count)) };
+        (seen, effect)
     }
 
     /// Since when demand has been over a cliff, as of the last evaluation.
@@ -266,7 +278,9 @@ impl Guards {
         let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
 
-        fold.stage(Guard::Freshness, if demand.blind { Effect::AtLeast(count) } else { Effect::Pass });
+        let (want, freshness) = self.see(demand, config);
+        let demand = &Demand { want, ..*demand };
+        fold.stage(Guard::Freshness, freshness);
         let (gate, express) = self.zero_gate(demand, fold.count);
         fold.stage(Guard::ZeroGate, gate);
         let (want, keep, tolerance) = tolerate(demand, fold.count, express, config);

@@ -473,7 +473,7 @@ impl Pool {
                 State::Leased(until) => self.note_lapse(until),
                 State::Starting { .. } if now.since(worker.since) >= deadline => {
                     (next.state, next.since) = (State::Overdue, now);
-                    late = late.saturating_add(u32::from(worker.is_committed()));
+                    late = late.saturating_add(1);
                 }
                 _ => {}
             }

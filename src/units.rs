@@ -108,6 +108,8 @@ pub struct NotAShare {
 impl Share {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    /// All of it.
+    pub const ONE: Self = Self(1_000_000);
 
     /// `value` of one, rounded to the nearest millionth.
     ///

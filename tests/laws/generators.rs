@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use plimsoll::config::{Precision, StepLimit};
+use plimsoll::config::{Backoff, Blind, Breaker, Buffer, Cliff, Precision, StepLimit};
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
-use plimsoll::{Config, FailureCause, Observation, Policy, PoolCounts, Rate, Share, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::schedule::Interval;
+use plimsoll::{Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp, WorkerEvent, WorkerId};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -32,10 +33,44 @@ pub struct Knobs {
     pub freshness: Duration,
     pub event_freshness: Option<Duration>,
     pub precision: Precision,
+    pub start_timeout: Duration,
+    pub extras: Extras,
+}
+
+/// What most configurations leave out. Intervals are given from the start on.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    pub buffer: Option<Buffer>,
+    pub blind: Blind,
+    pub cliff: Option<Cliff>,
+    pub backoff: Backoff,
+    pub breaker: Breaker,
+    pub schedule: Vec<(Duration, Duration, Option<u32>, Option<u32>, i32, bool)>,
 }
 
 impl Knobs {
+    /// The same without buffer, cliff, schedule and the like.
+    pub fn plain(mut self) -> Self {
+        self.extras = Extras::default();
+        self
+    }
+
     pub fn config(&self) -> Config {
+        self.config_from(Timestamp::ORIGIN)
+    }
+
+    /// The most workers that any interval allows.
+    pub fn most(&self) -> u32 {
+        self.extras.schedule.iter().filter_map(|interval| interval.3).fold(self.max, u32::max)
+    }
+
+    pub fn config_from(&self, start: Timestamp) -> Config {
+        let interval = |&(after, lasts, min, max, priority, ahead): &(Duration, Duration, _, _, _, _)| {
+            let from = start.saturating_add(after);
+            let mut interval = Interval::new(from, from.saturating_add(lasts)).with_priority(priority);
+            (interval.min, interval.max, interval.ahead) = (min, max, ahead);
+            interval
+        };
         let build = || {
             let (first, rest) = self.policies.split_first().expect("at least one policy");
             let mut config = Config::new(*first, self.min, self.max)?
@@ -50,7 +85,18 @@ impl Knobs {
                 .with_sojourn_target(self.sojourn_target)?
                 .with_codel_interval(self.codel_interval)?
                 .with_freshness(self.freshness)?
-                .with_precision(self.precision);
+                .with_precision(self.precision)
+                .with_start_timeout(self.start_timeout)?
+                .with_blind(self.extras.blind)?
+                .with_backoff(self.extras.backoff)?
+                .with_breaker(self.extras.breaker)?
+                .with_schedule(self.extras.schedule.iter().map(interval).collect())?;
+            if let Some(buffer) = self.extras.buffer {
+                config = config.with_buffer(buffer)?;
+            }
+            if let Some(cliff) = self.extras.cliff {
+                config = config.with_cliff(cliff)?;
+            }
             for policy in rest {
                 config = config.with_policy(*policy)?;
             }
@@ -99,7 +145,8 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         weighted(0.2, positive(span())),
         select(vec![Precision::Default, Precision::Compact]),
     );
-    (policies, size, delays, pool, shape, windows).prop_map(|(policies, size, delays, pool, shape, windows)| Knobs {
+    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras()]);
+    (policies, size, delays, pool, shape, windows, more).prop_map(|(policies, size, delays, pool, shape, windows, more)| Knobs {
         policies,
         min: size.0,
         max: size.1,
@@ -120,7 +167,42 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         freshness: windows.3,
         event_freshness: windows.4,
         precision: windows.5,
+        start_timeout: more.0,
+        extras: more.1,
     })
+}
+
+fn extras() -> impl Strategy<Value = Extras> {
+    let buffer = weighted(0.3, (1_u32..4, any::<bool>(), any::<bool>())).prop_map(|buffer| {
+        buffer.map(|(workers, by_workers, always)| {
+            let buffer = if by_workers { Buffer::workers(workers) } else { Buffer::percent(workers * 20) };
+            if always { buffer.always() } else { buffer }
+        })
+    });
+    let blind = prop_oneof![
+        Just(Blind::Hold),
+        Just(Blind::GrowOnly),
+        (0_u32..50).prop_map(Blind::Floor),
+        positive(span()).prop_map(Blind::LastPeak),
+    ];
+    let share = select(vec![0.01, 0.3, 0.5, 0.9, 1.0]).prop_map(|share| Share::new(share).expect("a share"));
+    let cliff = weighted(0.4, (share, positive(span()), positive(span())));
+    let cliff = cliff.prop_map(|cliff| cliff.map(|(fall, within, delay)| Cliff::new(fall, within, delay)));
+    let backoff = (positive(span()), positive(span()), any::<u64>())
+        .prop_map(|(first, more, seed)| Backoff::new(first, first + more).with_seed(seed));
+    let breaker = (1_u32..6, positive(span()), positive(span()))
+        .prop_map(|(failures, within, pause)| Breaker::new(failures, within, pause));
+    let bounds = (weighted(0.6, 0_u32..30), weighted(0.5, 0_u32..30));
+    let interval = (span(), positive(span()), bounds, -1_i32..2, any::<bool>()).prop_map(
+        |(after, lasts, (min, max), priority, ahead)| {
+            let min = min.map(|min| max.map_or(min, |max: u32| min.min(max)));
+            (after * 5, lasts * 5, min, max, priority, ahead)
+        },
+    );
+    let schedule = prop_oneof![1 => Just(vec![]), 1 => prop::collection::vec(interval, 1..5)];
+    (buffer, blind, cliff, backoff, breaker, schedule).prop_map(
+        |(buffer, blind, cliff, backoff, breaker, schedule)| Extras { buffer, blind, cliff, backoff, breaker, schedule },
+    )
 }
 
 /// Every native policy.
@@ -254,6 +336,26 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             .prop_map(|(count, over)| Observation::Requests { count, over }),
         1 => select(vec![f64::NAN, -1.0, f64::INFINITY, 1e300, 1e9, -0.0])
             .prop_map(|per_second| Observation::ArrivalRate { per_second }),
+        1 => operator(),
+    ]
+}
+
+/// What an operator orders.
+pub fn operator() -> impl Strategy<Value = Observation> {
+    let mode = prop_oneof![
+        3 => Just(Mode::Automatic),
+        1 => Just(Mode::GrowOnly),
+        1 => Just(Mode::ShrinkOnly),
+        1 => Just(Mode::Hold),
+        1 => (0_u32..50).prop_map(Mode::Fixed),
+        1 => Just(Mode::Observe),
+    ];
+    let reservation = (0_u32..20, 0_u32..30, prop_oneof![Just(Duration::ZERO), span()], span());
+    prop_oneof![
+        (mode, weighted(0.7, wait())).prop_map(|(mode, valid_for)| Observation::Mode { mode, valid_for }),
+        reservation.prop_map(|(id, workers, after, valid_for)| {
+            Observation::Reserve { id: ReservationId(id), workers, after, valid_for }
+        }),
     ]
 }
 
@@ -285,15 +387,17 @@ pub fn worker_event() -> impl Strategy<Value = Observation> {
         1 => Just(WorkerEvent::Prewarming),
         1 => Just(WorkerEvent::Standby),
         1 => Just(WorkerEvent::Gone),
+        1 => wait().prop_map(WorkerEvent::Leased),
         1 => cause().prop_map(WorkerEvent::Failed),
     ];
     (worker(), event).prop_map(|(id, event)| Observation::worker(id, event))
 }
 
 fn pool_counts() -> impl Strategy<Value = Observation> {
-    (0_u32..12, weighted(0.5, 0_u32..8), 0_u32..4, 0_u32..3, 0_u32..3).prop_map(
-        |(ready, idle, starting, draining, standby)| {
-            Observation::Pool(PoolCounts { ready, idle, starting, draining, prewarming: 0, standby, failed: 0 })
+    let failed = prop_oneof![9 => Just(0_u32), 1 => 1_u32..4];
+    (0_u32..12, weighted(0.5, 0_u32..8), 0_u32..4, 0_u32..3, 0_u32..3, failed).prop_map(
+        |(ready, idle, starting, draining, standby, failed)| {
+            Observation::Pool(PoolCounts { ready, idle, starting, draining, prewarming: 0, standby, failed })
         },
     )
 }

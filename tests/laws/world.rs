@@ -17,6 +17,7 @@ enum Doing {
     Unknown,
     Idle,
     Busy(u32),
+    Leased(Timestamp),
     Draining(u32),
     Prewarming,
     Standby,
@@ -51,8 +52,20 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Leases end by time alone.
+    fn pass_time(&mut self, now: Timestamp) {
+        for seen in self.workers.values_mut() {
+            if let Doing::Leased(until) = seen.doing
+                && until <= now
+            {
+                (seen.doing, seen.since) = (Doing::Idle, until);
+            }
+        }
+    }
+
     /// Takes over an event that the autoscaler has accepted.
     pub fn saw(&mut self, now: Timestamp, id: WorkerId, event: WorkerEvent) {
+        self.pass_time(now);
         let old = self.workers.get(&id).copied();
         let doing = match (event, old.map(|seen| seen.doing)) {
             (WorkerEvent::Gone | WorkerEvent::Failed(_), _) => {
@@ -62,7 +75,7 @@ impl Ledger {
             (WorkerEvent::Ordered, _) => Doing::Starting,
             (WorkerEvent::Prewarming, _) => Doing::Prewarming,
             (WorkerEvent::Standby, _) => Doing::Standby,
-            (WorkerEvent::Ready, Some(known @ (Doing::Idle | Doing::Busy(_)))) => known,
+            (WorkerEvent::Ready, Some(known @ (Doing::Idle | Doing::Busy(_) | Doing::Leased(_)))) => known,
             (WorkerEvent::Ready, Some(Doing::Draining(0))) => Doing::Idle,
             (WorkerEvent::Ready, Some(Doing::Draining(slots))) => Doing::Busy(slots),
             (WorkerEvent::Ready, _) => Doing::Unknown,
@@ -71,7 +84,8 @@ impl Ledger {
             (WorkerEvent::Draining, Some(Doing::Idle)) | (WorkerEvent::Idle, Some(Doing::Draining(_))) => {
                 Doing::Draining(0)
             }
-            (WorkerEvent::Draining, _) => Doing::Draining(1),
+            (WorkerEvent::Draining, _) | (WorkerEvent::Leased(_), Some(Doing::Draining(_))) => Doing::Draining(1),
+            (WorkerEvent::Leased(span), _) => Doing::Leased(now.saturating_add(span)),
             (WorkerEvent::Idle | WorkerEvent::Busy(0), _) => Doing::Idle,
             (WorkerEvent::Busy(slots), _) => Doing::Busy(slots),
             _ => return,
@@ -81,7 +95,7 @@ impl Ledger {
         // A command is done, or void, when the worker is seen in a state that it does not speak of.
         let told = old.and_then(|seen| seen.told).filter(|(command, _)| match command {
             Command::Revive { .. } => matches!(doing, Doing::Standby | Doing::Draining(_)),
-            Command::Drain { .. } => matches!(doing, Doing::Unknown | Doing::Idle | Doing::Busy(_)),
+            Command::Drain { .. } => matches!(doing, Doing::Unknown | Doing::Idle | Doing::Busy(_) | Doing::Leased(_)),
             _ => matches!(doing, Doing::Starting | Doing::Idle | Doing::Draining(_)),
         });
         self.workers.insert(id, Seen { doing, since, told });
@@ -90,6 +104,7 @@ impl Ledger {
     /// Notes a decision's commands; an error names the first that the pool should not have been given.
     pub fn told(&mut self, decision: &Decision, config: &Config) -> Result<(), String> {
         let now = decision.at;
+        self.pass_time(now);
         let mut faults = Vec::new();
         for command in &decision.commands {
             let (Command::Stop { id, .. } | Command::Drain { id } | Command::Revive { id }) = *command else {
@@ -107,11 +122,11 @@ impl Ledger {
                 }
                 (Command::Stop { cut_off: false, to_standby, .. }, Doing::Starting) => !to_standby,
                 (Command::Stop { cut_off: false, .. }, Doing::Idle) => idle_enough,
-                (Command::Drain { .. }, Doing::Busy(_) | Doing::Unknown) => config.idle_timeout().is_none(),
+                (Command::Drain { .. }, Doing::Busy(_) | Doing::Unknown | Doing::Leased(_)) => config.idle_timeout().is_none(),
                 (Command::Revive { .. }, doing) => match doing {
                     Doing::Draining(_) | Doing::Standby => true,
                     // A drain that the worker has not begun is taken back.
-                    Doing::Busy(_) | Doing::Unknown | Doing::Idle => seen.leaves(now),
+                    Doing::Busy(_) | Doing::Unknown | Doing::Idle | Doing::Leased(_) => seen.leaves(now),
                     Doing::Starting | Doing::Prewarming => false,
                 },
                 _ => false,
@@ -133,9 +148,13 @@ impl Ledger {
     }
 
     /// How many workers may at the least and at the most count as committed, orders aside.
-    pub fn committed(&self, now: Timestamp) -> (usize, usize) {
+    pub fn committed(&self, now: Timestamp, start_timeout: Duration) -> (usize, usize) {
         let count = |fits: &dyn Fn(&Seen) -> bool| self.workers.values().filter(|seen| fits(seen)).count();
-        let up = |seen: &Seen| matches!(seen.doing, Doing::Starting | Doing::Unknown | Doing::Idle | Doing::Busy(_));
+        let up = |seen: &Seen| match seen.doing {
+            Doing::Starting => now.saturating_since(seen.since) < start_timeout,
+            Doing::Unknown | Doing::Idle | Doing::Busy(_) | Doing::Leased(_) => true,
+            Doing::Draining(_) | Doing::Prewarming | Doing::Standby => false,
+        };
         let sure = count(&|seen| up(seen) && !seen.leaves(now));
         let possible = count(&|seen| up(seen) || seen.is_revived(now));
         (sure, possible)

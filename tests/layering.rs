@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["status"],
     &["autoscaler"],
-    &["adapter", "sim"],
+    &["adapter", "calendar", "sim"],
 ];
 
 #[test]

@@ -50,6 +50,7 @@
 //! - [`config`]: every setting, its default and the reason for it, presets and lints;
 //! - [`status`]: the view for dashboards and operators;
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
+//! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
 //! - `sim`, with the feature of that name: a simulated pool that replays workloads.
 //!
 //! # Time
@@ -72,6 +73,7 @@
 //!
 //! - `std` (default): the system clock adapter; nothing else needs it.
 //! - `sim`: the simulator and the workload reader.
+//! - `calendar`: weekly schedules in a time zone, daylight saving included; it brings `jiff` and a time-zone database.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(
     test,
@@ -87,6 +89,8 @@ extern crate alloc;
 
 pub mod adapter;
 mod autoscaler;
+#[cfg(feature = "calendar")]
+pub mod calendar;
 pub mod config;
 pub mod decision;
 pub mod error;

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["status"],
     &["autoscaler"],
-    &["adapter", "sim"],
+    &["adapter", "calendar", "sim"],
 ];
 
 #[test]

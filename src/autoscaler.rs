@@ -231,7 +231,7 @@ impl Autoscaler {
                 down: due(Guard::DownDelay),
                 to_zero: self.to_zero_at(now),
                 worker: self.next_placement(now),
-                order: self.pool.next_lapse(now, self.pool.start_deadline(&self.config)),
+                order: self.pool.next_lapse(now, &self.config),
                 mode: self.operator.mode_until(now),
             },
             mode: self.operator.mode(now),
@@ -280,7 +280,7 @@ impl Autoscaler {
 
     /// Gives up what has taken too long. True if that was a start, which then is to be replaced.
     fn lapse(&mut self, now: Timestamp) -> bool {
-        let late = self.pool.lapse(now, self.pool.start_deadline(&self.config));
+        let late = self.pool.lapse(now, &self.config);
         self.fail_starts(now, late, FailureCause::Timeout);
         late > 0
     }
@@ -297,7 +297,7 @@ impl Autoscaler {
         let signals = self.estimators.next_change(now, &self.pool, &self.config);
         let idle = self.guards.keeps_below(self.count).then(|| placement::held(&self.pool, now, &self.config).1);
         let guards = self.guards.next_change(now, self.count, self.limits(now), &self.config);
-        let pool = self.pool.next_lapse(now, self.pool.start_deadline(&self.config));
+        let pool = self.pool.next_lapse(now, &self.config);
         let operator = self.operator.next_change(now, self.pool.cold_starts.lead(), &self.config);
         let watched = Some(self.watched_from()).filter(|at| *at > now);
         let provider = self.provider.next_change(now);

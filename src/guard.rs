@@ -181,6 +181,8 @@ pub(crate) struct Guards {
     woken: Option<(Timestamp, u32)>,
     /// The counts of late, for a blind policy that asks for the last peak.
     counts: Crest,
+    /// Their highest when blindness began.
+    last_peak: Option<u32>,
     /// Demand of late, for a cliff to be seen.
     demand: Crest,
     /// When demand fell off a cliff, and from which level.
@@ -215,6 +217,7 @@ impl Guards {
             down_period: None,
             woken: None,
             counts: Crest::new(now),
+            last_peak: None,
             demand: Crest::new(now),
             fell: None,
         }
@@ -226,6 +229,7 @@ impl Guards {
         if let Blind::LastPeak(within) = config.blind() {
             self.counts.update(now, count, nanos(within));
         }
+        self.last_peak = if blind { self.last_peak.or_else(|| Some(self.counts.highest())) } else { None };
         if !blind {
             return (want, if settling { Effect::AtLeast(count) } else { Effect::Pass });
         }
@@ -233,7 +237,7 @@ impl Guards {
             Blind::Hold => (0, firm),
             Blind::GrowOnly => (0, want),
             Blind::Floor(workers) => (workers, want),
-            Blind::LastPeak(_) => (self.counts.highest(), want),
+            Blind::LastPeak(_) => (self.last_peak.unwrap_or(0), want),
         };
         let seen = want.min(most.max(count)).max(least);
         let effect = if seen < want { Effect::AtMost(seen.max(count)) } else { Effect::AtLeast(seen.max(count)) };
@@ -309,6 +313,9 @@ impl Guards {
         fold.stage(Guard::Bounds, bounds);
 
         self.remember(now, count, fold.count, config);
+        if let Blind::LastPeak(within) = config.blind() {
+            self.counts.update(now, fold.count, nanos(within));
+        }
         if fold.count != count {
             // What is close to the new count is another demand than what was close to the old one.
             let (want, keep, _) = tolerate(&Demand { count: fold.count, ..*demand }, fold.count, express, config);

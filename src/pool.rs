@@ -139,6 +139,11 @@ impl Pool {
         self.seen
     }
 
+    /// Whether the platform has reported its pool, and nobody in it can be serving.
+    pub(crate) const fn is_deserted(&self) -> bool {
+        self.seen && self.census.ready == 0 && self.census.draining == 0
+    }
+
     pub(crate) fn workers(&self) -> &[Worker] {
         &self.workers
     }
@@ -407,12 +412,10 @@ impl Pool {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
     }
 
-    /// How long a worker may take to start, in nanoseconds: four times the slowest that was measured, within the order
-    /// timeout and the configured most.
+    /// How long a worker may take to start from nothing, in nanoseconds: four times the slowest that was measured, within
+    /// the order timeout and the configured most.
     pub(crate) fn start_deadline(&self, config: &Config) -> u64 {
-        let most = nanos(config.start_timeout());
-        let learned = self.cold_starts.slowest().map_or(most, |slowest| slowest.saturating_mul(DEADLINE_FACTOR));
-        learned.max(nanos(config.order_timeout())).min(most)
+        deadline(&self.cold_starts, config)
     }
 
     // What is commanded -----------------------------------------------------------------------------------------
@@ -453,10 +456,13 @@ impl Pool {
 
     /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
     /// and gives up workers that take too long to start. How many of those there are now.
-    pub(crate) fn lapse(&mut self, now: Timestamp, deadline: u64) -> u32 {
-        let late = self.cohorts.lapse(now, deadline);
+    pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
+        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
+        let late = self.cohorts.lapse(now, cold);
         if late > 0 {
             self.census.overdue = self.cohorts.overdue();
+            // Of those that were told to go, these do not count any more.
+            self.releases.confirm(late);
         }
         let starting = self.by_id() && self.census.starting > 0;
         if !starting && self.earliest_lapse.is_none_or(|at| at > now) {
@@ -471,7 +477,7 @@ impl Pool {
             match worker.state {
                 State::Leased(until) if until <= now => (next.state, next.since) = (State::Idle, until),
                 State::Leased(until) => self.note_lapse(until),
-                State::Starting { .. } if now.since(worker.since) >= deadline => {
+                State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
                     (next.state, next.since) = (State::Overdue, now);
                     late = late.saturating_add(1);
                 }
@@ -492,12 +498,16 @@ impl Pool {
     }
 
     /// When the next worker will have taken too long to start.
-    fn next_overdue(&self, deadline: u64) -> Option<Timestamp> {
+    fn next_overdue(&self, config: &Config) -> Option<Timestamp> {
+        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         if !self.by_id() {
-            return self.cohorts.due(deadline);
+            return self.cohorts.due(cold);
         }
-        let starting = self.workers.iter().filter(|worker| matches!(worker.state, State::Starting { .. }));
-        (self.census.starting > 0).then(|| starting.map(|worker| worker.since.plus(deadline)).min())?
+        let due = |worker: &Worker| match worker.state {
+            State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
+            _ => None,
+        };
+        (self.census.starting > 0).then(|| self.workers.iter().filter_map(due).min())?
     }
 
     fn note_lapse(&mut self, until: Timestamp) {
@@ -505,15 +515,22 @@ impl Pool {
     }
 
     /// When a command next lapses, a lease ends, or a worker will have taken too long to start.
-    pub(crate) fn next_lapse(&self, now: Timestamp, deadline: u64) -> Option<Timestamp> {
+    pub(crate) fn next_lapse(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
         let outstanding = if self.seen {
             [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
         } else {
             [None; 4]
         };
-        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(deadline));
+        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(config));
         outstanding.into_iter().flatten().chain(noted).filter(|at| *at > now).min()
     }
+}
+
+/// How long a start of this kind may take.
+fn deadline(starts: &Starts, config: &Config) -> u64 {
+    let most = nanos(config.start_timeout());
+    let learned = starts.slowest().map_or(most, |slowest| slowest.saturating_mul(DEADLINE_FACTOR));
+    learned.max(nanos(config.order_timeout())).min(most)
 }
 
 #[cfg(test)]

@@ -254,7 +254,9 @@ impl Estimators {
         if is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
             return None;
         }
-        self.in_flight.count().or_else(|| pool.busy_slots()).or_else(|| self.nothing_yet(now, config))
+        let known = self.in_flight.count().or_else(|| pool.busy_slots());
+        // Where there is nobody to serve, nothing is served.
+        known.or_else(|| pool.is_deserted().then_some(0)).or_else(|| self.nothing_yet(now, config))
     }
 
     /// Zero, if arrivals are reported and none has ever come.

@@ -728,10 +728,10 @@ fn never_shrinks_blind() {
         let mut autoscaler = Autoscaler::new(knobs.config(), Timestamp::ORIGIN);
         let proposal = Observation::Proposal { workers: count, valid_for: Some(valid_for) };
         autoscaler.observe(Timestamp::ORIGIN, proposal).unwrap();
-        let reached = autoscaler.decide(Timestamp::ORIGIN).desired;
+        let reached = autoscaler.decide(Timestamp::ORIGIN.saturating_add(valid_for)).desired;
         for days in 0..30 {
             let later = Timestamp::ORIGIN.saturating_add(valid_for).saturating_add(Duration::from_secs(days * 86_400));
-            prop_assert_eq!(autoscaler.decide(later).desired, reached);
+            prop_assert!(autoscaler.decide(later).desired >= reached);
         }
         Ok(())
     });
@@ -857,7 +857,7 @@ fn waking_is_immediate() {
     }
     let wake = select(vec![Wake::Together, Wake::OneByOne, Wake::OneByOneAskedEachTime, Wake::Gauge]);
     let cases = (knobs(), grain(), habits(), gap(), 1_u32..100, wake, any::<bool>());
-    let interesting = [("several", 30), ("revived", 3)];
+    let interesting = [("several", 30), ("revived", 2)];
     holds(
         "waking_is_immediate",
         cases,

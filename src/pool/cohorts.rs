@@ -1,7 +1,7 @@
 //! Starting workers of a pool that reports counts only: how many began when.
 //!
-//! The oldest are taken to become ready first. At most [`COHORTS`] beginnings are told apart; a further one joins the
-//! latest, whose workers are then given a little less time than they had.
+//! The oldest are taken to become ready first. At most [`COHORTS`] beginnings are told apart; for a further one the two
+//! oldest become one, whose workers are all given the time of the later ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,13 +38,20 @@ impl Cohorts {
             return;
         }
         let free = self.cohorts.iter().position(|cohort| cohort.workers == 0);
-        match free.and_then(|at| self.cohorts.get_mut(at)) {
-            Some(slot) => *slot = Cohort { since: now, workers: new, overdue: false },
-            None => {
-                if let Some(last) = self.cohorts.last_mut() {
-                    last.workers = last.workers.saturating_add(new);
-                }
+        let last = free.unwrap_or(COHORTS).checked_sub(1).and_then(|at| self.cohorts.get_mut(at));
+        if let Some(last) = last.filter(|last| last.since == now && !last.overdue) {
+            last.workers = last.workers.saturating_add(new);
+            return;
+        }
+        if free.is_none() {
+            let oldest = self.cohorts.first().map_or(0, |cohort| cohort.workers);
+            self.cohorts.rotate_left(1);
+            if let Some(next) = self.cohorts.first_mut() {
+                next.workers = next.workers.saturating_add(oldest);
             }
+        }
+        if let Some(slot) = self.cohorts.get_mut(free.unwrap_or(COHORTS.saturating_sub(1))) {
+            *slot = Cohort { since: now, workers: new, overdue: false };
         }
     }
 
@@ -99,12 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn more_beginnings_than_are_told_apart_join_the_latest() {
+    fn of_more_beginnings_than_are_told_apart_the_oldest_become_one() {
         let mut cohorts = Cohorts::default();
         for secs in 0..20_u32 {
             cohorts.starting(at(u64::from(secs)), secs + 1);
+            cohorts.starting(at(u64::from(secs)), secs + 1);
         }
-        assert_eq!(cohorts.lapse(at(1_000), MINUTE), 20);
+        assert_eq!((cohorts.due(MINUTE), cohorts.lapse(at(71), MINUTE)), (Some(at(72)), 0));
+        assert_eq!((cohorts.lapse(at(72), MINUTE), cohorts.lapse(at(1_000), MINUTE)), (13, 7));
         cohorts.starting(at(1_001), 1);
         assert_eq!(cohorts.overdue(), 1);
     }

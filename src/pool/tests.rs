@@ -3,7 +3,10 @@ use alloc::string::ToString;
 use super::*;
 
 const TIMEOUT: u64 = 60_000_000_000;
-const HOUR: u64 = 60 * TIMEOUT;
+
+fn config() -> Config {
+    Config::fixed(1).unwrap().with_start_timeout(Duration::from_secs(3_600)).unwrap()
+}
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -97,7 +100,7 @@ fn orders_count_until_they_show_or_lapse() {
     assert_eq!(pool.committed(at(10)), 4);
     assert!(!pool.event(at(11), WorkerId(2), WorkerEvent::Ordered).unordered, "it was ordered");
     assert_eq!((pool.committed(at(11)), pool.orders(at(11))), (4, 2));
-    assert_eq!(pool.next_lapse(at(11), HOUR), Some(at(70)));
+    assert_eq!(pool.next_lapse(at(11), &config()), Some(at(70)));
     assert_eq!((pool.committed(at(69)), pool.committed(at(70))), (4, 2));
     assert!(pool.event(at(71), WorkerId(3), WorkerEvent::Ready).unordered, "nobody waits for it any more");
 }
@@ -106,7 +109,7 @@ fn orders_count_until_they_show_or_lapse() {
 fn a_platform_that_reports_no_pool_is_taken_at_its_word() {
     let mut pool = Pool::default();
     pool.ordered(at(0), 3, TIMEOUT);
-    assert_eq!((pool.committed(at(9_999)), pool.next_lapse(at(0), HOUR)), (3, None));
+    assert_eq!((pool.committed(at(9_999)), pool.next_lapse(at(0), &config())), (3, None));
     pool.released(at(10_000), 1, TIMEOUT);
     assert_eq!(pool.committed(at(99_999)), 2);
 }
@@ -135,11 +138,11 @@ fn counts_confirm_what_was_commanded() {
 fn a_worker_told_to_go_is_not_committed_until_the_command_lapses() {
     let mut pool = pool(&[(1, WorkerEvent::Ready), (1, WorkerEvent::Idle), (2, WorkerEvent::Ready)]);
     pool.told(WorkerId(1), Some((Pending::Stop, at(60))));
-    assert_eq!((pool.committed(at(10)), pool.next_lapse(at(10), HOUR)), (1, Some(at(60))));
-    pool.lapse(at(59), HOUR);
+    assert_eq!((pool.committed(at(10)), pool.next_lapse(at(10), &config())), (1, Some(at(60))));
+    pool.lapse(at(59), &config());
     assert_eq!(pool.committed(at(59)), 1);
-    pool.lapse(at(60), HOUR);
-    assert_eq!((pool.committed(at(60)), pool.next_lapse(at(60), HOUR)), (2, None));
+    pool.lapse(at(60), &config());
+    assert_eq!((pool.committed(at(60)), pool.next_lapse(at(60), &config())), (2, None));
     pool.told(WorkerId(1), Some((Pending::Stop, at(120))));
     pool.event(at(61), WorkerId(1), WorkerEvent::Busy(1));
     assert_eq!(pool.committed(at(61)), 2, "it took a request instead: it stays");

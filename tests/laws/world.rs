@@ -290,7 +290,8 @@ impl World {
     fn step_to(&mut self, at: Timestamp) {
         self.now = at;
         self.wakeups += 1;
-        assert!(self.wakeups < 100_000, "wake-ups without end");
+        let status = || (self.autoscaler.status().timers, self.counts.iter().rev().take(4));
+        assert!(self.wakeups < 100_000, "wake-ups without end at {at}: {:?}", status());
         while let Some((key, (id, change))) = self.changes.first_key_value().map(|(key, value)| (*key, *value)) {
             if key.0 > at {
                 break;

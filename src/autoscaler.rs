@@ -309,7 +309,7 @@ impl Autoscaler {
     }
 
     /// When a whole window has been seen since the start: before that the count does not shrink.
-    fn watched_from(&self) -> Timestamp {
+    const fn watched_from(&self) -> Timestamp {
         self.started.saturating_add(self.config.window())
     }
 
@@ -430,7 +430,7 @@ impl Autoscaler {
 
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
-    const fn expect_workers(&mut self, now: Timestamp) {
+    fn expect_workers(&mut self, now: Timestamp) {
         self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
     }
 

@@ -8,8 +8,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{Effect, GUARDS, Guard, Stage};
-pub use crate::placement::Command;
 use crate::observation::Mode;
+pub use crate::placement::Command;
 use crate::policy::{Because, MAX_PROPOSALS, Policy, Proposal};
 use crate::provider::Trouble;
 use crate::signal::Signals;

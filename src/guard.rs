@@ -308,8 +308,7 @@ impl Guards {
         fold.stage(Guard::StepLimit, step);
         fold.stage(Guard::IdleTimeout, Effect::AtLeast(demand.held_workers.min(count)));
         fold.stage(Guard::Mode, order(demand.mode, count));
-        let bounds =
-            if fold.count < limits.min { Effect::AtLeast(limits.min) } else { Effect::AtMost(limits.max) };
+        let bounds = if fold.count < limits.min { Effect::AtLeast(limits.min) } else { Effect::AtMost(limits.max) };
         fold.stage(Guard::Bounds, bounds);
 
         self.remember(now, count, fold.count, config);
@@ -331,13 +330,7 @@ impl Guards {
     }
 
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
-    pub(crate) fn next_change(
-        &self,
-        now: Timestamp,
-        count: u32,
-        limits: Limits,
-        config: &Config,
-    ) -> Option<Timestamp> {
+    pub(crate) fn next_change(&self, now: Timestamp, count: u32, limits: Limits, config: &Config) -> Option<Timestamp> {
         let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
         let up = (count < limits.max && self.wants_above(count))
             .then(|| [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]);

@@ -64,7 +64,14 @@ impl Operator {
     }
 
     /// At least `workers` from `start` to `end`, in place of what `id` reserved before.
-    pub(crate) fn reserve(&mut self, now: Timestamp, id: ReservationId, workers: u32, start: Timestamp, end: Timestamp) {
+    pub(crate) fn reserve(
+        &mut self,
+        now: Timestamp,
+        id: ReservationId,
+        workers: u32,
+        start: Timestamp,
+        end: Timestamp,
+    ) {
         self.reservations.retain(|standing| standing.id != id && standing.end > now);
         if workers > 0 && end > start {
             let at = self.reservations.partition_point(|standing| standing.id < id);
@@ -91,9 +98,8 @@ impl Operator {
 
     /// The first instant after `now` at which mode or bounds change by time alone.
     pub(crate) fn next_change(&self, now: Timestamp, lead: u64, config: &Config) -> Option<Timestamp> {
-        let scheduled = config.schedule().iter().flat_map(|interval| {
-            [least_start(interval, lead), interval.start, interval.end]
-        });
+        let scheduled =
+            config.schedule().iter().flat_map(|interval| [least_start(interval, lead), interval.start, interval.end]);
         let reserved = self.reservations.iter().flat_map(|standing| [standing.start, standing.end]);
         let bounds = scheduled.chain(reserved).filter(|at| *at > now);
         bounds.chain(self.mode_until(now)).min()

@@ -162,13 +162,12 @@ impl Placement<'_> {
         let spare = gross.saturating_sub(need);
         let (mut need, order_timeout) = (need, nanos(self.config.order_timeout()));
         let revivable = |worker: &Worker| match (worker.state, worker.pending) {
-            // The latest drained has the most left to give; standby workers come after, in the order of their ids.
-            (State::Draining(_), None | Some((Pending::Drain, _))) => Some((0, Reverse(worker.since), worker.id)),
-            (state, Some((Pending::Drain, _))) if state != State::Standby => {
-                Some((0, Reverse(worker.since), worker.id))
-            }
-            // Told to stop, and nobody has seen it stop: what comes in between keeps it.
-            (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
+            // The latest drained has the most left to give; standby workers come after, in the order of their ids. One
+            // that was told to stop, and has not been seen to, is kept.
+            (State::Standby, Some((Pending::Drain, _))) => None,
+            (State::Draining(_), None)
+            | (_, Some((Pending::Drain, _)))
+            | (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
             (State::Standby, None) => Some((1, Reverse(Timestamp::ORIGIN), worker.id)),
             _ => None,
         };

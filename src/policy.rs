@@ -91,6 +91,7 @@ impl Policy {
 
 /// What the signals say at one instant, in integers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(crate) struct Inputs {
     /// Arrival rate over the long window; missing is not zero.
     pub(crate) rate: Option<Rate>,

@@ -278,11 +278,9 @@ impl Pool {
     /// Whether a worker's event fits what is known of it.
     pub(crate) fn accepts(&self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> Result<(), Rejected> {
         match self.worker(id) {
-            Some(worker) => transition(now, worker.state, event).map(|_| ()).map_err(|event| Rejected::ImpossibleEvent {
-                id,
-                state: worker.state.name(),
-                event,
-            }),
+            Some(worker) => transition(now, worker.state, event)
+                .map(|_| ())
+                .map_err(|event| Rejected::ImpossibleEvent { id, state: worker.state.name(), event }),
             None if first_state(event).is_none() => Err(Rejected::UnknownWorker { id }),
             None if self.workers.len() >= MAX_WORKERS as usize => Err(Rejected::TooManyWorkers { limit: MAX_WORKERS }),
             None => Ok(()),
@@ -394,7 +392,7 @@ impl Pool {
     }
 
     /// The count calls for so many workers: those not seen yet are expected until `timeout` has passed.
-    pub(crate) const fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
+    pub(crate) fn expect(&mut self, now: Timestamp, count: u32, timeout: u64) {
         let expected = self.expected.at(now);
         let missing = count.saturating_sub(self.in_service()).saturating_sub(expected);
         if self.seen && missing > 0 {
@@ -408,7 +406,7 @@ impl Pool {
     }
 
     /// The same without those that took too long to start.
-    pub(crate) const fn in_service(&self) -> u32 {
+    pub(crate) fn in_service(&self) -> u32 {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
     }
 

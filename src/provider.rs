@@ -7,8 +7,9 @@
 //!   succeeds after the wait ends the row.
 //! - **Breaker**: at so many failures within a time, whatever their causes, nothing is ordered for a pause; then one
 //!   worker at a time, as a probe. A start that succeeds closes the breaker, a failure begins another pause.
-//! - **Success rate** `p`: a moving average over starts with weight 1/8. With it `need / p` workers are ordered, rounded,
-//!   at most twice the need.
+//! - **Success rate** `p`: a moving average with weight 1/8 over the starts that were tried. With it `need / p` workers are
+//!   ordered, rounded, at most twice the need. A provider that has none to give, or may not give more, does not count:
+//!   to ask it for more would not help.
 //!
 //! All of this limits orders only. The desired count stays what demand makes it.
 
@@ -88,7 +89,9 @@ impl Provider {
     /// A start failed.
     pub(crate) fn failed(&mut self, now: Timestamp, cause: FailureCause, config: &Config) {
         self.last_cause = cause;
-        self.success = self.success.saturating_sub(self.success / 8);
+        if matches!(cause, FailureCause::Crash | FailureCause::Timeout | FailureCause::Preempted) {
+            self.success = self.success.saturating_sub(self.success / 8);
+        }
         if let Some(row) = self.rows.get_mut(cause as usize).filter(|row| row.failures == 0 || row.retry_at <= now) {
             row.failures = row.failures.saturating_add(1);
             row.retry_at = now.plus(wait(config.backoff(), cause, row.failures));
@@ -135,7 +138,8 @@ impl Provider {
             let measure = if now < at { Measure::Open } else { Measure::Probe };
             return Some(Trouble { cause, measure, at });
         }
-        let rows = FailureCause::ALL.into_iter().zip(&self.rows).filter(|(_, row)| row.failures > 0 && row.retry_at > now);
+        let rows =
+            FailureCause::ALL.into_iter().zip(&self.rows).filter(|(_, row)| row.failures > 0 && row.retry_at > now);
         let (cause, row) = rows.max_by_key(|(_, row)| row.retry_at)?;
         Some(Trouble { cause, measure: Measure::BackOff, at: row.retry_at })
     }
@@ -261,8 +265,8 @@ mod tests {
     #[test]
     fn the_breaker_opens_lets_one_probe_through_and_closes_on_success() {
         let mut provider = Provider::default();
-        for secs in 0..5 {
-            provider.failed(at(secs), FailureCause::ALL[secs as usize], &config());
+        for (secs, cause) in (0..).zip(FailureCause::ALL) {
+            provider.failed(at(secs), cause, &config());
         }
         assert_eq!(provider.trouble(at(5)).unwrap().measure, Measure::Open);
         let end = at(64);

@@ -623,7 +623,7 @@ fn never_orders_twice() {
     let cases = (knobs(), habits(), grain(), constant(), 0_u32..20);
     let interesting = [("orders", 40), ("still starting", 20)];
     holds("never_orders_twice", cases, &interesting, |(knobs, habits, grain, load, workers), tally| {
-        let knobs = Knobs { standby: 0, ..patient(in_proportion(knobs, load.period), &habits) };
+        let knobs = Knobs { standby: 0, ..patient(in_proportion(knobs.plain(), load.period), &habits) };
         let workers = if grain == Grain::Silent { 0 } else { workers.min(knobs.max) };
         let slowest = habits.cold.iter().max().copied().unwrap_or_default();
         let mut world = World::new(knobs.config(), Timestamp::ORIGIN, grain, habits).with_workers(workers);
@@ -858,56 +858,48 @@ fn waking_is_immediate() {
     let wake = select(vec![Wake::Together, Wake::OneByOne, Wake::OneByOneAskedEachTime, Wake::Gauge]);
     let cases = (knobs(), grain(), habits(), gap(), 1_u32..100, wake, any::<bool>());
     let interesting = [("several", 30), ("revived", 2)];
-    holds(
-        "waking_is_immediate",
-        cases,
-        &interesting,
-        |(knobs, grain, habits, wait, count, wake, before), tally| {
-            let mut knobs = knobs.plain();
-            knobs.min = 0;
-            let mut world = World::new(patient(knobs.clone(), &habits).config(), Timestamp::ORIGIN, grain, habits);
-            world.report_pool();
-            world.decide();
-            if before {
-                // It has been up, and is back at zero, its pool perhaps still draining or in standby.
-                world.observe(world.now, Observation::arrived(1));
-                let (taken, done) = (Observation::started(Duration::ZERO), Observation::finished(Duration::ZERO));
-                world.observe_all(world.now, &[taken, done, Observation::in_flight(0)]);
-                world.run_until(world.now.saturating_add(knobs.to_zero() + knobs.codel_interval * 20));
-            }
-            world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
-            world.decide();
-            if world.autoscaler.desired() > 0 {
-                return Ok(());
-            }
+    holds("waking_is_immediate", cases, &interesting, |(knobs, grain, habits, wait, count, wake, before), tally| {
+        let mut knobs = knobs.plain();
+        knobs.min = 0;
+        let mut world = World::new(patient(knobs.clone(), &habits).config(), Timestamp::ORIGIN, grain, habits);
+        world.report_pool();
+        world.decide();
+        if before {
+            // It has been up, and is back at zero, its pool perhaps still draining or in standby.
+            world.observe(world.now, Observation::arrived(1));
+            let (taken, done) = (Observation::started(Duration::ZERO), Observation::finished(Duration::ZERO));
+            world.observe_all(world.now, &[taken, done, Observation::in_flight(0)]);
+            world.run_until(world.now.saturating_add(knobs.to_zero() + knobs.codel_interval * 20));
+        }
+        world.run_until(world.now.saturating_add(Duration::from_nanos(wait.unsigned_abs())));
+        world.decide();
+        if world.autoscaler.desired() > 0 {
+            return Ok(());
+        }
 
-            let (now, there) = (world.now, world.autoscaler.status().committed);
-            let mut autoscaler = world.autoscaler;
-            let mut commands = Vec::new();
-            let mut observe = |fact, ask: bool| {
-                autoscaler.observe(now, fact).unwrap();
-                if ask {
-                    commands.extend(autoscaler.decide(now).commands);
-                }
-            };
-            match wake {
-                Wake::Together => observe(Observation::arrived(count), true),
-                Wake::Gauge => observe(Observation::queue(count, None), true),
-                Wake::OneByOne => (1..=count).for_each(|nth| observe(Observation::arrived(1), nth == count)),
-                Wake::OneByOneAskedEachTime => (0..count).for_each(|_| observe(Observation::arrived(1), true)),
+        let (now, there) = (world.now, world.autoscaler.status().committed);
+        let mut autoscaler = world.autoscaler;
+        let mut commands = Vec::new();
+        let mut observe = |fact, ask: bool| {
+            autoscaler.observe(now, fact).unwrap();
+            if ask {
+                commands.extend(autoscaler.decide(now).commands);
             }
-            let enough = count.div_ceil(answered_by_one(&knobs)).min(knobs.max);
-            let desired = autoscaler.desired();
-            prop_assert!(desired >= enough, "{desired} of {enough}");
-            prop_assert!(there + brought(&commands) >= desired, "{there} there, {:?} for {desired}", commands);
-            tally.saw("several", enough > 1);
-            tally.saw(
-                "revived",
-                commands.iter().any(|c| matches!(c, Command::Revive { .. } | Command::ReviveAny { .. })),
-            );
-            Ok(())
-        },
-    );
+        };
+        match wake {
+            Wake::Together => observe(Observation::arrived(count), true),
+            Wake::Gauge => observe(Observation::queue(count, None), true),
+            Wake::OneByOne => (1..=count).for_each(|nth| observe(Observation::arrived(1), nth == count)),
+            Wake::OneByOneAskedEachTime => (0..count).for_each(|_| observe(Observation::arrived(1), true)),
+        }
+        let enough = count.div_ceil(answered_by_one(&knobs)).min(knobs.max);
+        let desired = autoscaler.desired();
+        prop_assert!(desired >= enough, "{desired} of {enough}");
+        prop_assert!(there + brought(&commands) >= desired, "{there} there, {:?} for {desired}", commands);
+        tally.saw("several", enough > 1);
+        tally.saw("revived", commands.iter().any(|c| matches!(c, Command::Revive { .. } | Command::ReviveAny { .. })));
+        Ok(())
+    });
 }
 
 /// A change comes at the first instant its delay allows, neither earlier nor (when wake-ups are honoured) later; one

@@ -145,7 +145,9 @@ pub(super) fn transition(now: Timestamp, state: State, event: WorkerEvent) -> Re
 /// Whether a command is still waiting to be seen done in a state.
 pub(super) const fn still_pending(pending: Pending, state: State) -> bool {
     match pending {
-        Pending::Stop | Pending::Park => matches!(state, State::Starting { .. } | State::Overdue | State::Idle | State::Draining(_)),
+        Pending::Stop | Pending::Park => {
+            matches!(state, State::Starting { .. } | State::Overdue | State::Idle | State::Draining(_))
+        }
         Pending::Drain => state.is_ready(),
         Pending::Revive => matches!(state, State::Standby | State::Draining(_)),
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use plimsoll::config::{Backoff, Blind, Breaker, Buffer, Cliff, Precision, StepLimit};
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::schedule::Interval;
-use plimsoll::{Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{
+    Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp, WorkerEvent,
+    WorkerId,
+};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -37,7 +40,7 @@ pub struct Knobs {
     pub extras: Extras,
 }
 
-/// What most configurations leave out. Intervals are given from the start on.
+/// What most configurations leave out. Intervals are given as if the start were the origin.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
     pub buffer: Option<Buffer>,
@@ -45,7 +48,7 @@ pub struct Extras {
     pub cliff: Option<Cliff>,
     pub backoff: Backoff,
     pub breaker: Breaker,
-    pub schedule: Vec<(Duration, Duration, Option<u32>, Option<u32>, i32, bool)>,
+    pub schedule: Vec<Interval>,
 }
 
 impl Knobs {
@@ -61,14 +64,14 @@ impl Knobs {
 
     /// The most workers that any interval allows.
     pub fn most(&self) -> u32 {
-        self.extras.schedule.iter().filter_map(|interval| interval.3).fold(self.max, u32::max)
+        self.extras.schedule.iter().filter_map(|interval| interval.max).fold(self.max, u32::max)
     }
 
     pub fn config_from(&self, start: Timestamp) -> Config {
-        let interval = |&(after, lasts, min, max, priority, ahead): &(Duration, Duration, _, _, _, _)| {
-            let from = start.saturating_add(after);
-            let mut interval = Interval::new(from, from.saturating_add(lasts)).with_priority(priority);
-            (interval.min, interval.max, interval.ahead) = (min, max, ahead);
+        let from_start = |at: Timestamp| start.saturating_add(at.saturating_since(Timestamp::ORIGIN));
+        let shifted = |interval: &Interval| {
+            let mut interval = *interval;
+            (interval.start, interval.end) = (from_start(interval.start), from_start(interval.end));
             interval
         };
         let build = || {
@@ -90,7 +93,7 @@ impl Knobs {
                 .with_blind(self.extras.blind)?
                 .with_backoff(self.extras.backoff)?
                 .with_breaker(self.extras.breaker)?
-                .with_schedule(self.extras.schedule.iter().map(interval).collect())?;
+                .with_schedule(self.extras.schedule.iter().map(shifted).collect())?;
             if let Some(buffer) = self.extras.buffer {
                 config = config.with_buffer(buffer)?;
             }
@@ -146,30 +149,32 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         select(vec![Precision::Default, Precision::Compact]),
     );
     let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras()]);
-    (policies, size, delays, pool, shape, windows, more).prop_map(|(policies, size, delays, pool, shape, windows, more)| Knobs {
-        policies,
-        min: size.0,
-        max: size.1,
-        concurrency: size.2,
-        up_delay: delays.0,
-        down_delay: delays.1,
-        to_zero_delay: delays.2,
-        idle_timeout: delays.3,
-        standby: pool.0,
-        drain_timeout: pool.1,
-        order_timeout: pool.2.max(Duration::from_secs(1)),
-        tolerance: shape.0,
-        up_step: shape.1,
-        down_step: shape.2,
-        window: windows.0,
-        sojourn_target: windows.1,
-        codel_interval: windows.2,
-        freshness: windows.3,
-        event_freshness: windows.4,
-        precision: windows.5,
-        start_timeout: more.0,
-        extras: more.1,
-    })
+    (policies, size, delays, pool, shape, windows, more).prop_map(
+        |(policies, size, delays, pool, shape, windows, more)| Knobs {
+            policies,
+            min: size.0,
+            max: size.1,
+            concurrency: size.2,
+            up_delay: delays.0,
+            down_delay: delays.1,
+            to_zero_delay: delays.2,
+            idle_timeout: delays.3,
+            standby: pool.0,
+            drain_timeout: pool.1,
+            order_timeout: pool.2.max(Duration::from_secs(1)),
+            tolerance: shape.0,
+            up_step: shape.1,
+            down_step: shape.2,
+            window: windows.0,
+            sojourn_target: windows.1,
+            codel_interval: windows.2,
+            freshness: windows.3,
+            event_freshness: windows.4,
+            precision: windows.5,
+            start_timeout: more.0,
+            extras: more.1,
+        },
+    )
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
@@ -195,14 +200,17 @@ fn extras() -> impl Strategy<Value = Extras> {
     let bounds = (weighted(0.6, 0_u32..30), weighted(0.5, 0_u32..30));
     let interval = (span(), positive(span()), bounds, -1_i32..2, any::<bool>()).prop_map(
         |(after, lasts, (min, max), priority, ahead)| {
-            let min = min.map(|min| max.map_or(min, |max: u32| min.min(max)));
-            (after * 5, lasts * 5, min, max, priority, ahead)
+            let start = Timestamp::ORIGIN.saturating_add(after * 5);
+            let mut interval = Interval::new(start, start.saturating_add(lasts * 5)).with_priority(priority);
+            interval.min = min.map(|min| max.map_or(min, |max: u32| min.min(max)));
+            (interval.max, interval.ahead) = (max, ahead);
+            interval
         },
     );
     let schedule = prop_oneof![1 => Just(vec![]), 1 => prop::collection::vec(interval, 1..5)];
-    (buffer, blind, cliff, backoff, breaker, schedule).prop_map(
-        |(buffer, blind, cliff, backoff, breaker, schedule)| Extras { buffer, blind, cliff, backoff, breaker, schedule },
-    )
+    (buffer, blind, cliff, backoff, breaker, schedule).prop_map(|(buffer, blind, cliff, backoff, breaker, schedule)| {
+        Extras { buffer, blind, cliff, backoff, breaker, schedule }
+    })
 }
 
 /// Every native policy.

@@ -122,7 +122,9 @@ impl Ledger {
                 }
                 (Command::Stop { cut_off: false, to_standby, .. }, Doing::Starting) => !to_standby,
                 (Command::Stop { cut_off: false, .. }, Doing::Idle) => idle_enough,
-                (Command::Drain { .. }, Doing::Busy(_) | Doing::Unknown | Doing::Leased(_)) => config.idle_timeout().is_none(),
+                (Command::Drain { .. }, Doing::Busy(_) | Doing::Unknown | Doing::Leased(_)) => {
+                    config.idle_timeout().is_none()
+                }
                 (Command::Revive { .. }, doing) => match doing {
                     Doing::Draining(_) | Doing::Standby => true,
                     // A drain that the worker has not begun is taken back.

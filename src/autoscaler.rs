@@ -1,21 +1,23 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
 mod explain;
+mod snapshot;
+mod state;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use self::snapshot::{RestoreError, Snapshot};
+use self::state::{Evaluation, Proposals, State};
 use crate::config::{Config, MAX_BREAKER_FAILURES};
 use crate::decision::{Command, Decision, Explanation, Reason};
-use crate::guard::{Demand, Effect, GUARDS, Guard, Guards, Stage};
+use crate::guard::{Demand, Effect, Guard};
 use crate::observation::{FailureCause, Mode, Observation, Rejected, WorkerEvent};
-use crate::operator::{Limits, Operator};
+use crate::operator::Limits;
 use crate::placement;
-use crate::policy::{Inputs, MAX_PROPOSALS, Policy, Proposal};
-use crate::pool::{Pool, Seen};
-use crate::provider::Provider;
-use crate::signal::Estimators;
-use crate::status::{EventLog, InputCounts, Replicas, Starts, Status, Timers};
+use crate::policy::{Inputs, MAX_PROPOSALS, Policy};
+use crate::pool::Seen;
+use crate::status::{Replicas, Starts, Status, Timers};
 use crate::time::{Timestamp, nanos};
 use crate::units::{Rate, Share, div_ceil_count};
 
@@ -43,43 +45,10 @@ use crate::units::{Rate, Share, div_ceil_count};
 /// assert!(autoscaler.decide(Timestamp::from_secs(5)).commands.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Autoscaler {
     config: Config,
-    estimators: Estimators,
-    pool: Pool,
-    guards: Guards,
-    operator: Operator,
-    provider: Provider,
-    /// How many workers there should be.
-    count: u32,
-    /// When it began to watch.
-    started: Timestamp,
-    /// How often anything may have changed, by an observation or by time.
-    sequence: u64,
-    /// The latest instant that was ever given.
-    now: Timestamp,
-    /// The evaluation that `count` stands on.
-    last: Evaluation,
-    events: EventLog,
-    input: InputCounts,
-}
-
-/// What everybody who may propose did propose.
-type Proposals = [Option<Proposal>; MAX_PROPOSALS];
-
-/// One pass through policies and guards.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Evaluation {
-    at: Timestamp,
-    count: u32,
-    inputs: Inputs,
-    proposals: Proposals,
-    deciding: Option<Policy>,
-    proposed: u32,
-    stages: [Stage; GUARDS],
-    desired: u32,
-    pressed_since: Option<Timestamp>,
+    state: State,
 }
 
 impl Autoscaler {
@@ -87,34 +56,8 @@ impl Autoscaler {
     /// observations: they are taken over, not stopped.
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
-        let operator = Operator::default();
-        let count = operator.limits(now, 0, &config).min;
-        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
-        let mut autoscaler = Self {
-            estimators: Estimators::new(&config, now),
-            pool: Pool::default(),
-            guards: Guards::new(now),
-            operator,
-            provider: Provider::default(),
-            count,
-            started: now,
-            sequence: 0,
-            now,
-            last: Evaluation {
-                at: now,
-                count,
-                inputs: Inputs::default(),
-                proposals: [None; MAX_PROPOSALS],
-                deciding: None,
-                proposed: count,
-                stages: [nothing; GUARDS],
-                desired: count,
-                pressed_since: None,
-            },
-            events: EventLog::new(config.event_log()),
-            input: InputCounts::default(),
-            config,
-        };
+        let state = State::new(&config, now);
+        let mut autoscaler = Self { config, state };
         autoscaler.evaluate(now);
         autoscaler
     }
@@ -128,16 +71,16 @@ impl Autoscaler {
     /// refusals in the [status](Self::status).
     pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
         if let Err(rejected) = self.accepts(&observation) {
-            self.input.rejected = self.input.rejected.saturating_add(1);
+            self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
         }
         let now = self.clamp(now);
         self.advance(now);
-        self.input.accepted = self.input.accepted.saturating_add(1);
-        self.sequence = self.sequence.saturating_add(1);
+        self.state.input.accepted = self.state.input.accepted.saturating_add(1);
+        self.state.sequence = self.state.sequence.saturating_add(1);
         let attended = self.is_attended(now);
         if attended {
-            self.estimators.attended();
+            self.state.estimators.attended();
         }
         let seen = self.record(now, &observation, attended);
         self.note_seen(now, seen);
@@ -152,45 +95,45 @@ impl Autoscaler {
     pub fn decide(&mut self, now: Timestamp) -> Decision {
         let now = self.clamp(now);
         self.advance(now);
-        if self.last.at < now {
+        if self.state.last.at < now {
             self.evaluate(now);
         }
         let (commands, would) = self.place(now);
-        let explanation = self.explain(&self.last);
+        let explanation = self.explain(&self.state.last);
         Decision {
             at: now,
-            sequence: self.sequence,
-            desired: self.count,
+            sequence: self.state.sequence,
+            desired: self.state.count,
             commands,
             would,
             explanation,
-            last_change: self.events.iter().rev().find(|event| event.is_change()).copied(),
+            last_change: self.state.events.iter().rev().find(|event| event.is_change()).copied(),
             next_wakeup: self.next_wakeup(),
         }
     }
 
     /// The commands; in the observe mode none, and what they would be.
     fn place(&mut self, now: Timestamp) -> (Vec<Command>, Vec<Command>) {
-        let target = (self.count, self.limits(now).max);
-        if self.operator.mode(now) == Mode::Observe {
-            let (mut pool, mut provider) = (self.pool.clone(), self.provider.clone());
+        let target = (self.state.count, self.limits(now).max);
+        if self.state.operator.mode(now) == Mode::Observe {
+            let (mut pool, mut provider) = (self.state.pool.clone(), self.state.provider.clone());
             return (Vec::new(), placement::place(&mut pool, &mut provider, now, target, &self.config));
         }
-        (placement::place(&mut self.pool, &mut self.provider, now, target, &self.config), Vec::new())
+        (placement::place(&mut self.state.pool, &mut self.state.provider, now, target, &self.config), Vec::new())
     }
 
     /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
     /// could. Calling earlier is harmless.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let placement = self.next_placement(self.now);
-        self.next_change(self.now).into_iter().chain(placement).min()
+        let placement = self.next_placement(self.state.now);
+        self.next_change(self.state.now).into_iter().chain(placement).min()
     }
 
     /// How many workers there should be, as of the latest call.
     #[must_use]
     pub const fn desired(&self) -> u32 {
-        self.count
+        self.state.count
     }
 
     /// The configuration.
@@ -202,20 +145,20 @@ impl Autoscaler {
     /// The last scaling events, oldest first, each with the metrics that triggered it.
     #[must_use]
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
-        self.events.iter()
+        self.state.events.iter()
     }
 
     /// Everything at a glance, as of the latest call.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (now, census) = (self.now, self.pool.census());
-        let signals = self.signals(now, &self.last.inputs);
-        let outlook = self.guards.outlook(self.count, self.limits(now), &self.config);
+        let (now, census) = (self.state.now, self.state.pool.census());
+        let signals = self.signals(now, &self.state.last.inputs);
+        let outlook = self.state.guards.outlook(self.state.count, self.limits(now), &self.config);
         let due = |guard: Guard| outlook.filter(|(by, _, _)| *by == guard).map(|(_, _, at)| at);
         Status {
             at: now,
-            desired: self.count,
-            committed: self.pool.committed(now),
+            desired: self.state.count,
+            committed: self.state.pool.committed(now),
             replicas: Replicas {
                 ready: census.ready,
                 idle: census.idle,
@@ -223,7 +166,7 @@ impl Autoscaler {
                 draining: census.draining,
                 standby: census.standby,
                 overdue: census.overdue,
-                ordered: self.pool.orders(now),
+                ordered: self.state.pool.orders(now),
             },
             request_latency: signals.request_latency(),
             timers: Timers {
@@ -231,24 +174,27 @@ impl Autoscaler {
                 down: due(Guard::DownDelay),
                 to_zero: self.to_zero_at(now),
                 worker: self.next_placement(now),
-                order: self.pool.next_lapse(now, &self.config),
-                mode: self.operator.mode_until(now),
+                order: self.state.pool.next_lapse(now, &self.config),
+                mode: self.state.operator.mode_until(now),
             },
-            mode: self.operator.mode(now),
-            trouble: self.provider.trouble(now),
+            mode: self.state.operator.mode(now),
+            trouble: self.state.provider.trouble(now),
             starts: Starts {
-                cold: self.pool.cold_starts.count,
-                cold_mean: self.pool.cold_starts.mean(),
-                warm: self.pool.warm_starts.count,
-                warm_mean: self.pool.warm_starts.mean(),
-                deadline: Duration::from_nanos(self.pool.start_deadline(&self.config)),
-                success: Share::from_micros(self.provider.success()),
+                cold: self.state.pool.cold_starts.count,
+                cold_mean: self.state.pool.cold_starts.mean(),
+                warm: self.state.pool.warm_starts.count,
+                warm_mean: self.state.pool.warm_starts.mean(),
+                deadline: Duration::from_nanos(self.state.pool.start_deadline(&self.config)),
+                success: Share::from_micros(self.state.provider.success()),
             },
-            codel_marks: self.estimators.codel_marks(),
-            standing_out: self.pool.standing_out(self.estimators.sojourn_mean(), nanos(self.config.sojourn_target())),
-            input: self.input,
-            failures: self.pool.failed,
-            last_failure: self.pool.last_failure,
+            codel_marks: self.state.estimators.codel_marks(),
+            standing_out: self
+                .state
+                .pool
+                .standing_out(self.state.estimators.sojourn_mean(), nanos(self.config.sojourn_target())),
+            input: self.state.input,
+            failures: self.state.pool.failed,
+            last_failure: self.state.pool.last_failure,
             signals,
         }
     }
@@ -256,31 +202,31 @@ impl Autoscaler {
     // Time ------------------------------------------------------------------------------------------------------
 
     fn clamp(&mut self, now: Timestamp) -> Timestamp {
-        if now < self.now {
-            self.input.clock_regressions = self.input.clock_regressions.saturating_add(1);
+        if now < self.state.now {
+            self.state.input.clock_regressions = self.state.input.clock_regressions.saturating_add(1);
         }
-        now.max(self.now)
+        now.max(self.state.now)
     }
 
     /// Lives through the time up to `now`, stopping at every instant at which anything changes. There are only so many
     /// of them without an observation, whatever the time that passes.
     fn advance(&mut self, now: Timestamp) {
-        while let Some(at) = self.next_change(self.now).filter(|at| *at <= now && *at > self.now) {
-            self.now = at;
-            self.sequence = self.sequence.saturating_add(1);
+        while let Some(at) = self.next_change(self.state.now).filter(|at| *at <= now && *at > self.state.now) {
+            self.state.now = at;
+            self.state.sequence = self.state.sequence.saturating_add(1);
             if self.lapse(at) {
                 self.expect_workers(at);
             }
-            self.estimators.advance(at);
+            self.state.estimators.advance(at);
             self.evaluate(at);
         }
-        self.now = now;
-        self.estimators.advance(now);
+        self.state.now = now;
+        self.state.estimators.advance(now);
     }
 
     /// Gives up what has taken too long. True if that was a start, which then is to be replaced.
     fn lapse(&mut self, now: Timestamp) -> bool {
-        let late = self.pool.lapse(now, &self.config);
+        let late = self.state.pool.lapse(now, &self.config);
         self.fail_starts(now, late, FailureCause::Timeout);
         late > 0
     }
@@ -288,49 +234,53 @@ impl Autoscaler {
     fn fail_starts(&mut self, now: Timestamp, count: u32, cause: FailureCause) {
         // The breaker counts no further than this.
         for _ in 0..count.min(MAX_BREAKER_FAILURES) {
-            self.provider.failed(now, cause, &self.config);
+            self.state.provider.failed(now, cause, &self.config);
         }
     }
 
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let signals = self.estimators.next_change(now, &self.pool, &self.config);
-        let idle = self.guards.keeps_below(self.count).then(|| placement::held(&self.pool, now, &self.config).1);
-        let guards = self.guards.next_change(now, self.count, self.limits(now), &self.config);
-        let pool = self.pool.next_lapse(now, &self.config);
-        let operator = self.operator.next_change(now, self.pool.cold_starts.lead(), &self.config);
+        let signals = self.state.estimators.next_change(now, &self.state.pool, &self.config);
+        let idle = self
+            .state
+            .guards
+            .keeps_below(self.state.count)
+            .then(|| placement::held(&self.state.pool, now, &self.config).1);
+        let guards = self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config);
+        let pool = self.state.pool.next_lapse(now, &self.config);
+        let operator = self.state.operator.next_change(now, self.state.pool.cold_starts.lead(), &self.config);
         let watched = Some(self.watched_from()).filter(|at| *at > now);
-        let provider = self.provider.next_change(now);
+        let provider = self.state.provider.next_change(now);
         [signals, guards, idle.flatten(), pool, operator, watched, provider].into_iter().flatten().min()
     }
 
     fn next_placement(&self, now: Timestamp) -> Option<Timestamp> {
-        placement::next_change(&self.pool, &self.provider, now, self.count, &self.config)
+        placement::next_change(&self.state.pool, &self.state.provider, now, self.state.count, &self.config)
     }
 
     /// When a whole window has been seen since the start: before that the count does not shrink.
     const fn watched_from(&self) -> Timestamp {
-        self.started.saturating_add(self.config.window())
+        self.state.started.saturating_add(self.config.window())
     }
 
     /// The bounds at `now`.
     fn limits(&self, now: Timestamp) -> Limits {
-        self.operator.limits(now, self.pool.cold_starts.lead(), &self.config)
+        self.state.operator.limits(now, self.state.pool.cold_starts.lead(), &self.config)
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let blind = self.last.proposals.iter().flatten().any(|proposal| proposal.blind);
-        let held = blind || now < self.watched_from() || self.guards.cliff_since().is_some();
-        let applies = self.count > 0 && self.limits(now).min == 0 && !held;
-        self.estimators.quiet_at(now, &self.pool, &self.config).filter(|at| applies && *at > now)
+        let blind = self.state.last.proposals.iter().flatten().any(|proposal| proposal.blind);
+        let held = blind || now < self.watched_from() || self.state.guards.cliff_since().is_some();
+        let applies = self.state.count > 0 && self.limits(now).min == 0 && !held;
+        self.state.estimators.quiet_at(now, &self.state.pool, &self.config).filter(|at| applies && *at > now)
     }
 
     // One pass --------------------------------------------------------------------------------------------------
 
     /// Takes signals through policies and guards to the count. Idempotent at one instant.
     fn evaluate(&mut self, now: Timestamp) {
-        let inputs = self.estimators.inputs(now, &self.pool, &self.config);
-        self.estimators.note(now, &inputs);
+        let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
+        self.state.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
         let all = || proposals.iter().flatten();
         let blind = all().any(|proposal| proposal.blind);
@@ -339,7 +289,7 @@ impl Autoscaler {
         let told = all().filter(|proposal| proposal.is_told()).map(|proposal| proposal.want).max();
         let demand = Demand {
             now,
-            count: self.count,
+            count: self.state.count,
             want,
             firm: firm.map(|proposal| proposal.want).max().unwrap_or(0),
             keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
@@ -348,27 +298,28 @@ impl Autoscaler {
             surplus: inputs.surplus.then_some(told.unwrap_or(0)),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs.backlog),
-            held_workers: placement::held(&self.pool, now, &self.config).0,
-            mode: self.operator.mode(now),
+            held_workers: placement::held(&self.state.pool, now, &self.config).0,
+            mode: self.state.operator.mode(now),
             limits: self.limits(now),
         };
-        let count = self.count;
-        let stages = self.guards.apply(&demand, &self.config);
+        let count = self.state.count;
+        let stages = self.state.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
-        self.count = desired;
+        self.state.count = desired;
         if desired > count {
             self.expect_workers(now);
         }
         // What happens at one instant is one change, however many observations it took.
-        let before = if self.last.at == now && self.last.desired == count { self.last.count } else { count };
+        let before =
+            if self.state.last.at == now && self.state.last.desired == count { self.state.last.count } else { count };
         let again = before != count;
         if again && desired == count {
             // The reason for the change stays what it was.
-            self.last.inputs = inputs;
+            self.state.last.inputs = inputs;
             return;
         }
-        let pressed_since = if again { self.last.pressed_since } else { self.guards.pressed_since(before) };
-        self.last = Evaluation {
+        let pressed_since = if again { self.state.last.pressed_since } else { self.state.guards.pressed_since(before) };
+        self.state.last = Evaluation {
             at: now,
             count: before,
             inputs,
@@ -383,11 +334,11 @@ impl Autoscaler {
             return;
         }
         if again {
-            self.events.forget_last();
+            self.state.events.forget_last();
         }
         if desired != before {
-            let event = self.explain(&self.last);
-            self.events.push(&event);
+            let event = self.explain(&self.state.last);
+            self.state.events.push(&event);
         }
     }
 
@@ -412,7 +363,7 @@ impl Autoscaler {
         if let Some((slot, setting)) = last {
             *slot = Some(setting.propose(inputs));
         }
-        (proposals, if up.0 > self.count { up.1 } else { down.1 })
+        (proposals, if up.0 > self.state.count { up.1 } else { down.1 })
     }
 
     /// Workers that the requests certainly waiting call for.
@@ -425,13 +376,17 @@ impl Autoscaler {
     /// Whether somebody may be taking requests, so that arrivals alone do not make a queue. A pool that is never
     /// reported is taken at its word, from the instant after it woke.
     fn is_attended(&self, now: Timestamp) -> bool {
-        if self.pool.is_seen() { self.pool.census().ready > 0 } else { self.count > 0 && !self.guards.woke_at(now) }
+        if self.state.pool.is_seen() {
+            self.state.pool.census().ready > 0
+        } else {
+            self.state.count > 0 && !self.state.guards.woke_at(now)
+        }
     }
 
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
     fn expect_workers(&mut self, now: Timestamp) {
-        self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
+        self.state.pool.expect(now, self.state.count, nanos(self.config.order_timeout()));
     }
 
     /// Takes in an observation that was found acceptable.
@@ -439,26 +394,27 @@ impl Autoscaler {
         match *observation {
             Observation::Worker { id, event } => {
                 let serves = matches!(event, WorkerEvent::Busy(1..) | WorkerEvent::Leased(_));
-                if serves || self.pool.busy_slots().unwrap_or(0) > 0 {
-                    self.estimators.active(now);
+                if serves || self.state.pool.busy_slots().unwrap_or(0) > 0 {
+                    self.state.estimators.active(now);
                 }
-                return self.pool.event(now, id, event);
+                return self.state.pool.event(now, id, event);
             }
-            Observation::Pool(counts) => return self.pool.count(now, counts),
+            Observation::Pool(counts) => return self.state.pool.count(now, counts),
             Observation::StartFailed { count, cause } => {
-                self.pool.start_failed(count, cause);
+                self.state.pool.start_failed(count, cause);
                 return Seen { failed: Some((count, cause)), ..Seen::default() };
             }
             Observation::Mode { mode, valid_for } => {
-                self.operator.set_mode(mode, valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span)));
+                self.state.operator.set_mode(mode, valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span)));
             }
             Observation::Reserve { id, workers, after, valid_for } => {
                 let start = now.saturating_add(after);
-                self.operator.reserve(now, id, workers, start, start.saturating_add(valid_for));
+                self.state.operator.reserve(now, id, workers, start, start.saturating_add(valid_for));
             }
             _ => {
-                let clamped = self.estimators.record(now, observation, &mut self.pool, attended, &self.config);
-                self.input.contradictions = self.input.contradictions.saturating_add(u64::from(clamped));
+                let clamped =
+                    self.state.estimators.record(now, observation, &mut self.state.pool, attended, &self.config);
+                self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
             }
         }
         Seen::default()
@@ -470,24 +426,24 @@ impl Autoscaler {
             self.fail_starts(now, count, cause);
         }
         if seen.started > 0 {
-            self.provider.succeeded(now);
+            self.state.provider.succeeded(now);
         }
-        let there = self.pool.in_service().min(self.limits(now).max);
-        if seen.unordered && there > self.count {
+        let there = self.state.pool.in_service().min(self.limits(now).max);
+        if seen.unordered && there > self.state.count {
             // Workers that nobody ordered are taken over, so that the policies decide about them as about any others.
             self.drifted(now, there, Reason::Adopted);
-            self.guards.grown(now, there);
+            self.state.guards.grown(now, there);
         }
-        if seen.vanished > 0 && self.pool.in_service() < self.count {
-            self.drifted(now, self.count, Reason::Vanished);
+        if seen.vanished > 0 && self.state.pool.in_service() < self.state.count {
+            self.drifted(now, self.state.count, Reason::Vanished);
         }
     }
 
     /// The pool was changed by somebody else; the count is `count` from now on.
     fn drifted(&mut self, now: Timestamp, count: u32, why: Reason) {
-        let mut event = self.explain(&self.last);
+        let mut event = self.explain(&self.state.last);
         event.at = now;
-        event.count = self.count;
+        event.count = self.state.count;
         event.proposals = [None; MAX_PROPOSALS];
         event.proposed = count;
         event.desired = count;
@@ -496,12 +452,18 @@ impl Autoscaler {
             stage.effect = Effect::Pass;
             stage.count = count;
         }
-        self.count = count;
+        self.state.count = count;
         // Many that vanish at one instant are one event.
-        if self.events.iter().next_back().is_some_and(|last| last.at == now && last.bound == why && !last.is_change()) {
-            self.events.forget_last();
+        if self
+            .state
+            .events
+            .iter()
+            .next_back()
+            .is_some_and(|last| last.at == now && last.bound == why && !last.is_change())
+        {
+            self.state.events.forget_last();
         }
-        self.events.push(&event);
+        self.state.events.push(&event);
     }
 
     // Input -----------------------------------------------------------------------------------------------------
@@ -509,9 +471,9 @@ impl Autoscaler {
     /// Whether an observation makes sense and fits what is known. Changes nothing.
     fn accepts(&self, observation: &Observation) -> Result<(), Rejected> {
         match *observation {
-            Observation::Worker { id, event } => self.pool.accepts(self.now, id, event),
-            Observation::Reserve { id, workers: 1.., .. } => self.operator.accepts(self.now, id),
-            Observation::Pool(counts) => self.pool.accepts_counts(counts),
+            Observation::Worker { id, event } => self.state.pool.accepts(self.state.now, id, event),
+            Observation::Reserve { id, workers: 1.., .. } => self.state.operator.accepts(self.state.now, id),
+            Observation::Pool(counts) => self.state.pool.accepts_counts(counts),
             Observation::ArrivalRate { per_second } => {
                 Rate::per_second(per_second).map(|_| ()).map_err(|_| Rejected::BadRate { per_second })
             }
@@ -520,7 +482,7 @@ impl Autoscaler {
             | Observation::Started { queue: Some(id), .. }
             | Observation::Abandoned { queue: Some(id), .. }
             | Observation::Queue { queue: Some(id), .. } => {
-                self.pool.worker(id).map(|_| ()).ok_or(Rejected::UnknownWorker { id })
+                self.state.pool.worker(id).map(|_| ()).ok_or(Rejected::UnknownWorker { id })
             }
             _ => Ok(()),
         }

@@ -90,7 +90,7 @@ pub(crate) const SHORTEST_WINDOW: Duration = Duration::from_millis(120);
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "file::ConfigFile", into = "file::ConfigFile")]
 pub struct Config {
     min: u32,

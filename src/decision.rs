@@ -48,7 +48,7 @@ impl Decision {
 }
 
 /// What one count rests on: every signal used, every proposal, what every guard did, which one bound.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The instant it speaks of.
@@ -108,7 +108,7 @@ impl Explanation {
 }
 
 /// What decided a count.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -136,7 +136,7 @@ impl Reason {
 }
 
 /// A change to come, if the signals stay as they are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Outlook {
     /// The guard whose wait is running.
@@ -148,7 +148,7 @@ pub struct Outlook {
 }
 
 /// The settings that an explanation mentions, as they were when it was made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Terms {
     /// The policy whose proposal counted.

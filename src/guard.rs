@@ -36,7 +36,7 @@ const UP_SETBACK: u64 = 1;
 const DOWN_SETBACK: u64 = 9;
 
 /// The stages, in their order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Guard {
@@ -82,7 +82,7 @@ impl Guard {
 }
 
 /// What a stage does to a count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
@@ -110,7 +110,7 @@ impl Effect {
 }
 
 /// One guard's part in a decision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stage {
     /// The guard.
@@ -164,13 +164,13 @@ impl Demand {
 }
 
 /// The count at the start of a step limit's period.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 struct Period {
     start: Timestamp,
     base: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Guards {
     up: Sustained,
     /// Over complemented counts: "at most k" is "at least !k".
@@ -221,6 +221,11 @@ impl Guards {
             demand: Crest::new(now),
             fell: None,
         }
+    }
+
+    /// Whether these can be guards: what comes from a snapshot may be anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.up.is_sound(UP_SETBACK) && self.down.is_sound(DOWN_SETBACK)
     }
 
     /// What is wanted in view of what is missing, and the effect that says so.

@@ -109,7 +109,7 @@ pub mod status;
 mod time;
 mod units;
 
-pub use crate::autoscaler::Autoscaler;
+pub use crate::autoscaler::{Autoscaler, RestoreError, Snapshot};
 pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;

@@ -37,6 +37,12 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// Whether this can be what operators have ordered: what comes from a snapshot may be anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        let sorted = self.reservations.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id));
+        sorted && self.reservations.len() <= MAX_RESERVATIONS.saturating_add(1)
+    }
+
     /// The mode at `now`.
     pub(crate) fn mode(&self, now: Timestamp) -> Mode {
         if self.mode_lasts(now) { self.mode } else { Mode::Automatic }

@@ -26,7 +26,7 @@ pub const MAX_POLICIES: usize = 4;
 pub const MAX_PROPOSALS: usize = MAX_POLICIES + 2;
 
 /// A rule that proposes a worker count. Plain data: a configuration file can hold any of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Policy {
@@ -90,7 +90,7 @@ impl Policy {
 }
 
 /// What the signals say at one instant, in integers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(crate) struct Inputs {
     /// Arrival rate over the long window; missing is not zero.
@@ -134,7 +134,7 @@ impl Inputs {
 }
 
 /// Which policy a proposal came from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Source {
@@ -154,7 +154,7 @@ pub enum Source {
 }
 
 /// Why a policy proposes what it does: stable codes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Because {
@@ -221,7 +221,7 @@ impl fmt::Display for Because {
 }
 
 /// What one policy wants, before any guard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Proposal {
     /// Whose proposal it is.

@@ -11,6 +11,8 @@ mod worker;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use self::cohorts::Cohorts;
 use self::outstanding::{Outstanding, lapsed};
 pub(crate) use self::worker::{Pending, State, Worker};
@@ -23,7 +25,7 @@ use crate::time::{Timestamp, Waiting, nanos};
 const MAX_WORKERS: u32 = 1_000_000;
 
 /// How many workers are in each state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Census {
     pub(crate) ready: u32,
     /// Ready and known to serve nothing; `None` if the platform cannot tell.
@@ -55,7 +57,7 @@ const GENERATION: u64 = 16;
 const DEADLINE_FACTOR: u64 = 4;
 
 /// Start durations of one kind, cold or warm.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Starts {
     pub(crate) count: u64,
     sum: u64,
@@ -90,16 +92,19 @@ impl Starts {
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pool {
     /// Sorted by id. Empty for platforms that report counts.
     workers: Vec<Worker>,
     census: Census,
     /// Requests that workers themselves report as being served; `None` without such reports.
+    #[serde(skip)]
     busy_slots: u64,
+    #[serde(skip)]
     unknown_load: u32,
     prewarming: u32,
     /// Committed workers by id (what was told to stop is out already).
+    #[serde(skip)]
     committed_by_id: u32,
     /// Whether the platform has ever reported its pool. Until it does, it is taken at its word: what was ordered is
     /// there.
@@ -123,12 +128,30 @@ pub(crate) struct Pool {
     pub(crate) cold_starts: Starts,
     pub(crate) warm_starts: Starts,
     /// Requests waiting in queues of single workers, and the oldest of them with its owner.
+    #[serde(skip)]
     replica_depth: u64,
     replica_queues: bool,
     replica_oldest: Option<(Waiting, WorkerId)>,
 }
 
 impl Pool {
+    /// Counts again what a snapshot leaves out; false if its workers cannot be.
+    pub(crate) fn restore(&mut self) -> bool {
+        let sorted = self.workers.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id));
+        if !sorted || self.workers.len() > MAX_WORKERS as usize {
+            return false;
+        }
+        if self.by_id() {
+            (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
+        }
+        for at in 0..self.workers.len() {
+            let Some(&worker) = self.workers.get(at) else { break };
+            self.tally(&worker, true);
+            self.replica_depth = self.replica_depth.saturating_add(u64::from(worker.queue_depth));
+        }
+        true
+    }
+
     /// Workers by state, as observed.
     pub(crate) const fn census(&self) -> Census {
         self.census

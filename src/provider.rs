@@ -86,6 +86,11 @@ impl Default for Provider {
 }
 
 impl Provider {
+    /// Whether this can be what is known of a provider: what comes from a snapshot may be anything.
+    pub(crate) const fn is_sound(&self) -> bool {
+        self.recent_len <= MAX_FAILURES && self.success <= WHOLE
+    }
+
     /// A start failed.
     pub(crate) fn failed(&mut self, now: Timestamp, cause: FailureCause, config: &Config) {
         self.last_cause = cause;

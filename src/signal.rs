@@ -23,7 +23,7 @@ use crate::time::{Timestamp, Waiting, nanos, optional_span};
 use crate::units::{MICRO, Rate, Share};
 
 /// What the signals said at one instant. Missing is `None`, which is never the same as zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Signals {
     /// Arrivals per second over the long window.
@@ -87,7 +87,7 @@ impl Signals {
 }
 
 /// All estimators of one service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Estimators {
     arrivals: Arrivals,
     queue: Queue,
@@ -106,11 +106,7 @@ pub(crate) struct Estimators {
 
 impl Estimators {
     pub(crate) fn new(config: &Config, now: Timestamp) -> Self {
-        let slice = nanos(config.window()).checked_div(SLICES as u64).unwrap_or(1);
-        let buckets = match config.precision() {
-            Precision::Default => sketch::DEFAULT_BUCKETS,
-            Precision::Compact => sketch::COMPACT_BUCKETS,
-        };
+        let (slice, buckets) = shape(config);
         Self {
             arrivals: Arrivals::new(now, slice),
             queue: Queue::default(),
@@ -121,6 +117,27 @@ impl Estimators {
             last_activity: now,
             ever_active: false,
             over_target_since: None,
+        }
+    }
+
+    /// Makes good what a snapshot leaves out; false if it cannot be one of this configuration.
+    pub(crate) fn restore(&mut self, config: &Config) -> bool {
+        let (slice, buckets) = shape(config);
+        self.arrivals.restore(slice) && self.sojourn.restore(slice, buckets)
+    }
+
+    /// Goes on with what has been seen under another configuration.
+    pub(crate) fn reconfigure(&mut self, now: Timestamp, from: &Config, to: &Config) {
+        let (slice, buckets) = shape(to);
+        if shape(from).0 != slice {
+            self.arrivals = self.arrivals.with_slice(now, slice);
+            self.sojourn.set_slice(now, slice);
+        }
+        if from.precision() != to.precision() {
+            self.sojourn.set_precision(buckets);
+        }
+        if from.sojourn_target() != to.sojourn_target() {
+            self.sojourn.set_target(nanos(to.sojourn_target()));
         }
     }
 
@@ -423,6 +440,16 @@ impl Estimators {
     pub(crate) const fn codel_marks(&self) -> u64 {
         self.codel.marks()
     }
+}
+
+/// The length of a window's slice, and a sketch's buckets per octave.
+fn shape(config: &Config) -> (u64, u32) {
+    let slice = nanos(config.window()).checked_div(SLICES as u64).unwrap_or(1);
+    let buckets = match config.precision() {
+        Precision::Default => sketch::DEFAULT_BUCKETS,
+        Precision::Compact => sketch::COMPACT_BUCKETS,
+    };
+    (slice, buckets)
 }
 
 fn is_past(at: Option<Timestamp>, now: Timestamp) -> bool {

@@ -106,7 +106,7 @@ pub struct Starts {
 }
 
 /// What was wrong with the input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InputCounts {
     /// Observations taken in.
@@ -120,7 +120,7 @@ pub struct InputCounts {
 }
 
 /// The last scaling events, each with the metrics that triggered it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct EventLog {
     events: VecDeque<Explanation>,
     capacity: usize,
@@ -139,6 +139,18 @@ impl EventLog {
             self.events.pop_front();
         }
         self.events.push_back(*event);
+    }
+
+    /// Whether this can be a log for so many events: what comes from a snapshot may be anything.
+    pub(crate) fn is_sound(&self, capacity: u16) -> bool {
+        self.capacity == usize::from(capacity) && self.events.len() <= self.capacity
+    }
+
+    /// Keeps so many events from now on.
+    pub(crate) fn resize(&mut self, capacity: u16) {
+        self.capacity = usize::from(capacity);
+        let surplus = self.events.len().saturating_sub(self.capacity);
+        self.events.drain(..surplus);
     }
 
     /// The last event turned out to be the beginning of another.

@@ -147,7 +147,7 @@ impl de::Visitor<'_> for SecondsVisitor {
 
 /// How long something has waited: its age at an instant. Kept as a pair, so that an age longer than the time since the
 /// caller's origin stays exact.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Waiting {
     at: Timestamp,
     age: u64,
@@ -242,9 +242,7 @@ pub(crate) mod span {
     impl Serialize for Span {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let nanos = nanos(self.0);
-            if !serializer.is_human_readable() {
-                serializer.serialize_u64(nanos)
-            } else if nanos % NANOS_PER_SEC == 0 {
+            if nanos % NANOS_PER_SEC == 0 {
                 serializer.serialize_u64(nanos / NANOS_PER_SEC)
             } else if nanos % 1_000_000 == 0 {
                 serializer.serialize_str(&format!("{}ms", nanos / 1_000_000))
@@ -256,11 +254,7 @@ pub(crate) mod span {
 
     impl<'de> Deserialize<'de> for Span {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            if deserializer.is_human_readable() {
-                deserializer.deserialize_any(SpanVisitor).map(Self)
-            } else {
-                u64::deserialize(deserializer).map(Duration::from_nanos).map(Self)
-            }
+            deserializer.deserialize_any(SpanVisitor).map(Self)
         }
     }
 

@@ -79,7 +79,7 @@ impl fmt::Display for Rate {
 
 impl Serialize for Rate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % MICRO == 0 {
+        if self.0 % MICRO == 0 && serializer.is_human_readable() {
             serializer.serialize_u64(self.0 / MICRO)
         } else {
             serializer.serialize_f64(self.as_f64())

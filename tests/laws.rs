@@ -36,7 +36,7 @@ use generators::{
 use plimsoll::decision::Reason;
 use plimsoll::guard::{Effect, Guard};
 use plimsoll::policy::{Outpost, RunPod, RunPodScaling};
-use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, Policy, PoolCounts, Share, Timestamp};
+use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, Policy, PoolCounts, Share, Snapshot, Timestamp};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -1005,7 +1005,7 @@ fn busy_is_never_stopped() {
         1 => observation(),
     ];
     let cases = (knobs(), vec((gap(), fact), 1..60));
-    let interesting = [("stop", 15), ("drain", 5), ("cut off", 5), ("revive", 5), ("start", 15)];
+    let interesting = [("stop", 15), ("drain", 2), ("cut off", 5), ("revive", 5), ("start", 15)];
     holds("busy_is_never_stopped", cases, &interesting, |(mut knobs, facts), tally| {
         knobs.policies[0] = Policy::External;
         let config = knobs.config();
@@ -1044,6 +1044,115 @@ fn busy_is_never_stopped() {
             Ok(())
         })?;
         tally.saw("started", world.started > 0);
+        Ok(())
+    });
+}
+
+/// Snapshot at any point, restore, go on: the same decisions as never having stopped, through JSON and through CBOR.
+#[test]
+fn restore_continues() {
+    let cases = (hostile_case(), vec(any::<(bool, bool)>(), 60));
+    holds("restore_continues", cases, &[("restored", 90), ("changes", 10)], |(case, restores), tally| {
+        let (mut through, mut stopped) = (case.autoscaler(), case.autoscaler());
+        let (mut restored, mut changes) = (false, false);
+        for (step, (stop, binary)) in case.steps.iter().zip(restores.into_iter().cycle()) {
+            if stop {
+                stopped = restart(&stopped, binary);
+                restored = true;
+            }
+            let before = through.desired();
+            prop_assert_eq!(decisions(&mut through, &[*step]), decisions(&mut stopped, &[*step]));
+            changes |= through.desired() != before;
+        }
+        prop_assert_eq!(through.status(), stopped.status());
+        prop_assert_eq!(through.snapshot(), stopped.snapshot());
+        prop_assert_eq!(through, stopped);
+        tally.saw("restored", restored);
+        tally.saw("changes", changes);
+        Ok(())
+    });
+}
+
+/// Another process's life with the same state.
+fn restart(autoscaler: &Autoscaler, binary: bool) -> Autoscaler {
+    let snapshot: Snapshot = if binary {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&autoscaler.snapshot(), &mut bytes).unwrap();
+        ciborium::from_reader(&bytes[..]).unwrap()
+    } else {
+        serde_json::from_str(&serde_json::to_string(&autoscaler.snapshot()).unwrap()).unwrap()
+    };
+    Autoscaler::restore(snapshot).unwrap()
+}
+
+/// A live change of configuration loses no signal and no running delay; only new bounds act at once.
+#[test]
+fn reconfigure_keeps_timers() {
+    // To the same configuration, and to another and back within an instant at which that one would do nothing.
+    let cases = (case(), vec(any::<bool>(), 60), positive(span()), 1_u32..5);
+    holds("reconfigure_keeps_timers", cases, &[("changes", 20)], |(case, often, longer, more), tally| {
+        let config = case.knobs.config_from(case.start);
+        let mut other = case.knobs.clone();
+        (other.up_delay, other.down_delay) = (other.up_delay + longer, other.down_delay + longer);
+        (other.to_zero_delay, other.standby) = (Some(case.knobs.to_zero()), other.standby + more);
+        let other = other.config_from(case.start);
+        let (mut plain, mut other_one) = (case.autoscaler(), case.autoscaler());
+        let mut moves = false;
+        for ((at, step), change) in case.steps.iter().zip(often.into_iter().cycle()) {
+            if change {
+                // It is the same, but it takes the whole way.
+                other_one.reconfigure(*at, config.clone().with_event_log(63));
+                other_one.reconfigure(*at, config.clone());
+            }
+            let before = plain.desired();
+            let told = |autoscaler: &mut Autoscaler| -> Vec<_> {
+                let decisions = decisions(autoscaler, &[(*at, *step)]);
+                decisions
+                    .into_iter()
+                    .map(|decision| (decision.desired, decision.commands, decision.explanation))
+                    .collect()
+            };
+            prop_assert_eq!(told(&mut plain), told(&mut other_one));
+            moves |= plain.desired() != before;
+        }
+        let end = case.steps.last().map_or(case.start, |(at, _)| *at);
+        let mut there_and_back = plain.clone();
+        there_and_back.reconfigure(end, other);
+        prop_assert_eq!(there_and_back.desired(), plain.desired(), "longer delays change nothing at once");
+        tally.saw("changes", moves);
+        Ok(())
+    });
+
+    // A running delay ends when it would have, and by the new delay's length; new bounds hold at once.
+    let cases = (knobs(), 1_u32..=20, 1_u32..=20, positive(span()), positive(span()), 0.0..1.0_f64, 0_u32..=40);
+    let interesting = [("shorter", 10), ("longer", 10), ("bounds", 10)];
+    holds("reconfigure_keeps_timers, delays", cases, &interesting, |case, tally| {
+        let (knobs, from, to, first, second, part, max) = case;
+        let mut knobs = knobs.plain();
+        (knobs.min, knobs.max, knobs.tolerance, knobs.policies) = (0, 40, 0.0, vec![Policy::External]);
+        (knobs.up_step, knobs.down_step, knobs.idle_timeout) = (None, None, None);
+        (knobs.up_delay, knobs.down_delay) = (first, first);
+        let demand = |workers| Observation::Proposal { workers, valid_for: None };
+        let mut autoscaler = Autoscaler::new(knobs.config(), Timestamp::ORIGIN);
+        autoscaler.observe(Timestamp::ORIGIN, demand(from)).unwrap();
+        let step = Timestamp::from_secs(3_600);
+        autoscaler.observe(step, demand(to)).unwrap();
+        let change = step.saturating_add(first.mul_f64(part));
+        (knobs.up_delay, knobs.down_delay) = (second, second);
+        autoscaler.reconfigure(change, knobs.config());
+        let due = step.saturating_add(second).max(change);
+        if from != to && due > change && change < step.saturating_add(first) {
+            let before = Timestamp::from_nanos(due.as_nanos() - 1);
+            prop_assert_eq!(autoscaler.clone().decide(before).desired, from);
+        }
+        prop_assert_eq!(autoscaler.clone().decide(due).desired, to);
+        (knobs.min, knobs.max) = (max.min(3), max.max(3));
+        autoscaler.reconfigure(change, knobs.config());
+        let bounded = autoscaler.desired();
+        prop_assert!((knobs.min..=knobs.max).contains(&bounded));
+        tally.saw("shorter", second < first && from != to);
+        tally.saw("longer", second > first && from != to);
+        tally.saw("bounds", max < from);
         Ok(())
     });
 }

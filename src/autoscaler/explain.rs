@@ -1,6 +1,7 @@
 //! From an evaluation to its explanation.
 
-use super::{Autoscaler, Evaluation};
+use super::Autoscaler;
+use super::state::Evaluation;
 use crate::decision::{Explanation, Outlook, Reason, Terms};
 use crate::guard::Guard;
 use crate::policy::Inputs;
@@ -9,7 +10,7 @@ use crate::time::Timestamp;
 
 impl Autoscaler {
     pub(super) fn signals(&self, now: Timestamp, inputs: &Inputs) -> Signals {
-        self.estimators.view(now, inputs, &self.config)
+        self.state.estimators.view(now, inputs, &self.config)
     }
 
     pub(super) fn explain(&self, evaluation: &Evaluation) -> Explanation {
@@ -31,18 +32,18 @@ impl Autoscaler {
             bound,
             pressed_since: evaluation.pressed_since,
             outlook: self.outlook(evaluation, bound),
-            trouble: self.provider.trouble(at),
-            cliff_since: self.guards.cliff_since(),
+            trouble: self.state.provider.trouble(at),
+            cliff_since: self.state.guards.cliff_since(),
             settling_until: Some(self.watched_from()).filter(|until| *until > at),
             signals: self.signals(at, &evaluation.inputs),
             terms: Terms {
                 policy: evaluation.deciding,
                 min: limits.min,
                 max: limits.max,
-                mode: self.operator.mode(at),
-                mode_until: self.operator.mode_until(at),
+                mode: self.state.operator.mode(at),
+                mode_until: self.state.operator.mode_until(at),
                 up_delay: config.up_delay(),
-                down_delay: self.guards.down_delay(config),
+                down_delay: self.state.guards.down_delay(config),
                 to_zero_delay: config.to_zero_delay(),
                 idle_timeout: config.idle_timeout(),
                 sojourn_target: config.sojourn_target(),
@@ -53,14 +54,14 @@ impl Autoscaler {
     /// What would change, and when, if the signals stayed as they are.
     fn outlook(&self, evaluation: &Evaluation, bound: Reason) -> Option<Outlook> {
         let (at, config) = (evaluation.at, &self.config);
-        let up = evaluation.proposed > self.count;
+        let up = evaluation.proposed > self.state.count;
         let (guard, count, due) = match bound {
             Reason::Guard(Guard::StepLimit) => {
-                (Guard::StepLimit, evaluation.proposed, self.guards.step_until(up, config)?)
+                (Guard::StepLimit, evaluation.proposed, self.state.guards.step_until(up, config)?)
             }
-            Reason::Guard(Guard::Mode) => (Guard::Mode, evaluation.proposed, self.operator.mode_until(at)?),
+            Reason::Guard(Guard::Mode) => (Guard::Mode, evaluation.proposed, self.state.operator.mode_until(at)?),
             Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
-                let by_delay = self.guards.outlook(self.count, self.limits(at), config);
+                let by_delay = self.state.guards.outlook(self.state.count, self.limits(at), config);
                 let to_zero = self.to_zero_at(at).map(|due| (Guard::ZeroGate, 0, due));
                 match (by_delay, to_zero) {
                     (Some(delay), Some(zero)) if delay.1 == 0 || zero.2 < delay.2 => zero,

@@ -13,18 +13,20 @@
 //! Entries are at most [`CAPACITY`]. A demand that climbs through more distinct levels within one delay has its closest
 //! steps merged into the later one: the count then arrives at some levels a little late, at the last one never.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// Distinct levels remembered. Pools of up to sixteen workers are followed exactly, larger ones in sixteen steps.
 pub(crate) const CAPACITY: usize = 16;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 struct Entry {
     level: u32,
     since: Timestamp,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Sustained {
     entries: [Entry; CAPACITY],
     len: usize,
@@ -40,6 +42,12 @@ impl Sustained {
     pub(crate) const fn new(now: Timestamp, setback: u64) -> Self {
         let nothing = Entry { level: 0, since: Timestamp::ORIGIN };
         Self { entries: [nothing; CAPACITY], len: 0, demand: 0, at: now, setback }
+    }
+
+    /// Whether this can be a table with such a setback: what comes from a snapshot may be anything.
+    pub(crate) fn is_sound(&self, setback: u64) -> bool {
+        let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level && a.since <= b.since);
+        self.len <= CAPACITY && self.setback == setback && self.live().windows(2).all(rises)
     }
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.

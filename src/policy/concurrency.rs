@@ -9,7 +9,7 @@ use super::{Because, Inputs, Proposal, Source};
 use crate::units::{MICRO, Rate, div_ceil_count};
 
 /// Scale on how many requests each worker has, waiting ones included.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ConcurrencyTarget {

@@ -25,7 +25,7 @@ const WELL_BELOW_PERCENT: u64 = 80;
 const OVERLOAD_STEP: u32 = 10;
 
 /// Scale on queries per second per replica and on queue sojourn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Outpost {

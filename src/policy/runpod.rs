@@ -17,7 +17,7 @@ use crate::time::{nanos, span};
 use crate::units::div_ceil_count;
 
 /// What makes the pool grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum RunPodScaling {
@@ -29,7 +29,7 @@ pub enum RunPodScaling {
 }
 
 /// Scale on the queue, as RunPod does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RunPod {

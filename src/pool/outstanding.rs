@@ -1,5 +1,7 @@
 //! What has been commanded by count and not been seen done.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// Whether a wait until `until` is over. The end of time never comes.
@@ -8,7 +10,7 @@ pub(super) const fn lapsed(until: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Orders that no observation has confirmed yet, and when they count as lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outstanding {
     pub(super) count: u32,
     pub(super) until: Timestamp,

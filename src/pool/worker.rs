@@ -1,10 +1,12 @@
 //! One worker: its states, and the events that lead from one to another.
 
+use serde::{Deserialize, Serialize};
+
 use crate::observation::{WorkerEvent, WorkerId};
 use crate::time::{Timestamp, Waiting};
 
 /// What a worker is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) enum State {
     /// Ordered; `warm` if it is being revived from standby.
     Starting {
@@ -44,7 +46,7 @@ impl State {
 }
 
 /// A command whose effect has not been observed yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) enum Pending {
     Stop,
     /// Stop, but stay loaded in standby.
@@ -53,7 +55,7 @@ pub(crate) enum Pending {
     Revive,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) state: State,

@@ -18,13 +18,15 @@
 //! A verdict also *expires*: if nothing has left the queue for 16 intervals (the RFC's own measure of "recent") and
 //! nothing is known to wait, the queue has fallen silent and the last verdict says nothing about it any more.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// How many intervals a verdict or a count stays meaningful (RFC 8289 section 5.5, `16*INTERVAL`).
 const RECENT_INTERVALS: u64 = 16;
 
 /// The state machine. Its two parameters are passed in, so that a change of configuration keeps the state.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Codel {
     /// When the dropping state may begin; `None` while below target.
     first_above_time: Option<Timestamp>,

@@ -5,10 +5,12 @@
 //! since that moment at least. So a queue from which nothing is taken grows old by itself: it is never starved of
 //! samples.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Timestamp, Waiting};
 
 /// Requests waiting in one queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queue {
     depth: u64,
     /// Whether the depth is known: requests are seen coming and leaving, or a gauge has set it.
@@ -107,7 +109,7 @@ impl Queue {
 }
 
 /// Requests being served.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct InFlight {
     count: Option<u64>,
     gauge_at: Option<Timestamp>,

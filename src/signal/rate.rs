@@ -9,6 +9,8 @@
 //! So the estimate changes only at an arrival or at a slice's end, which is what lets a decision be exact in time.
 //! Mass is counted in millionths of a request.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 use crate::units::{MICRO, Rate};
 
@@ -20,7 +22,7 @@ pub(crate) const SLICES: usize = 12;
 const SHORT: u64 = 10;
 
 /// How arrivals are reported, which decides what silence means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 enum Source {
     /// Every request is reported by the queue's owner: silence is zero traffic.
     Events,
@@ -29,7 +31,7 @@ enum Source {
 }
 
 /// The arrival rate over the long and the short window.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrivals {
     long: Window,
     short: Window,
@@ -78,6 +80,17 @@ impl Arrivals {
         }
     }
 
+    /// Makes good what a snapshot leaves out; false if it cannot be one with this slice.
+    pub(crate) fn restore(&mut self, slice: u64) -> bool {
+        self.long.restore(slice) && self.short.restore((slice / SHORT).max(1))
+    }
+
+    /// The same spread over slices of another length.
+    pub(crate) fn with_slice(&self, now: Timestamp, slice: u64) -> Self {
+        let (long, short) = (self.long.with_slice(now, slice), self.short.with_slice(now, (slice / SHORT).max(1)));
+        Self { long, short, heard: self.heard }
+    }
+
     /// Moves windows fed by events to `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         if self.is_events() {
@@ -121,7 +134,7 @@ impl Arrivals {
 }
 
 /// One sliding window of request mass.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 struct Window {
     slice: u64,
     closed: [u64; SLICES],
@@ -129,6 +142,8 @@ struct Window {
     oldest: usize,
     /// How many closed slices have been seen.
     filled: u8,
+    /// Of the closed slices.
+    #[serde(skip)]
     sum: u64,
     open: u64,
     open_start: Timestamp,
@@ -137,6 +152,12 @@ struct Window {
 impl Window {
     const fn new(origin: Timestamp, slice: u64) -> Self {
         Self { slice, closed: [0; SLICES], oldest: 0, filled: 0, sum: 0, open: 0, open_start: origin }
+    }
+
+    /// Makes good what a snapshot leaves out; false if it cannot be one of a window with this slice.
+    fn restore(&mut self, slice: u64) -> bool {
+        self.sum = self.closed.iter().fold(0, |sum, mass| sum.saturating_add(*mass));
+        self.slice == slice && self.oldest < SLICES && self.filled <= FULL
     }
 
     const fn clear(&mut self, filled: u8) {
@@ -175,21 +196,34 @@ impl Window {
         self.filled = self.filled.saturating_add(1).min(FULL);
     }
 
-    /// Spreads `mass` evenly over the `over` nanoseconds before `now`. Works in time before `now`, so that nothing
-    /// depends on where the origin is.
+    /// Spreads `mass` evenly over the `over` nanoseconds before `now`, which have then been seen.
     fn add_span(&mut self, now: Timestamp, over: u64, mass: u64) {
+        self.spread(now, 0, over, mass);
+        self.has_seen(now, over);
+    }
+
+    /// The closed slices that lie wholly in the `over` nanoseconds before `now` have been seen.
+    fn has_seen(&mut self, now: Timestamp, over: u64) {
+        let slices = over.saturating_sub(now.since(self.open_start)).checked_div(self.slice).unwrap_or(0);
+        self.filled = self.filled.max(u8::try_from(slices).unwrap_or(FULL).min(FULL));
+    }
+
+    /// Spreads `mass` evenly over the time from `from` to `to` nanoseconds before `now`. Works in time before `now`, so
+    /// that nothing depends on where the origin is.
+    fn spread(&mut self, now: Timestamp, to: u64, from: u64, mass: u64) {
         // The part of `mass` that lies between `newer` and `older` nanoseconds ago.
         let share = |newer: u64, older: u64| {
-            let overlap = older.min(over).saturating_sub(newer.min(over));
-            let part = u128::from(mass).saturating_mul(u128::from(overlap)).checked_div(u128::from(over));
+            let overlap = older.clamp(to, from).saturating_sub(newer.clamp(to, from));
+            let span = u128::from(from.saturating_sub(to));
+            let part = u128::from(mass).saturating_mul(u128::from(overlap)).checked_div(span);
             u64::try_from(part.unwrap_or(0)).unwrap_or(u64::MAX)
         };
         let mut start_ago = now.since(self.open_start);
         self.open = self.open.saturating_add(share(0, start_ago));
         let mut position = self.oldest;
-        for back in 1..=FULL {
+        for _ in 0..SLICES {
             let end_ago = start_ago;
-            if over <= end_ago {
+            if from <= end_ago {
                 break;
             }
             start_ago = end_ago.saturating_add(self.slice);
@@ -199,10 +233,23 @@ impl Window {
                 *slot = slot.saturating_add(added);
                 self.sum = self.sum.saturating_add(added);
             }
-            if over >= start_ago {
-                self.filled = self.filled.max(back);
-            }
         }
+    }
+
+    /// The same mass over slices of another length, the open one of which begins now.
+    fn with_slice(&self, now: Timestamp, slice: u64) -> Self {
+        let mut other = Self::new(now, slice);
+        let open_ago = now.since(self.open_start);
+        other.spread(now, 0, open_ago.max(1), self.open);
+        let (mut position, mut end_ago) = (self.oldest, open_ago);
+        for _ in 0..self.filled {
+            position = position.checked_sub(1).unwrap_or(SLICES.saturating_sub(1));
+            let start_ago = end_ago.saturating_add(self.slice);
+            other.spread(now, end_ago, start_ago, self.closed.get(position).copied().unwrap_or(0));
+            end_ago = start_ago;
+        }
+        other.has_seen(now, end_ago);
+        other
     }
 
     const fn next_change(&self) -> Option<Timestamp> {

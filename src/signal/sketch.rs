@@ -12,6 +12,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use serde::{Deserialize, Serialize};
+
 /// The first octave starts at 2^19 ns (0.52 ms).
 const FIRST_OCTAVE: u32 = 19;
 /// Octaves covered: up to 2^42 ns (73 min).
@@ -22,7 +24,7 @@ pub(crate) const DEFAULT_BUCKETS: u32 = 13;
 /// Buckets per octave in the compact setting.
 pub(crate) const COMPACT_BUCKETS: u32 = 4;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Sketch {
     per_octave: u32,
     current: Generation,
@@ -34,8 +36,49 @@ impl Sketch {
         Self { per_octave, current: Generation::new(per_octave), previous: Generation::new(per_octave) }
     }
 
+    /// Makes good what a snapshot leaves out; false if it cannot be one of this precision.
+    pub(crate) fn restore(&mut self, per_octave: u32) -> bool {
+        let buckets = Self::buckets(per_octave);
+        let mut fits = self.per_octave == per_octave;
+        for generation in [&mut self.current, &mut self.previous] {
+            generation.sum = generation.counts.iter().map(|count| u64::from(*count)).sum();
+            fits &= generation.counts.len() == buckets && generation.scale < 32;
+        }
+        fits
+    }
+
+    const fn buckets(per_octave: u32) -> usize {
+        OCTAVES.saturating_mul(per_octave).saturating_add(1) as usize
+    }
+
     pub(crate) fn insert(&mut self, nanos: u64) {
         self.current.insert(bucket(nanos, self.per_octave));
+    }
+
+    /// How many samples lie above `nanos`, to the bucket, and how many there are.
+    pub(crate) fn above(&self, nanos: u64) -> (u64, u64) {
+        let from = bucket(nanos, self.per_octave).saturating_add(1);
+        let above = |generation: &Generation| {
+            let counts = generation.counts.get(from..).unwrap_or(&[]);
+            counts.iter().fold(0_u64, |sum, count| sum.saturating_add(generation.weight(*count)))
+        };
+        let total = self.current.total().saturating_add(self.previous.total());
+        (above(&self.current).saturating_add(above(&self.previous)), total)
+    }
+
+    /// The same samples in buckets of another precision, each where its representative falls.
+    pub(crate) fn with_precision(&self, per_octave: u32) -> Self {
+        let mut other = Self::new(per_octave);
+        for (from, to) in [(&self.current, &mut other.current), (&self.previous, &mut other.previous)] {
+            for (index, count) in (0..).zip(&from.counts) {
+                if let Some(slot) = to.counts.get_mut(bucket(representative(index, self.per_octave), per_octave)) {
+                    *slot = slot.saturating_add(*count);
+                }
+            }
+            (to.scale, to.skipped) = (from.scale, from.skipped);
+            to.sum = to.counts.iter().map(|count| u64::from(*count)).sum();
+        }
+        other
     }
 
     /// Begins a new generation and forgets the one before the last.
@@ -77,7 +120,7 @@ impl Sketch {
 
 /// One generation's counts. When a bucket is full, all are halved and from then on only every second sample counts
 /// (then every fourth …), so proportions hold at any traffic.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 struct Generation {
     counts: Box<[u16]>,
     /// Each count stands for `2^scale` samples.
@@ -85,13 +128,13 @@ struct Generation {
     /// Samples seen since the last that counted.
     skipped: u32,
     /// The sum of all counts.
+    #[serde(skip)]
     sum: u64,
 }
 
 impl Generation {
     fn new(per_octave: u32) -> Self {
-        let buckets = OCTAVES.saturating_mul(per_octave).saturating_add(1);
-        Self { counts: vec![0; buckets as usize].into_boxed_slice(), scale: 0, skipped: 0, sum: 0 }
+        Self { counts: vec![0; Sketch::buckets(per_octave)].into_boxed_slice(), scale: 0, skipped: 0, sum: 0 }
     }
 
     fn clear(&mut self) {

@@ -7,11 +7,13 @@
 //!   come back. An eighth is twice the edge error of a window of twelve slices.
 //! - **Quantiles** come from the [`sketch`](super::sketch), for people; the minimum is exact.
 
+use serde::{Deserialize, Serialize};
+
 use super::rate::{SLICES, following};
 use super::sketch::Sketch;
 use crate::time::Timestamp;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 struct Slice {
     sojourns: u32,
     over_target: u32,
@@ -19,6 +21,20 @@ struct Slice {
     sojourn_min: u64,
     services: u32,
     service_sum: u64,
+}
+
+impl Slice {
+    fn add(&mut self, other: &Self) {
+        if other.sojourns > 0 {
+            let least = if self.sojourns == 0 { u64::MAX } else { self.sojourn_min };
+            self.sojourn_min = least.min(other.sojourn_min);
+        }
+        self.sojourns = self.sojourns.saturating_add(other.sojourns);
+        self.over_target = self.over_target.saturating_add(other.over_target);
+        self.sojourn_sum = self.sojourn_sum.saturating_add(other.sojourn_sum);
+        self.services = self.services.saturating_add(other.services);
+        self.service_sum = self.service_sum.saturating_add(other.service_sum);
+    }
 }
 
 /// Sums over some slices.
@@ -62,13 +78,14 @@ impl Totals {
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct SojournWindow {
     slice: u64,
     slices: [Slice; SLICES],
     open: usize,
     open_start: Timestamp,
     /// Samples in the window, so that an empty one is recognised at once.
+    #[serde(skip)]
     samples: u64,
     sketch: Sketch,
 }
@@ -85,11 +102,64 @@ impl SojournWindow {
         }
     }
 
+    /// Makes good what a snapshot leaves out; false if it cannot be one with this slice and precision.
+    pub(crate) fn restore(&mut self, slice: u64, buckets_per_octave: u32) -> bool {
+        self.count_samples();
+        self.slice == slice && self.open < SLICES && self.sketch.restore(buckets_per_octave)
+    }
+
+    /// Moves what was seen to slices of another length, each slice whole to where its middle falls.
+    pub(crate) fn set_slice(&mut self, now: Timestamp, slice: u64) {
+        let (mut slices, open_ago) = ([Slice::default(); SLICES], now.since(self.open_start));
+        for (position, seen) in self.slices.iter().enumerate() {
+            let age = u64::try_from(self.age(position)).unwrap_or(u64::MAX);
+            // The open slice's middle is in its part so far.
+            let middle = match age.checked_sub(1) {
+                None => open_ago / 2,
+                Some(closed) => {
+                    open_ago.saturating_add(closed.saturating_mul(self.slice)).saturating_add(self.slice / 2)
+                }
+            };
+            let back = usize::try_from(middle.checked_div(slice).unwrap_or(0)).unwrap_or(SLICES);
+            let to = SLICES.checked_sub(back).map(|to| if to == SLICES { 0 } else { to });
+            if let Some(slot) = to.filter(|_| back < SLICES).and_then(|to| slices.get_mut(to)) {
+                slot.add(seen);
+            }
+        }
+        (self.slices, self.slice, self.open, self.open_start) = (slices, slice, 0, now);
+        self.count_samples();
+    }
+
+    /// Another sojourn counts as too long: of those seen, as many as the sketch says.
+    pub(crate) fn set_target(&mut self, target: u64) {
+        let (above, of) = self.sketch.above(target);
+        for slice in &mut self.slices {
+            let over = u128::from(slice.sojourns).saturating_mul(u128::from(above)).checked_div(u128::from(of));
+            slice.over_target = over.and_then(|over| u32::try_from(over).ok()).unwrap_or(0).min(slice.sojourns);
+        }
+    }
+
+    pub(crate) fn set_precision(&mut self, buckets_per_octave: u32) {
+        self.sketch = self.sketch.with_precision(buckets_per_octave);
+    }
+
+    /// How many slices ago the one at `position` was open.
+    fn age(&self, position: usize) -> usize {
+        let ahead = || self.open.saturating_add(SLICES).saturating_sub(position);
+        self.open.checked_sub(position).unwrap_or_else(ahead)
+    }
+
+    fn count_samples(&mut self) {
+        let seen = |slice: &Slice| u64::from(slice.sojourns).saturating_add(u64::from(slice.services));
+        self.samples = self.slices.iter().map(seen).fold(0, u64::saturating_add);
+    }
+
     /// A request waited `nanos`; `target` is the sojourn that counts as too long.
     pub(crate) fn sojourn(&mut self, nanos: u64, target: u64) {
         self.sketch.insert(nanos);
-        self.samples = self.samples.saturating_add(1);
-        if let Some(slice) = self.slices.get_mut(self.open) {
+        // A full slice counts no further, so that the samples are always those of the slices.
+        if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.sojourns < u32::MAX) {
+            self.samples = self.samples.saturating_add(1);
             slice.sojourn_min = if slice.sojourns == 0 { nanos } else { slice.sojourn_min.min(nanos) };
             slice.sojourns = slice.sojourns.saturating_add(1);
             slice.over_target = slice.over_target.saturating_add(u32::from(nanos > target));
@@ -99,8 +169,8 @@ impl SojournWindow {
 
     /// A request was served in `nanos`.
     pub(crate) fn service(&mut self, nanos: u64) {
-        self.samples = self.samples.saturating_add(1);
-        if let Some(slice) = self.slices.get_mut(self.open) {
+        if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.services < u32::MAX) {
+            self.samples = self.samples.saturating_add(1);
             slice.services = slice.services.saturating_add(1);
             slice.service_sum = slice.service_sum.saturating_add(nanos);
         }
@@ -151,10 +221,7 @@ impl SojournWindow {
             return totals;
         }
         for (position, slice) in self.slices.iter().enumerate() {
-            let age = self
-                .open
-                .checked_sub(position)
-                .unwrap_or_else(|| self.open.saturating_add(SLICES).saturating_sub(position));
+            let age = self.age(position);
             let sojourns = u64::from(slice.sojourns);
             totals.sojourns = totals.sojourns.saturating_add(sojourns);
             totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));

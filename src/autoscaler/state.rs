@@ -1,0 +1,142 @@
+//! Everything that is kept between calls: how it begins, is written down, comes back, and moves to another configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::Autoscaler;
+use super::snapshot::{RestoreError, Snapshot};
+use crate::config::Config;
+use crate::guard::{Effect, GUARDS, Guard, Guards, Stage};
+use crate::operator::Operator;
+use crate::policy::{Inputs, MAX_PROPOSALS, Policy, Proposal};
+use crate::pool::Pool;
+use crate::provider::Provider;
+use crate::signal::Estimators;
+use crate::status::{EventLog, InputCounts};
+use crate::time::Timestamp;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    pub(super) estimators: Estimators,
+    pub(super) pool: Pool,
+    pub(super) guards: Guards,
+    pub(super) operator: Operator,
+    pub(super) provider: Provider,
+    /// How many workers there should be.
+    pub(super) count: u32,
+    /// When it began to watch.
+    pub(super) started: Timestamp,
+    /// How often anything may have changed, by an observation or by time.
+    pub(super) sequence: u64,
+    /// The latest instant that was ever given.
+    pub(super) now: Timestamp,
+    /// The evaluation that `count` stands on.
+    pub(super) last: Evaluation,
+    pub(super) events: EventLog,
+    pub(super) input: InputCounts,
+}
+
+/// What everybody who may propose did propose.
+pub(super) type Proposals = [Option<Proposal>; MAX_PROPOSALS];
+
+/// One pass through policies and guards.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(super) struct Evaluation {
+    pub(super) at: Timestamp,
+    pub(super) count: u32,
+    pub(super) inputs: Inputs,
+    pub(super) proposals: Proposals,
+    pub(super) deciding: Option<Policy>,
+    pub(super) proposed: u32,
+    pub(super) stages: [Stage; GUARDS],
+    pub(super) desired: u32,
+    pub(super) pressed_since: Option<Timestamp>,
+}
+
+impl State {
+    pub(super) fn new(config: &Config, now: Timestamp) -> Self {
+        let operator = Operator::default();
+        let count = operator.limits(now, 0, config).min;
+        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
+        Self {
+            estimators: Estimators::new(config, now),
+            pool: Pool::default(),
+            guards: Guards::new(now),
+            operator,
+            provider: Provider::default(),
+            count,
+            started: now,
+            sequence: 0,
+            now,
+            last: Evaluation {
+                at: now,
+                count,
+                inputs: Inputs::default(),
+                proposals: [None; MAX_PROPOSALS],
+                deciding: None,
+                proposed: count,
+                stages: [nothing; GUARDS],
+                desired: count,
+                pressed_since: None,
+            },
+            events: EventLog::new(config.event_log()),
+            input: InputCounts::default(),
+        }
+    }
+
+    /// Makes good what a snapshot leaves out; the name of the part that cannot be, if one cannot.
+    fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
+        let sound = |sound: bool, part: &'static str| if sound { Ok(()) } else { Err(part) };
+        sound(self.estimators.restore(config), "signals")?;
+        sound(self.pool.restore(), "pool")?;
+        sound(self.guards.is_sound(), "guards")?;
+        sound(self.operator.is_sound(), "operator's orders")?;
+        sound(self.provider.is_sound(), "provider")?;
+        sound(self.events.is_sound(config.event_log()), "event log")?;
+        sound(self.last.desired == self.count && self.last.at <= self.now && self.started <= self.now, "evaluation")
+    }
+}
+
+impl Autoscaler {
+    /// Everything that it knows, to be kept until it is [restored](Self::restore).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.config.clone(), self.state.clone())
+    }
+
+    /// The autoscaler of which `snapshot` was taken: its decisions go on as if it had never stopped. Time that has
+    /// passed since is lived through at the next call, like any other silence.
+    ///
+    /// # Errors
+    /// If it cannot be a snapshot: it names the part that is wrong.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
+        let Snapshot { config, mut state, .. } = snapshot;
+        state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
+        let autoscaler = Self { config, state };
+        let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
+        if count < limits.min || count > limits.max {
+            return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });
+        }
+        Ok(autoscaler)
+    }
+
+    /// Goes on with another configuration from `now` on. No signal is lost and no running delay begins anew; a delay
+    /// that has become shorter than what has passed of it is over, and new bounds act at once.
+    ///
+    /// With another window the rates seen so far are spread over its slices. With another sojourn target how many of
+    /// the sojourns seen so far exceed it is read from the sketch, and exact again when the window has turned.
+    pub fn reconfigure(&mut self, now: Timestamp, config: Config) {
+        let now = self.clamp(now);
+        self.advance(now);
+        if config == self.config {
+            return;
+        }
+        self.state.sequence = self.state.sequence.saturating_add(1);
+        self.state.estimators.reconfigure(now, &self.config, &config);
+        self.state.events.resize(config.event_log());
+        self.config = config;
+        self.lapse(now);
+        self.expect_workers(now);
+        self.evaluate(now);
+    }
+}

@@ -1,7 +1,6 @@
 //! Snapshots: what they weigh, what is refused, and that a hostile one does no harm.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test panics where it fails"
 )]
@@ -15,7 +14,7 @@ use plimsoll::{
 };
 use serde_json::{Value, json};
 
-fn at(secs: u64) -> Timestamp {
+const fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 

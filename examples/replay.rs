@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use plimsoll::config::{Effective, Override};
 use plimsoll::sim::{Options, ReadOptions, simulate};
-use plimsoll::{Config, Preset, Share};
+use plimsoll::{Preset, Share};
 
 use crate::record::{LogFormat, Record};
 use crate::run::Run;
@@ -37,6 +38,7 @@ mod run;
 /// Replays a workload through the autoscaler and shows what it would have done, what it would have cost and why
 #[derive(Debug, Parser)]
 #[command(name = "replay", after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Args {
     /// Workload as CSV: `arrival_ms,service_ms[,pool]` or `t_s,requests` [default: a built-in hour of an LLM service]
     workload: Option<PathBuf>,
@@ -50,6 +52,9 @@ struct Args {
     /// How many requests a worker serves at a time [default: as configured]
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
+    /// Print every setting, its value and where that came from (as JSON with --json), and replay nothing
+    #[arg(long)]
+    explain_config: bool,
 
     /// From a worker's order to its first request
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "20s")]
@@ -146,7 +151,11 @@ fn main() -> ExitCode {
 }
 
 fn replay(args: &Args) -> Result<(), Failure> {
-    let config = configured(args).map_err(Failure::Input)?;
+    let effective = configured(args).map_err(Failure::Input)?;
+    if args.explain_config {
+        return explain(&effective, args.json);
+    }
+    let config = effective.into_config();
     let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
     let expected =
         run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
@@ -186,12 +195,22 @@ fn replay(args: &Args) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn configured(args: &Args) -> Result<Config, String> {
-    let config = args.config.as_deref().map_or_else(|| Ok(args.preset.config()), input::config)?;
-    match args.concurrency {
-        Some(slots) => config.with_concurrency(slots).map_err(|error| format!("--concurrency: {error}")),
-        None => Ok(config),
+fn configured(args: &Args) -> Result<Effective, String> {
+    let effective = args.config.as_deref().map_or_else(|| Ok(args.preset.into()), input::config)?;
+    let Some(slots) = args.concurrency else { return Ok(effective) };
+    let changes = serde_json::from_value::<Override>(serde_json::json!({ "concurrency": slots }));
+    let changes = changes.map_err(|error| format!("--concurrency: {error}"))?;
+    effective.with_override("--concurrency", changes).map_err(|error| format!("--concurrency: {error}"))
+}
+
+fn explain(effective: &Effective, json: bool) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(effective).map_err(io::Error::from)?)?;
+    } else {
+        writeln!(out, "{effective}")?;
     }
+    Ok(out.flush()?)
 }
 
 /// Only what was given is passed on: what does not fit the file is for the reader to refuse.

@@ -41,7 +41,11 @@
 //!
 //! Settings that the chosen way does not give may stand beside it; the same thing said twice is refused. A
 //! configuration is written back in the first way with every value it has, and reads back as itself.
+//!
+//! An [`Effective`] configuration is read from the same files, takes [`Override`]s from flags or the environment, and
+//! tells of every value where it came from.
 
+mod effective;
 mod file;
 mod lint;
 mod preset;
@@ -53,6 +57,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::effective::{Effective, Origin, Override, Value};
 pub use self::lint::{Expectations, Lint, LintCode};
 pub use self::preset::Preset;
 pub use self::values::{Backoff, Blind, Breaker, Cliff, Precision, StepLimit};

@@ -24,6 +24,7 @@ pub enum Setting {
     Standby,
     DrainTimeout,
     OrderTimeout,
+    Tolerance,
     UpStep,
     DownStep,
     Window,
@@ -31,6 +32,8 @@ pub enum Setting {
     CodelInterval,
     Freshness,
     EventFreshness,
+    Precision,
+    EventLog,
     TargetQpsPerReplica,
     ConcurrencyTarget,
     RequestCount,
@@ -63,6 +66,7 @@ impl Setting {
             Self::Standby => "standby",
             Self::DrainTimeout => "drain_timeout",
             Self::OrderTimeout => "order_timeout",
+            Self::Tolerance => "tolerance",
             Self::UpStep => "up_step",
             Self::DownStep => "down_step",
             Self::Window => "window",
@@ -70,6 +74,8 @@ impl Setting {
             Self::CodelInterval => "codel_interval",
             Self::Freshness => "freshness",
             Self::EventFreshness => "event_freshness",
+            Self::Precision => "precision",
+            Self::EventLog => "event_log",
             Self::TargetQpsPerReplica => "target_qps_per_replica",
             Self::ConcurrencyTarget => "concurrency target",
             Self::RequestCount => "request_count",
@@ -191,6 +197,14 @@ pub enum ConfigError {
         second: &'static str,
         /// What both of them set.
         what: &'static str,
+    },
+    /// A part of a file that describes a configuration as a whole, in an override.
+    #[error("{part} is not for an override, which changes single settings: {remedy}")]
+    NotAnOverride {
+        /// The part.
+        part: &'static str,
+        /// What to write instead.
+        remedy: &'static str,
     },
     /// The preset is unknown.
     #[error("preset ({name}) is not known: choose one of {known}")]

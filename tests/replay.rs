@@ -143,6 +143,34 @@ fn configurations_are_read_in_every_form() {
 }
 
 #[test]
+fn the_configuration_is_explained_setting_by_setting() {
+    let folder = folder("explain");
+    let yaml = "replica_policy:\n  max_replicas: 5\n  target_qps_per_replica: 2\nwindow: 30s\n";
+    fs::write(folder.join("service.yaml"), yaml).unwrap();
+    let row = |args: &[&str], setting: &str| -> Vec<String> {
+        let table = printed(&folder, &[args, &["--explain-config"]].concat());
+        assert_eq!(table.lines().count(), 28, "one line for each setting:\n{table}");
+        let line = table.lines().find(|line| line.split(' ').next() == Some(setting)).unwrap();
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    let file = ["--config", "service.yaml", "--concurrency", "3"];
+    assert_eq!(row(&file, "max"), ["max", "5", "file"]);
+    assert_eq!(row(&file, "window"), ["window", "30 s", "file"]);
+    assert_eq!(row(&file, "down_delay"), ["down_delay", "20 min", "default of replica_policy"]);
+    assert_eq!(row(&file, "concurrency"), ["concurrency", "3", "override by --concurrency"]);
+    assert_eq!(row(&file, "freshness"), ["freshness", "60 s", "default"]);
+    assert_eq!(row(&[], "down_delay"), ["down_delay", "2 min", "preset outpost-gpu"]);
+    assert_eq!(row(&["--preset", "runpod-batch"], "max"), ["max", "20", "preset runpod-batch"]);
+
+    let json = summary(&folder, &[&file[..], &["--explain-config"]].concat());
+    assert_eq!(json["concurrency"], serde_json::json!({"value": 3, "origin": "override", "name": "--concurrency"}));
+    assert_eq!(json["window"], serde_json::json!({"value": 30, "origin": "file"}));
+    assert!(!folder.join("replay-report").exists(), "nothing is replayed");
+    let missing = replay(&folder, &["--config", "none.yaml", "--explain-config"]);
+    assert_eq!((missing.status.code(), missing.stdout), (Some(2), vec![]));
+}
+
+#[test]
 fn what_the_command_line_says_is_done() {
     let folder = folder("options");
     let rows: Vec<_> = (0..300).map(|i| format!("{},800", i * 150)).collect();

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use plimsoll::Config;
+use plimsoll::config::Effective;
 use plimsoll::sim::{ReadOptions, Workload};
 
 /// The hour that is built in: the one file of `data/` with bursts, silences and service times of its own.
@@ -44,10 +44,10 @@ fn as_on_the_command_line(message: &str) -> String {
 }
 
 /// Reads a configuration file, in the format that its ending names.
-pub(crate) fn config(path: &Path) -> Result<Config, String> {
+pub(crate) fn config(path: &Path) -> Result<Effective, String> {
     let name = path.display();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let read: fn(&str) -> Result<Config, Flaw> = match ending.as_str() {
+    let read: fn(&str) -> Result<Effective, Flaw> = match ending.as_str() {
         "yaml" | "yml" => yaml,
         "toml" => toml,
         "json" => json,
@@ -69,21 +69,21 @@ struct Flaw {
     message: String,
 }
 
-fn yaml(text: &str) -> Result<Config, Flaw> {
+fn yaml(text: &str) -> Result<Effective, Flaw> {
     serde_saphyr::from_str(text).map_err(|error| {
         let place = error.location().map(|place| (place.line(), place.column()));
         Flaw { place, message: without_place(&error.without_snippet().to_string()) }
     })
 }
 
-fn json(text: &str) -> Result<Config, Flaw> {
+fn json(text: &str) -> Result<Effective, Flaw> {
     serde_json::from_str(text).map_err(|error: serde_json::Error| {
         let place = (error.line() > 0).then_some((error.line() as u64, error.column() as u64));
         Flaw { place, message: without_place(&error.to_string()) }
     })
 }
 
-fn toml(text: &str) -> Result<Config, Flaw> {
+fn toml(text: &str) -> Result<Effective, Flaw> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let place = before.map(|before| {

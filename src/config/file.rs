@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: every value goes through the constructors of [`Config`], where the rules are.
 
+mod layers;
 mod reader;
 
 use alloc::vec::Vec;
@@ -176,7 +177,7 @@ impl ConfigFile {
 
     /// The configuration that the description alone gives. Takes what it uses of the other settings.
     fn described(&mut self) -> Result<Config, ConfigError> {
-        let policies = self.policies.take().or_else(|| self.policy.take().map(|policy| [policy].into()));
+        let policies = self.own_policies();
         if let Some(preset) = self.preset.take() {
             let config = preset.config();
             return policies.map_or(Ok(config.clone()), |policies| with_policies(config, policies));
@@ -211,6 +212,10 @@ impl ConfigFile {
             return Err(NO_POLICY);
         }
         self.runpod(&table, |_, top| top)
+    }
+
+    fn own_policies(&mut self) -> Option<Vec<Policy>> {
+        self.policies.take().or_else(|| self.policy.take().map(|policy| [policy].into()))
     }
 
     fn outpost(&mut self, table: &ReplicaPolicy) -> Result<Config, ConfigError> {

@@ -11,9 +11,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Config;
 use super::file::FLASH_BOOT_WORKERS;
-use crate::error::ConfigError;
+use super::{Config, Origin};
+use crate::error::{ConfigError, Setting};
 use crate::policy::{Outpost, Policy, RunPod};
 use crate::units::{MICRO, Rate};
 
@@ -131,6 +131,20 @@ impl Preset {
             Self::OutpostGpu => "a model on an accelerator that starts in about 20 s: scales to zero",
             Self::OutpostDevelopment => "development and staging: small, and zero when nobody works",
         }
+    }
+
+    /// Where the settings that it sets come from; all others are at their defaults.
+    pub(super) fn origins(self) -> impl Iterator<Item = (Setting, Origin)> {
+        let own: &[Setting] = match self {
+            Self::RunpodLowCost | Self::RunpodBalanced | Self::RunpodBatch => &[Setting::IdleTimeout],
+            Self::RunpodHighPerformance | Self::RunpodLowLatency => &[Setting::IdleTimeout, Setting::Standby],
+            Self::OutpostApi => &[Setting::Concurrency, Setting::UpDelay],
+            Self::OutpostGpu | Self::OutpostDevelopment => {
+                &[Setting::Concurrency, Setting::UpDelay, Setting::ToZeroDelay]
+            }
+        };
+        let all = [Setting::Min, Setting::Max, Setting::Policies, Setting::DownDelay];
+        all.into_iter().chain(own.iter().copied()).map(move |setting| (setting, Origin::Preset(self)))
     }
 
     /// The configuration itself.

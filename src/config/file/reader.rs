@@ -35,6 +35,13 @@ macro_rules! table {
             )*
         }
 
+        impl $crate::config::file::reader::Table for $name {
+            fn given(&self) -> impl Iterator<Item = &'static str> {
+                let keys = [$(($key, self.$field.is_some()),)*];
+                keys.into_iter().filter_map(|(key, given)| given.then_some(key))
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Table;
@@ -68,6 +75,12 @@ macro_rules! table {
     };
 }
 pub(super) use table;
+
+/// A table of a document.
+pub(super) trait Table {
+    /// The keys that it has a value for, by their first names.
+    fn given(&self) -> impl Iterator<Item = &'static str>;
+}
 
 /// Reads a key, one of those known.
 pub(super) struct Key(pub(super) &'static [&'static str]);

@@ -135,8 +135,9 @@ impl Autoscaler {
         self.state.estimators.reconfigure(now, &self.config, &config);
         self.state.events.resize(config.event_log());
         self.config = config;
-        self.lapse(now);
-        self.expect_workers(now);
+        if self.lapse(now) {
+            self.expect_workers(now);
+        }
         self.evaluate(now);
     }
 }

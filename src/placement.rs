@@ -18,7 +18,7 @@ use crate::time::{Timestamp, nanos};
 
 /// One thing for the platform to do. Each is given once; if its effect does not show within the order timeout, it is
 /// given again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Command {

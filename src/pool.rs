@@ -141,6 +141,7 @@ impl Pool {
         if !sorted || self.workers.len() > MAX_WORKERS as usize {
             return false;
         }
+        (self.busy_slots, self.unknown_load, self.committed_by_id, self.replica_depth) = (0, 0, 0, 0);
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
         }

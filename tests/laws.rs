@@ -1075,6 +1075,8 @@ fn restore_continues() {
 
 /// Another process's life with the same state.
 fn restart(autoscaler: &Autoscaler, binary: bool) -> Autoscaler {
+    // A snapshot that never left the process is the same one.
+    assert_eq!(Autoscaler::restore(autoscaler.snapshot()).as_ref(), Ok(autoscaler));
     let snapshot: Snapshot = if binary {
         let mut bytes = Vec::new();
         ciborium::into_writer(&autoscaler.snapshot(), &mut bytes).unwrap();

@@ -431,7 +431,8 @@ impl Autoscaler {
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
     fn expect_workers(&mut self, now: Timestamp) {
-        self.pool.expect(now, self.count, nanos(self.config.order_timeout()));
+        let expected = placement::expected(&self.pool, &self.provider, (self.count, self.limits(now).max));
+        self.pool.expect(now, expected, nanos(self.config.order_timeout()));
     }
 
     /// Takes in an observation that was found acceptable.

@@ -93,6 +93,11 @@ fn target(pool: &Pool, provider: &Provider, desired: u32, committed: u32) -> u32
     there.saturating_add(provider.gross(desired.saturating_sub(there))).max(desired)
 }
 
+/// How many workers may come while `desired` are called for, the bounds permitting.
+pub(crate) fn expected(pool: &Pool, provider: &Provider, (desired, max): (u32, u32)) -> u32 {
+    target(pool, provider, desired, u32::MAX).min(max.max(desired))
+}
+
 /// Ready workers that the idle timeout does not let go at `now`, and when the next of them may.
 pub(crate) fn held(pool: &Pool, now: Timestamp, config: &Config) -> (u32, Option<Timestamp>) {
     let Some(timeout) = config.idle_timeout().map(nanos) else { return (0, None) };

@@ -301,8 +301,10 @@ impl Pool {
         match self.position(id) {
             Ok(at) => self.known(now, at, event),
             Err(at) => {
-                let unordered = first_state(event).is_some_and(|state| self.appeared(now, at, id, state));
-                Seen { unordered, ..Seen::default() }
+                let Some(state) = first_state(event) else { return Seen::default() };
+                let unordered = self.appeared(now, at, id, state);
+                // One that was ordered and is ready when it is first heard of has started.
+                Seen { unordered, started: u32::from(state.is_ready() && !unordered), ..Seen::default() }
             }
         }
     }

@@ -339,7 +339,8 @@ impl Pool {
             _ => {}
         }
         if let WorkerEvent::Failed(cause) = event {
-            self.failed = self.failed.saturating_add(1);
+            // One that took too long to start has counted as failed already.
+            self.failed = self.failed.saturating_add(u64::from(old.state != State::Overdue));
             self.last_failure = Some(cause);
         }
         self.tally(&old, false);
@@ -466,6 +467,15 @@ impl Pool {
     /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
     /// and gives up workers that take too long to start. How many of those there are now.
     pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
+        let late = self.lapse_each(now, config);
+        if late > 0 {
+            self.failed = self.failed.saturating_add(u64::from(late));
+            self.last_failure = Some(FailureCause::Timeout);
+        }
+        late
+    }
+
+    fn lapse_each(&mut self, now: Timestamp, config: &Config) -> u32 {
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         let late = self.cohorts.lapse(now, cold);
         if late > 0 {

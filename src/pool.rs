@@ -75,6 +75,12 @@ impl Starts {
         self.sum = self.sum.saturating_add(nanos);
     }
 
+    /// One took so long already and is not ready: what was measured before says too little.
+    const fn exceeded(&mut self, nanos: u64) {
+        let [present, before] = self.slowest;
+        self.slowest = [if nanos > present { nanos } else { present }, before];
+    }
+
     /// The slowest of the last sixteen to 32, in nanoseconds; `None` before sixteen.
     fn slowest(&self) -> Option<u64> {
         (self.count >= GENERATION).then(|| self.slowest.into_iter().fold(0, u64::max))
@@ -423,7 +429,8 @@ impl Pool {
     }
 
     /// How long a worker may take to start from nothing, in nanoseconds: four times the slowest that was measured, within
-    /// the order timeout and the configured most.
+    /// the order timeout and the configured most. One that exceeds it counts as measured, so that starts that have become
+    /// slower are given longer until they succeed.
     pub(crate) fn start_deadline(&self, config: &Config) -> u64 {
         deadline(&self.cold_starts, config)
     }
@@ -498,6 +505,8 @@ impl Pool {
                 State::Leased(until) => self.note_lapse(until),
                 State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
                     (next.state, next.since) = (State::Overdue, now);
+                    let starts = if is_warm { &mut self.warm_starts } else { &mut self.cold_starts };
+                    starts.exceeded(now.since(worker.since));
                     late = late.saturating_add(1);
                 }
                 _ => {}

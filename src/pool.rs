@@ -362,7 +362,13 @@ impl Pool {
         }
         let mut new = old;
         let same_kind = core::mem::discriminant(&state) == core::mem::discriminant(&old.state);
-        new.since = if same_kind { old.since } else { now };
+        new.since = match (old.state, event, state) {
+            // A drain's deadline runs from the end of a lease at the earliest.
+            (State::Leased(until), _, State::Draining(_)) => until.max(now),
+            (_, WorkerEvent::Leased(span), State::Draining(_)) => old.since.max(now.saturating_add(span)),
+            _ if same_kind => old.since,
+            _ => now,
+        };
         new.state = state;
         if let State::Leased(until) = state {
             self.note_lapse(until);

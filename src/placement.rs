@@ -195,7 +195,7 @@ impl Placement<'_> {
         let patience = patience(self.pool, self.config);
         let count = self.provider.allows(self.now, need, patience).min(need.saturating_add(spare));
         if need > 0 && count > 0 {
-            self.provider.ordered(self.now, patience);
+            self.provider.ordered(self.now);
             self.pool.ordered(self.now, count, order_timeout);
             self.commands.push(Command::Start { count });
         }

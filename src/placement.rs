@@ -128,7 +128,8 @@ pub(crate) fn next_change(
 ) -> Option<Timestamp> {
     let committed = pool.committed(now);
     let patience = patience(pool, config);
-    let order = (committed < desired).then(|| provider.next_order(now, patience)).flatten();
+    let orders = committed < desired || config.standby() > 0;
+    let order = orders.then(|| provider.next_order(now, patience)).flatten();
     let worker = next_worker(pool, now, committed > desired, config);
     order.into_iter().chain(worker).filter(|at| *at > now).min()
 }
@@ -293,8 +294,10 @@ impl Placement<'_> {
         if self.config.standby() == 0 {
             return;
         }
-        let count = self.standby_room();
+        let (room, patience) = (self.standby_room(), patience(self.pool, self.config));
+        let count = self.provider.allows(self.now, room, patience).min(room);
         if count > 0 {
+            self.provider.ordered(self.now);
             self.pool.prewarmed(self.now, count, nanos(self.config.order_timeout()));
             self.commands.push(Command::Prewarm { count });
         }

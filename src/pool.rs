@@ -308,9 +308,11 @@ impl Pool {
             Ok(at) => self.known(now, at, event),
             Err(at) => {
                 let Some(state) = first_state(event) else { return Seen::default() };
+                let loaded = state == State::Standby && self.prewarms.at(now) > 0;
                 let unordered = self.appeared(now, at, id, state);
                 // One that was ordered and is ready when it is first heard of has started.
-                Seen { unordered, started: u32::from(state.is_ready() && !unordered), ..Seen::default() }
+                let started = u32::from(loaded || state.is_ready() && !unordered);
+                Seen { unordered, started, ..Seen::default() }
             }
         }
     }
@@ -339,8 +341,9 @@ impl Pool {
         let Some(&old) = self.workers.get(at) else { return seen };
         let Ok(next) = transition(now, old.state, event) else { return seen };
         let starting = matches!(old.state, State::Starting { .. });
+        let loading = old.state == State::Prewarming;
         match event {
-            WorkerEvent::Failed(cause) if starting => seen.failed = Some((1, cause)),
+            WorkerEvent::Failed(cause) if starting || loading => seen.failed = Some((1, cause)),
             WorkerEvent::Gone if old.is_committed() && old.pending.is_none() => seen.vanished = 1,
             _ => {}
         }
@@ -355,7 +358,7 @@ impl Pool {
             self.forget_queue(&old);
             return seen;
         };
-        seen.started = u32::from(starting && state.is_ready());
+        seen.started = u32::from(starting && state.is_ready() || loading && state == State::Standby);
         if let (State::Starting { warm }, true) = (old.state, state.is_ready()) {
             let starts = if warm { &mut self.warm_starts } else { &mut self.cold_starts };
             starts.add(now.since(old.since));

@@ -127,7 +127,7 @@ impl Autoscaler {
     /// If the observation makes no sense or does not fit what is known; then nothing has changed but the count of
     /// refusals in the [status](Self::status).
     pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
-        if let Err(rejected) = self.accepts(&observation) {
+        if let Err(rejected) = self.accepts(now.max(self.now), &observation) {
             self.input.rejected = self.input.rejected.saturating_add(1);
             return Err(rejected);
         }
@@ -508,10 +508,10 @@ impl Autoscaler {
     // Input -----------------------------------------------------------------------------------------------------
 
     /// Whether an observation makes sense and fits what is known. Changes nothing.
-    fn accepts(&self, observation: &Observation) -> Result<(), Rejected> {
+    fn accepts(&self, now: Timestamp, observation: &Observation) -> Result<(), Rejected> {
         match *observation {
-            Observation::Worker { id, event } => self.pool.accepts(self.now, id, event),
-            Observation::Reserve { id, workers: 1.., .. } => self.operator.accepts(self.now, id),
+            Observation::Worker { id, event } => self.pool.accepts(now, id, event),
+            Observation::Reserve { id, workers: 1.., .. } => self.operator.accepts(now, id),
             Observation::Pool(counts) => self.pool.accepts_counts(counts),
             Observation::ArrivalRate { per_second } => {
                 Rate::per_second(per_second).map(|_| ()).map_err(|_| Rejected::BadRate { per_second })

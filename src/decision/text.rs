@@ -87,7 +87,9 @@ impl Explanation {
                 Measure::Probe => write!(f, "; the last start {last}, one worker at a time is tried")?,
             }
         }
-        if self.terms.mode != Mode::Automatic && self.bound != Reason::Guard(Guard::Mode) {
+        let named =
+            self.bound == Reason::Guard(Guard::Mode) || self.is_change() && self.effect(Guard::Mode) != Effect::Pass;
+        if self.terms.mode != Mode::Automatic && !named {
             write!(f, "; mode {}", self.terms.mode)?;
         }
         Ok(())
@@ -112,8 +114,10 @@ impl Explanation {
                 let wakes = |stage: &Stage| stage.guard == Guard::ZeroGate && stage.count > 0;
                 f.write_str(if self.stages.iter().any(wakes) { "; wakes from zero at once" } else { "" })?;
             }
-            (0, 1) => f.write_str("1 request waits and there is no worker; wakes from zero at once")?,
-            (0, n) => write!(f, "{n} requests wait and there is no worker; wakes from zero at once")?,
+            (0, _) => {
+                self.waiting(f)?;
+                f.write_str("; wakes from zero at once")?;
+            }
             _ => self.reason(f)?,
         }
         for stage in &self.stages {
@@ -129,7 +133,7 @@ impl Explanation {
                 {
                     write!(f, "; up delay {} met", human(self.terms.up_delay))?;
                 }
-                (Guard::UpDelay, Effect::AtMost(most)) => {
+                (Guard::UpDelay, Effect::AtMost(most)) if up && most >= self.desired => {
                     write!(f, "; {most} wanted throughout the up delay of {}", human(self.terms.up_delay))?;
                 }
                 (Guard::DownDelay, Effect::Pass)
@@ -137,13 +141,13 @@ impl Explanation {
                 {
                     write!(f, "; down delay {} met", human(self.terms.down_delay))?;
                 }
-                (Guard::DownDelay, Effect::AtLeast(least)) => {
+                (Guard::DownDelay, Effect::AtLeast(least)) if !up && least <= self.desired => {
                     write!(f, "; {least} wanted within the down delay of {}", human(self.terms.down_delay))?;
                 }
                 (Guard::StepLimit, Effect::AtMost(count) | Effect::AtLeast(count)) => {
                     write!(f, "; step limit allows {count}")?;
                 }
-                (Guard::IdleTimeout, Effect::AtLeast(count)) => {
+                (Guard::IdleTimeout, Effect::AtLeast(count)) if !up && count <= self.desired => {
                     write!(f, "; {count} have not been idle for long enough")?;
                 }
                 (Guard::Mode, effect) if effect != Effect::Pass => write!(f, "; by the mode {}", self.terms.mode)?,
@@ -161,7 +165,10 @@ impl Explanation {
     }
 
     fn hold(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.proposed == self.count {
+        // At zero the requests that wait have a say of their own.
+        let wakes = self.stages.iter().find(|stage| stage.guard == Guard::ZeroGate && self.count == 0);
+        let wants = wakes.map_or(self.proposed, |stage| stage.count.max(self.proposed));
+        if wants == self.count {
             write!(f, "{}: ", self.count)?;
             self.reason(f)?;
         } else {
@@ -191,15 +198,21 @@ impl Explanation {
             if let Some(outlook) = self.outlook {
                 write!(f, " until +{}", Human(outlook.at.since(self.at)))?;
             }
-            write!(f, "; wants {}: ", self.proposed)?;
-            self.reason(f)?;
-            return Ok(());
+            write!(f, "; wants {wants}: ")?;
+            return if self.count == 0 && self.signals.backlog > 0 { self.waiting(f) } else { self.reason(f) };
         }
         if let Some(outlook) = self.outlook {
             write!(f, "; {} in {}", Goes(outlook.count), Human(outlook.at.since(self.at)))?;
             f.write_str(if outlook.count == 0 { " unless a request comes" } else { "" })?;
         }
         Ok(())
+    }
+
+    fn waiting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.signals.backlog {
+            1 => f.write_str("1 request waits and there is no worker"),
+            n => write!(f, "{n} requests wait and there is no worker"),
+        }
     }
 
     /// Why the policies want what they want.
@@ -210,8 +223,10 @@ impl Explanation {
             (Because::Proposed, _) => write!(f, "{} proposed from outside", proposal.want),
             (Because::NoProposal, _) => f.write_str("no proposal from outside stands"),
             (Because::Quiet, _) => write!(f, "no request for {}", human(self.terms.to_zero_delay)),
-            (Because::Missing, _) => self.missing(f, proposal.source),
-            (Because::Buffer, _) => {
+            (Because::Missing, _) if proposal.source != Source::Buffer || proposal.want <= self.count => {
+                self.missing(f, proposal.source)
+            }
+            (Because::Buffer | Because::Missing, _) => {
                 write!(f, "{} in the system and a buffer want {}", self.in_system(), proposal.want)
             }
             (Because::QueueDelay, policy) => self.queue_delay(f, proposal, policy),

@@ -308,10 +308,9 @@ impl Pool {
             Ok(at) => self.known(now, at, event),
             Err(at) => {
                 let Some(state) = first_state(event) else { return Seen::default() };
-                let loaded = state == State::Standby && self.prewarms.at(now) > 0;
                 let unordered = self.appeared(now, at, id, state);
-                // One that was ordered and is ready when it is first heard of has started.
-                let started = u32::from(loaded || state.is_ready() && !unordered);
+                // One that is ready when it is first heard of has started, whoever ordered it.
+                let started = u32::from(state == State::Standby || state.is_ready());
                 Seen { unordered, started, ..Seen::default() }
             }
         }

@@ -50,7 +50,7 @@ impl Service {
     }
 
     /// At `secs` on the clock.
-    fn at(&mut self, secs: u64) -> &mut Self {
+    const fn at(&mut self, secs: u64) -> &mut Self {
         self.millis = secs * 1_000;
         self
     }
@@ -278,7 +278,7 @@ fn a_failed_start_keeps_the_demand_and_says_why_nothing_is_ordered() {
         let decision = service.at(2).decide();
         assert_eq!((decision.desired, &decision.commands), (1, &vec![]));
         let trouble = decision.explanation.trouble.unwrap();
-        assert_eq!((trouble.cause, trouble.measure.clone()), (FailureCause::Quota, Measure::BackOff));
+        assert_eq!((trouble.cause, trouble.measure), (FailureCause::Quota, Measure::BackOff));
         assert_eq!(decision.next_wakeup, Some(trouble.at));
         let line = "1: 1 proposed from outside; the last start exceeded the quota, next try in 8.9 s";
         assert_eq!(decision.to_string(), line);
@@ -666,8 +666,8 @@ fn fallen(cliff: Option<Cliff>) -> Service {
     service
 }
 
-fn cliff() -> Option<Cliff> {
-    Some(Cliff::new(Share::new(0.8).unwrap(), MINUTE, 15 * MINUTE))
+fn cliff() -> Cliff {
+    Cliff::new(Share::new(0.8).unwrap(), MINUTE, 15 * MINUTE)
 }
 
 /// Every change until `secs` with one request in flight.
@@ -679,7 +679,7 @@ fn shrinks(service: &mut Service, secs: u64) -> Option<u64> {
 #[test]
 fn a_fall_of_demand_that_is_too_steep_makes_the_down_delay_longer() {
     assert_eq!(shrinks(&mut fallen(None), 2_000), Some(500), "off unless configured");
-    let mut service = fallen(cliff());
+    let mut service = fallen(Some(cliff()));
     let line = "held at 10 by the down delay until +15 min; wants 1: 1 in the system at 1 per worker wants 1; \
                 demand fell off a cliff 0 s ago";
     assert_eq!(service.line(), line);
@@ -688,10 +688,10 @@ fn a_fall_of_demand_that_is_too_steep_makes_the_down_delay_longer() {
 
 #[test]
 fn a_cliff_ends_when_demand_is_back_and_is_not_forgotten_in_the_dark() {
-    let mut service = fallen(cliff());
+    let mut service = fallen(Some(cliff()));
     service.at(260).requests(0, 9);
     assert!(!service.line().contains("cliff"), "{}", service.line());
-    let mut service = fallen(cliff());
+    let mut service = fallen(Some(cliff()));
     service.at(300);
     assert!(service.line().ends_with("; demand fell off a cliff 100 s ago"), "{}", service.line());
     service.at(320);

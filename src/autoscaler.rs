@@ -70,7 +70,7 @@ impl Autoscaler {
     /// If the observation makes no sense or does not fit what is known; then nothing has changed but the count of
     /// refusals in the [status](Self::status).
     pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
-        if let Err(rejected) = self.accepts(&observation) {
+        if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
         }
@@ -386,7 +386,9 @@ impl Autoscaler {
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
     fn expect_workers(&mut self, now: Timestamp) {
-        self.state.pool.expect(now, self.state.count, nanos(self.config.order_timeout()));
+        let expected =
+            placement::expected(&self.state.pool, &self.state.provider, (self.state.count, self.limits(now).max));
+        self.state.pool.expect(now, expected, nanos(self.config.order_timeout()));
     }
 
     /// Takes in an observation that was found acceptable.
@@ -469,10 +471,10 @@ impl Autoscaler {
     // Input -----------------------------------------------------------------------------------------------------
 
     /// Whether an observation makes sense and fits what is known. Changes nothing.
-    fn accepts(&self, observation: &Observation) -> Result<(), Rejected> {
+    fn accepts(&self, now: Timestamp, observation: &Observation) -> Result<(), Rejected> {
         match *observation {
-            Observation::Worker { id, event } => self.state.pool.accepts(self.state.now, id, event),
-            Observation::Reserve { id, workers: 1.., .. } => self.state.operator.accepts(self.state.now, id),
+            Observation::Worker { id, event } => self.state.pool.accepts(now, id, event),
+            Observation::Reserve { id, workers: 1.., .. } => self.state.operator.accepts(now, id),
             Observation::Pool(counts) => self.state.pool.accepts_counts(counts),
             Observation::ArrivalRate { per_second } => {
                 Rate::per_second(per_second).map(|_| ()).map_err(|_| Rejected::BadRate { per_second })

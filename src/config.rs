@@ -423,7 +423,7 @@ impl Config {
     /// If a last peak is looked for within no time, or longer than ten years.
     pub fn with_blind(mut self, blind: Blind) -> Result<Self, ConfigError> {
         if let Blind::LastPeak(within) = blind {
-            positive(Setting::Blind, within)?;
+            positive(Setting::BlindLastPeak, within)?;
         }
         self.blind = blind;
         Ok(self)
@@ -435,10 +435,10 @@ impl Config {
     /// If the fall is zero, or one of its times is zero or longer than ten years.
     pub fn with_cliff(mut self, cliff: Cliff) -> Result<Self, ConfigError> {
         if cliff.fall == Share::ZERO {
-            return Err(ConfigError::Zero { setting: Setting::Cliff });
+            return Err(ConfigError::Zero { setting: Setting::CliffFall });
         }
-        positive(Setting::Cliff, cliff.within)?;
-        positive(Setting::Cliff, cliff.down_delay)?;
+        positive(Setting::CliffWithin, cliff.within)?;
+        positive(Setting::CliffDownDelay, cliff.down_delay)?;
         self.cliff = Some(cliff);
         Ok(self)
     }
@@ -458,11 +458,10 @@ impl Config {
     /// # Errors
     /// If a wait is zero or longer than ten years, or the first is longer than the longest.
     pub fn with_backoff(mut self, backoff: Backoff) -> Result<Self, ConfigError> {
-        positive(Setting::Backoff, backoff.first)?;
-        positive(Setting::Backoff, backoff.most)?;
+        positive(Setting::BackoffFirst, backoff.first)?;
+        positive(Setting::BackoffMost, backoff.most)?;
         if backoff.first > backoff.most {
-            let (value, least) = (backoff.most, backoff.first);
-            return Err(ConfigError::TooShort { setting: Setting::BackoffMost, value, least });
+            return Err(ConfigError::BackoffFirstAboveMost { first: backoff.first, most: backoff.most });
         }
         self.backoff = backoff;
         Ok(self)
@@ -474,14 +473,14 @@ impl Config {
     /// If it opens at no failure, or one of its times is zero or longer than ten years.
     pub fn with_breaker(mut self, breaker: Breaker) -> Result<Self, ConfigError> {
         if breaker.failures == 0 {
-            return Err(ConfigError::Zero { setting: Setting::Breaker });
+            return Err(ConfigError::Zero { setting: Setting::BreakerFailures });
         }
         if breaker.failures > MAX_BREAKER_FAILURES {
             let (value, most) = (breaker.failures, MAX_BREAKER_FAILURES);
-            return Err(ConfigError::TooMany { setting: Setting::Breaker, value, most });
+            return Err(ConfigError::TooMany { setting: Setting::BreakerFailures, value, most });
         }
-        positive(Setting::Breaker, breaker.within)?;
-        positive(Setting::Breaker, breaker.pause)?;
+        positive(Setting::BreakerWithin, breaker.within)?;
+        positive(Setting::BreakerPause, breaker.pause)?;
         self.breaker = breaker;
         Ok(self)
     }
@@ -502,7 +501,7 @@ impl Config {
             if let (Some(min), Some(max)) = (interval.min, interval.max)
                 && min > max
             {
-                return Err(ConfigError::MinAboveMax { min, max });
+                return Err(ConfigError::IntervalMinAboveMax { start, end, min, max });
             }
         }
         self.schedule = schedule;

@@ -43,11 +43,19 @@ pub enum Setting {
     Replicas,
     Buffer,
     Blind,
+    BlindLastPeak,
     Cliff,
+    CliffFall,
+    CliffWithin,
+    CliffDownDelay,
     StartTimeout,
     Backoff,
+    BackoffFirst,
     BackoffMost,
     Breaker,
+    BreakerFailures,
+    BreakerWithin,
+    BreakerPause,
     Schedule,
 }
 
@@ -85,12 +93,20 @@ impl Setting {
             Self::Replicas => "replicas",
             Self::Buffer => "buffer",
             Self::Blind => "blind",
+            Self::BlindLastPeak => "blind.last_peak",
             Self::Cliff => "cliff",
+            Self::CliffFall => "cliff.fall",
+            Self::CliffWithin => "cliff.within",
+            Self::CliffDownDelay => "cliff.down_delay",
             Self::StartTimeout => "start_timeout",
             Self::Backoff => "backoff",
+            Self::BackoffFirst => "backoff.first",
             Self::BackoffMost => "backoff.most",
             Self::Breaker => "breaker",
             Self::Schedule => "schedule",
+            Self::BreakerFailures => "breaker.failures",
+            Self::BreakerWithin => "breaker.within",
+            Self::BreakerPause => "breaker.pause",
         }
     }
 
@@ -108,10 +124,12 @@ impl Setting {
             Self::SojournTarget => "no queue is always empty; 100ms is the usual target",
             Self::CodelInterval => "ten to twenty times the sojourn target is usual",
             Self::Buffer => "give `workers` or `percent` above zero, or leave the buffer out",
-            Self::Blind => "give the time in which the last peak is looked for, such as 1h",
-            Self::Cliff => "give a share such as 0.5 and times such as 1m and 15m, or leave the cliff out",
-            Self::Backoff => "give waits such as 10s and 5m",
-            Self::Breaker => "give a number of failures such as 5 and times such as 5m and 1m",
+            Self::BlindLastPeak => "give the time in which the last peak is looked for, such as \"1h\"",
+            Self::CliffFall => "give a share such as 0.5, or leave the cliff out",
+            Self::CliffWithin => "give the time of a fall that is too steep, such as \"1m\", or leave the cliff out",
+            Self::CliffDownDelay => "give the down delay after a cliff, such as \"15m\", or leave the cliff out",
+            Self::BackoffFirst | Self::BackoffMost => "give a wait such as \"10s\"",
+            Self::BreakerFailures => "give the failures at which it opens, such as 5",
             Self::EventFreshness => "leave it out if the silence of events is zero traffic",
             _ => "give a duration such as \"60s\"",
         }
@@ -220,8 +238,35 @@ pub enum ConfigError {
         /// The limit.
         limit: usize,
     },
+    /// The first wait of the back-off exceeds the longest.
+    #[error(
+        "backoff.first ({}) must be at most backoff.most ({}): lower first or raise most",
+        Human(nanos(*first)), Human(nanos(*most))
+    )]
+    BackoffFirstAboveMost {
+        /// The first wait.
+        first: Duration,
+        /// The longest wait.
+        most: Duration,
+    },
+    /// The bounds of an interval exclude each other.
+    #[error(
+        "schedule holds an interval from {start} to {end}: its min ({min}) must be at most its max ({max}); lower min or raise max"
+    )]
+    IntervalMinAboveMax {
+        /// Its start.
+        start: Timestamp,
+        /// Its end.
+        end: Timestamp,
+        /// Its least workers.
+        min: u32,
+        /// Its most workers.
+        max: u32,
+    },
     /// An interval that ends before it starts.
-    #[error("schedule holds an interval from {start} to {end}: its end must be after its start")]
+    #[error(
+        "schedule holds an interval from {start} to {end}: its end must be after its start; correct them or leave it out"
+    )]
     EmptyInterval {
         /// Its start.
         start: Timestamp,

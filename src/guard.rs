@@ -264,11 +264,14 @@ impl Guards {
     fn watch_cliff(&mut self, demand: &Demand, cliff: Cliff) {
         let Demand { now, keep, blind, .. } = *demand;
         let fallen_from = |level: u32| cliff.fall.is_reached(level.saturating_sub(keep), level);
-        if self.fell.is_some_and(|(at, level)| now >= at.plus(nanos(cliff.down_delay)) || !fallen_from(level)) {
+        // Who is blind does not see demand come back.
+        let unseen = blind || keep == u32::MAX;
+        let back = |level: u32| !unseen && !fallen_from(level);
+        if self.fell.is_some_and(|(at, level)| now >= at.plus(nanos(cliff.down_delay)) || back(level)) {
             self.fell = None;
             self.demand.flatten();
         }
-        if blind || keep == u32::MAX {
+        if unseen {
             return;
         }
         self.demand.update(now, keep, nanos(cliff.within));

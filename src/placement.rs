@@ -93,6 +93,11 @@ fn target(pool: &Pool, provider: &Provider, desired: u32, committed: u32) -> u32
     there.saturating_add(provider.gross(desired.saturating_sub(there))).max(desired)
 }
 
+/// How many workers may come while `desired` are called for, the bounds permitting.
+pub(crate) fn expected(pool: &Pool, provider: &Provider, (desired, max): (u32, u32)) -> u32 {
+    target(pool, provider, desired, u32::MAX).min(max.max(desired))
+}
+
 /// Ready workers that the idle timeout does not let go at `now`, and when the next of them may.
 pub(crate) fn held(pool: &Pool, now: Timestamp, config: &Config) -> (u32, Option<Timestamp>) {
     let Some(timeout) = config.idle_timeout().map(nanos) else { return (0, None) };
@@ -123,7 +128,8 @@ pub(crate) fn next_change(
 ) -> Option<Timestamp> {
     let committed = pool.committed(now);
     let patience = patience(pool, config);
-    let order = (committed < desired).then(|| provider.next_order(now, patience)).flatten();
+    let orders = committed < desired || config.standby() > 0;
+    let order = orders.then(|| provider.next_order(now, patience)).flatten();
     let worker = next_worker(pool, now, committed > desired, config);
     order.into_iter().chain(worker).filter(|at| *at > now).min()
 }
@@ -190,7 +196,7 @@ impl Placement<'_> {
         let patience = patience(self.pool, self.config);
         let count = self.provider.allows(self.now, need, patience).min(need.saturating_add(spare));
         if need > 0 && count > 0 {
-            self.provider.ordered(self.now, patience);
+            self.provider.ordered(self.now);
             self.pool.ordered(self.now, count, order_timeout);
             self.commands.push(Command::Start { count });
         }
@@ -288,8 +294,10 @@ impl Placement<'_> {
         if self.config.standby() == 0 {
             return;
         }
-        let count = self.standby_room();
+        let (room, patience) = (self.standby_room(), patience(self.pool, self.config));
+        let count = self.provider.allows(self.now, room, patience).min(room);
         if count > 0 {
+            self.provider.ordered(self.now);
             self.pool.prewarmed(self.now, count, nanos(self.config.order_timeout()));
             self.commands.push(Command::Prewarm { count });
         }

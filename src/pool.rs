@@ -77,6 +77,12 @@ impl Starts {
         self.sum = self.sum.saturating_add(nanos);
     }
 
+    /// One took so long already and is not ready: what was measured before says too little.
+    const fn exceeded(&mut self, nanos: u64) {
+        let [present, before] = self.slowest;
+        self.slowest = [if nanos > present { nanos } else { present }, before];
+    }
+
     /// The slowest of the last sixteen to 32, in nanoseconds; `None` before sixteen.
     fn slowest(&self) -> Option<u64> {
         (self.count >= GENERATION).then(|| self.slowest.into_iter().fold(0, u64::max))
@@ -263,7 +269,8 @@ impl Pool {
     /// Takes over counts by state.
     pub(crate) fn count(&mut self, now: Timestamp, counts: PoolCounts) -> Seen {
         let before = self.observed();
-        let (ready_before, standby_before) = (self.census.ready, self.census.standby);
+        let (ready_before, standby_before, overdue_before) =
+            (self.census.ready, self.census.standby, self.census.overdue);
         self.cohorts.starting(now, counts.starting);
         self.census = Census {
             ready: counts.ready,
@@ -282,10 +289,18 @@ impl Pool {
         self.revivals.confirm(revived);
         self.orders.confirm(grown.saturating_sub(revived));
         let failed = counts.failed.saturating_sub(self.failed_seen);
+        // A ready worker that fails is no failed start, and one that took too long to start has counted as one already.
+        let no_longer_ready = ready_before.saturating_sub(counts.ready);
+        let became_ready = counts.ready.saturating_sub(ready_before);
+        let given_up = overdue_before.saturating_sub(self.census.overdue).saturating_sub(became_ready);
+        let failed_starts = failed.saturating_sub(no_longer_ready).saturating_sub(given_up);
         let departed = shrunk.saturating_sub(self.releases.at(now));
         self.releases.confirm(shrunk);
         self.failed_seen = counts.failed;
-        self.failed = self.failed.saturating_add(u64::from(failed));
+        self.failed = self.failed.saturating_add(u64::from(failed.saturating_sub(given_up)));
+        if failed > 0 {
+            self.last_failure = Some(FailureCause::Crash);
+        }
         let loading = standby_before.saturating_add(self.prewarming);
         self.prewarming = counts.prewarming;
         self.prewarms.confirm(counts.standby.saturating_add(counts.prewarming).saturating_sub(loading));
@@ -293,8 +308,8 @@ impl Pool {
         Seen {
             unordered,
             // What is there when the pool is first seen says nothing of how it came.
-            started: if first { 0 } else { counts.ready.saturating_sub(ready_before) },
-            failed: (failed > 0).then_some((failed, FailureCause::Crash)),
+            started: if first { 0 } else { became_ready },
+            failed: (failed_starts > 0).then_some((failed_starts, FailureCause::Crash)),
             vanished: departed.saturating_sub(failed),
         }
     }
@@ -316,8 +331,11 @@ impl Pool {
         match self.position(id) {
             Ok(at) => self.known(now, at, event),
             Err(at) => {
-                let unordered = first_state(event).is_some_and(|state| self.appeared(now, at, id, state));
-                Seen { unordered, ..Seen::default() }
+                let Some(state) = first_state(event) else { return Seen::default() };
+                let unordered = self.appeared(now, at, id, state);
+                // One that is ready when it is first heard of has started, whoever ordered it.
+                let started = u32::from(state == State::Standby || state.is_ready());
+                Seen { unordered, started, ..Seen::default() }
             }
         }
     }
@@ -346,13 +364,15 @@ impl Pool {
         let Some(&old) = self.workers.get(at) else { return seen };
         let Ok(next) = transition(now, old.state, event) else { return seen };
         let starting = matches!(old.state, State::Starting { .. });
+        let loading = old.state == State::Prewarming;
         match event {
-            WorkerEvent::Failed(cause) if starting => seen.failed = Some((1, cause)),
+            WorkerEvent::Failed(cause) if starting || loading => seen.failed = Some((1, cause)),
             WorkerEvent::Gone if old.is_committed() && old.pending.is_none() => seen.vanished = 1,
             _ => {}
         }
         if let WorkerEvent::Failed(cause) = event {
-            self.failed = self.failed.saturating_add(1);
+            // One that took too long to start has counted as failed already.
+            self.failed = self.failed.saturating_add(u64::from(old.state != State::Overdue));
             self.last_failure = Some(cause);
         }
         self.tally(&old, false);
@@ -361,14 +381,20 @@ impl Pool {
             self.forget_queue(&old);
             return seen;
         };
-        seen.started = u32::from(starting && state.is_ready());
+        seen.started = u32::from(starting && state.is_ready() || loading && state == State::Standby);
         if let (State::Starting { warm }, true) = (old.state, state.is_ready()) {
             let starts = if warm { &mut self.warm_starts } else { &mut self.cold_starts };
             starts.add(now.since(old.since));
         }
         let mut new = old;
         let same_kind = core::mem::discriminant(&state) == core::mem::discriminant(&old.state);
-        new.since = if same_kind { old.since } else { now };
+        new.since = match (old.state, event, state) {
+            // A drain's deadline runs from the end of a lease at the earliest.
+            (State::Leased(until), _, State::Draining(_)) => until.max(now),
+            (_, WorkerEvent::Leased(span), State::Draining(_)) => old.since.max(now.saturating_add(span)),
+            _ if same_kind => old.since,
+            _ => now,
+        };
         new.state = state;
         if let State::Leased(until) = state {
             self.note_lapse(until);
@@ -435,7 +461,8 @@ impl Pool {
     }
 
     /// How long a worker may take to start from nothing, in nanoseconds: four times the slowest that was measured, within
-    /// the order timeout and the configured most.
+    /// the order timeout and the configured most. One that exceeds it counts as measured, so that starts that have become
+    /// slower are given longer until they succeed.
     pub(crate) fn start_deadline(&self, config: &Config) -> u64 {
         deadline(&self.cold_starts, config)
     }
@@ -479,6 +506,15 @@ impl Pool {
     /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
     /// and gives up workers that take too long to start. How many of those there are now.
     pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
+        let late = self.lapse_each(now, config);
+        if late > 0 {
+            self.failed = self.failed.saturating_add(u64::from(late));
+            self.last_failure = Some(FailureCause::Timeout);
+        }
+        late
+    }
+
+    fn lapse_each(&mut self, now: Timestamp, config: &Config) -> u32 {
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         let late = self.cohorts.lapse(now, cold);
         if late > 0 {
@@ -501,6 +537,8 @@ impl Pool {
                 State::Leased(until) => self.note_lapse(until),
                 State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
                     (next.state, next.since) = (State::Overdue, now);
+                    let starts = if is_warm { &mut self.warm_starts } else { &mut self.cold_starts };
+                    starts.exceeded(now.since(worker.since));
                     late = late.saturating_add(1);
                 }
                 _ => {}

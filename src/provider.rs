@@ -5,8 +5,8 @@
 //!   spread of up to a quarter. The spread is a hash of seed, cause and n (SplitMix64's finaliser), not a drawn number.
 //!   Failures that come while the way is closed are answers to the same question and do not count as another. A start that
 //!   succeeds after the wait ends the row.
-//! - **Breaker**: at so many failures within a time, whatever their causes, nothing is ordered for a pause; then one
-//!   worker at a time, as a probe. A start that succeeds closes the breaker, a failure begins another pause.
+//! - **Breaker**: at so many failures within a time, whatever their causes, nothing is ordered for a pause, nor before the
+//!   back-off allows it; then one worker at a time, as a probe. A start that succeeds closes the breaker, a failure begins another pause.
 //! - **Success rate** `p`: a moving average with weight 1/8 over the starts that were tried. With it `need / p` workers are
 //!   ordered, rounded, at most twice the need. A provider that has none to give, or may not give more, does not count:
 //!   to ask it for more would not help.
@@ -64,8 +64,8 @@ pub(crate) struct Provider {
     recent_len: usize,
     /// When the breaker's pause ends or has ended; `None` while it is closed.
     open_until: Option<Timestamp>,
-    /// The probe that has been ordered, counted from the end of the pause.
-    probed: Option<u64>,
+    /// When a probe was last ordered, since the end of the pause.
+    probed: Option<Timestamp>,
     last_cause: FailureCause,
     /// Millionths of the starts that succeed.
     success: u32,
@@ -110,9 +110,11 @@ impl Provider {
             self.recent_len = self.recent_len.saturating_add(1);
         }
         let breaker = config.breaker();
-        let pause = Some(now.plus(nanos(breaker.pause)));
+        // An open breaker asks no earlier than the back-off would.
+        let backed_off = self.rows.iter().map(|row| row.retry_at).max().unwrap_or(now);
+        let pause = Some(now.plus(nanos(breaker.pause)).max(backed_off));
         match self.open_until {
-            Some(until) if now < until => {}
+            Some(until) if now < until => self.open_until = Some(until.max(backed_off)),
             Some(_) => (self.open_until, self.probed) = (pause, None),
             None => {
                 let within = nanos(breaker.within);
@@ -153,17 +155,17 @@ impl Provider {
     pub(crate) fn allows(&self, now: Timestamp, need: u32, patience: u64) -> u32 {
         match self.trouble(now) {
             None => self.gross(need),
-            Some(Trouble { measure: Measure::Probe, at, .. }) => {
-                need.min(u32::from(self.probed != Some(probe(now, at, patience))))
+            Some(Trouble { measure: Measure::Probe, .. }) => {
+                need.min(u32::from(self.probed.is_none_or(|at| now.since(at) >= patience)))
             }
             Some(_) => 0,
         }
     }
 
     /// Workers were ordered.
-    pub(crate) fn ordered(&mut self, now: Timestamp, patience: u64) {
-        if let Some(until) = self.open_until.filter(|until| *until <= now) {
-            self.probed = Some(probe(now, until, patience));
+    pub(crate) fn ordered(&mut self, now: Timestamp) {
+        if self.open_until.is_some_and(|until| until <= now) {
+            self.probed = Some(now);
         }
     }
 
@@ -189,16 +191,10 @@ impl Provider {
     pub(crate) fn next_order(&self, now: Timestamp, patience: u64) -> Option<Timestamp> {
         let trouble = self.trouble(now)?;
         if trouble.measure == Measure::Probe {
-            let next = probe(now, trouble.at, patience).saturating_add(1);
-            return Some(trouble.at.plus(next.saturating_mul(patience)));
+            return Some(self.probed.map_or(trouble.at, |at| at.plus(patience)));
         }
         Some(trouble.at)
     }
-}
-
-/// Which probe's turn it is.
-fn probe(now: Timestamp, since: Timestamp, patience: u64) -> u64 {
-    now.since(since).checked_div(patience).unwrap_or(0)
 }
 
 /// The wait after the n-th failure in a row, in nanoseconds.
@@ -276,7 +272,7 @@ mod tests {
         assert_eq!(provider.trouble(at(5)).unwrap().measure, Measure::Open);
         let end = at(64);
         assert_eq!((provider.allows(at(63), 3, MINUTE), provider.allows(end, 3, MINUTE)), (0, 1));
-        provider.ordered(end, MINUTE);
+        provider.ordered(end);
         assert_eq!(provider.allows(at(65), 3, MINUTE), 0, "the first probe is under way");
         assert_eq!(provider.next_order(at(65), MINUTE), Some(at(124)));
         assert_eq!(provider.allows(at(124), 3, MINUTE), 1, "it was lost: another one");

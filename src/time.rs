@@ -77,6 +77,11 @@ impl Timestamp {
         Duration::from_nanos(self.since(earlier))
     }
 
+    /// From decimal seconds with at most nine decimals, such as `12.5`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_seconds(text).map(Self)
+    }
+
     /// Nanoseconds from `earlier` to `self`, zero if `earlier` is later.
     pub(crate) const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -141,7 +146,7 @@ impl de::Visitor<'_> for SecondsVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-        parse_seconds(text).map(Timestamp).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+        Timestamp::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 

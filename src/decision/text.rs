@@ -6,23 +6,25 @@ use core::fmt::{self, Display, Formatter};
 use core::time::Duration;
 
 use super::{Command, Decision, Explanation, Reason};
-use crate::guard::{Effect, Guard};
+use crate::guard::{Effect, Guard, Stage};
 use crate::observation::Mode;
-use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling};
+use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling, Source};
 use crate::provider::Measure;
 use crate::time::{Human, nanos};
 
 impl Display for Decision {
     /// The change, if there is one at this instant, or if commands are given now that answer to an earlier one;
-    /// otherwise how the count stands. Workers stopped for their idleness are named.
+    /// otherwise how the count stands. What is out of the ordinary is so now. Where only idle workers are let go, those
+    /// that are stopped are named.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let grows = |command: &Command| !matches!(command, Command::Stop { .. } | Command::Prewarm { .. });
         let idle_timeout = self.explanation.terms.idle_timeout;
         let answers = self.commands.iter().any(|command| grows(command) || idle_timeout.is_none());
         match &self.last_change {
             Some(change) if answers && !self.explanation.is_change() => {
-                change.fmt(f)?;
+                change.outcome(f)?;
                 write!(f, " ({} ago)", Human(self.at.since(change.at)))?;
+                self.explanation.circumstances(f)?;
             }
             _ => self.explanation.fmt(f)?,
         }
@@ -35,7 +37,7 @@ impl Display for Decision {
             f.write_str(if position == 0 { "; stops " } else { ", " })?;
             id.fmt(f)?;
             if position == 0 {
-                write!(f, " (idle for {})", human(idle_timeout))?;
+                write!(f, " (not ready, or idle for {})", human(idle_timeout))?;
             }
         }
         Ok(())
@@ -44,25 +46,34 @@ impl Display for Decision {
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.bound {
-            Reason::Adopted => {
-                return write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired);
-            }
-            Reason::Vanished => {
-                return write!(f, "{}: workers vanished that were not told to go; they are replaced", self.count);
-            }
-            _ if self.is_change() => self.change(f)?,
-            _ => self.hold(f)?,
-        }
-        self.circumstances(f)
+        self.outcome(f)?;
+        if matches!(self.bound, Reason::Adopted | Reason::Vanished) { Ok(()) } else { self.circumstances(f) }
     }
 }
 
 impl Explanation {
+    /// The count and its reason.
+    fn outcome(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.bound {
+            Reason::Adopted => {
+                write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired)
+            }
+            Reason::Vanished => {
+                write!(f, "{}: workers vanished that were not told to go; they are replaced", self.count)
+            }
+            _ if self.is_change() => self.change(f),
+            _ => self.hold(f),
+        }
+    }
+
     /// What is out of the ordinary.
     fn circumstances(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.signals.surplus {
-            write!(f, "; {} wait beside idle workers: look at the router", self.signals.backlog)?;
+            match self.signals.backlog {
+                1 => f.write_str("; 1 request waits")?,
+                n => write!(f, "; {n} requests wait")?,
+            }
+            f.write_str(" beside idle workers: look at the router")?;
         }
         if let Some(since) = self.cliff_since {
             write!(f, "; demand fell off a cliff {} ago", Human(self.at.since(since)))?;
@@ -76,7 +87,9 @@ impl Explanation {
                 Measure::Probe => write!(f, "; the last start {last}, one worker at a time is tried")?,
             }
         }
-        if self.terms.mode != Mode::Automatic && self.bound != Reason::Guard(Guard::Mode) {
+        let named =
+            self.bound == Reason::Guard(Guard::Mode) || self.is_change() && self.effect(Guard::Mode) != Effect::Pass;
+        if self.terms.mode != Mode::Automatic && !named {
             write!(f, "; mode {}", self.terms.mode)?;
         }
         Ok(())
@@ -98,33 +111,43 @@ impl Explanation {
         match (self.count, self.signals.backlog) {
             (0, 0) => {
                 self.reason(f)?;
+                let wakes = |stage: &Stage| stage.guard == Guard::ZeroGate && stage.count > 0;
+                f.write_str(if self.stages.iter().any(wakes) { "; wakes from zero at once" } else { "" })?;
+            }
+            (0, _) => {
+                self.waiting(f)?;
                 f.write_str("; wakes from zero at once")?;
             }
-            (0, 1) => f.write_str("1 request waits and there is no worker; wakes from zero at once")?,
-            (0, n) => write!(f, "{n} requests wait and there is no worker; wakes from zero at once")?,
             _ => self.reason(f)?,
         }
         for stage in &self.stages {
             match (stage.guard, stage.effect) {
+                (Guard::Freshness, Effect::AtLeast(least)) if up => {
+                    write!(f, "; at least {least} while a signal is missing or stale")?;
+                }
                 (Guard::ZeroGate, Effect::Exactly(0)) => {
                     write!(f, "; to-zero delay {} met", human(self.terms.to_zero_delay))?;
                 }
-                (Guard::UpDelay, Effect::Pass) if up && self.count > 0 && !self.terms.up_delay.is_zero() => {
+                (Guard::UpDelay, Effect::Pass)
+                    if stage.count > self.count && self.count > 0 && !self.terms.up_delay.is_zero() =>
+                {
                     write!(f, "; up delay {} met", human(self.terms.up_delay))?;
                 }
-                (Guard::UpDelay, Effect::AtMost(most)) => {
+                (Guard::UpDelay, Effect::AtMost(most)) if up && most >= self.desired => {
                     write!(f, "; {most} wanted throughout the up delay of {}", human(self.terms.up_delay))?;
                 }
-                (Guard::DownDelay, Effect::Pass) if !up && self.desired > 0 && !self.terms.down_delay.is_zero() => {
+                (Guard::DownDelay, Effect::Pass)
+                    if stage.count < self.count && self.desired > 0 && !self.terms.down_delay.is_zero() =>
+                {
                     write!(f, "; down delay {} met", human(self.terms.down_delay))?;
                 }
-                (Guard::DownDelay, Effect::AtLeast(least)) => {
+                (Guard::DownDelay, Effect::AtLeast(least)) if !up && least <= self.desired => {
                     write!(f, "; {least} wanted within the down delay of {}", human(self.terms.down_delay))?;
                 }
                 (Guard::StepLimit, Effect::AtMost(count) | Effect::AtLeast(count)) => {
                     write!(f, "; step limit allows {count}")?;
                 }
-                (Guard::IdleTimeout, Effect::AtLeast(count)) => {
+                (Guard::IdleTimeout, Effect::AtLeast(count)) if !up && count <= self.desired => {
                     write!(f, "; {count} have not been idle for long enough")?;
                 }
                 (Guard::Mode, effect) if effect != Effect::Pass => write!(f, "; by the mode {}", self.terms.mode)?,
@@ -136,8 +159,16 @@ impl Explanation {
         Ok(())
     }
 
+    /// What a guard did.
+    fn effect(&self, guard: Guard) -> Effect {
+        self.stages.iter().find(|stage| stage.guard == guard).map_or(Effect::Pass, |stage| stage.effect)
+    }
+
     fn hold(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.proposed == self.count {
+        // At zero the requests that wait have a say of their own.
+        let wakes = self.stages.iter().find(|stage| stage.guard == Guard::ZeroGate && self.count == 0);
+        let wants = wakes.map_or(self.proposed, |stage| stage.count.max(self.proposed));
+        if wants == self.count {
             write!(f, "{}: ", self.count)?;
             self.reason(f)?;
         } else {
@@ -158,22 +189,30 @@ impl Explanation {
                 Reason::Guard(Guard::DownDelay) => f.write_str("the down delay")?,
                 Reason::Guard(Guard::StepLimit) => f.write_str("the step limit")?,
                 Reason::Guard(Guard::IdleTimeout) => f.write_str("the idle timeout")?,
-                Reason::Guard(Guard::Bounds) if self.proposed > self.count => write!(f, "max {}", self.terms.max)?,
-                Reason::Guard(Guard::Bounds) => write!(f, "min {}", self.terms.min)?,
+                Reason::Guard(Guard::Bounds) => match self.effect(Guard::Bounds) {
+                    Effect::AtMost(_) => write!(f, "max {}", self.terms.max)?,
+                    _ => write!(f, "min {}", self.terms.min)?,
+                },
                 Reason::Policy(_) | Reason::Adopted | Reason::Vanished => f.write_str("the policies")?,
             }
             if let Some(outlook) = self.outlook {
                 write!(f, " until +{}", Human(outlook.at.since(self.at)))?;
             }
-            write!(f, "; wants {}: ", self.proposed)?;
-            self.reason(f)?;
-            return Ok(());
+            write!(f, "; wants {wants}: ")?;
+            return if self.count == 0 && self.signals.backlog > 0 { self.waiting(f) } else { self.reason(f) };
         }
         if let Some(outlook) = self.outlook {
             write!(f, "; {} in {}", Goes(outlook.count), Human(outlook.at.since(self.at)))?;
             f.write_str(if outlook.count == 0 { " unless a request comes" } else { "" })?;
         }
         Ok(())
+    }
+
+    fn waiting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.signals.backlog {
+            1 => f.write_str("1 request waits and there is no worker"),
+            n => write!(f, "{n} requests wait and there is no worker"),
+        }
     }
 
     /// Why the policies want what they want.
@@ -184,8 +223,10 @@ impl Explanation {
             (Because::Proposed, _) => write!(f, "{} proposed from outside", proposal.want),
             (Because::NoProposal, _) => f.write_str("no proposal from outside stands"),
             (Because::Quiet, _) => write!(f, "no request for {}", human(self.terms.to_zero_delay)),
-            (Because::Missing, _) => self.missing(f),
-            (Because::Buffer, _) => {
+            (Because::Missing, _) if proposal.source != Source::Buffer || proposal.want <= self.count => {
+                self.missing(f, proposal.source)
+            }
+            (Because::Buffer | Because::Missing, _) => {
                 write!(f, "{} in the system and a buffer want {}", self.in_system(), proposal.want)
             }
             (Because::QueueDelay, policy) => self.queue_delay(f, proposal, policy),
@@ -240,14 +281,14 @@ impl Explanation {
     }
 
     /// Names what the deciding policy needs and does not have.
-    fn missing(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn missing(&self, f: &mut Formatter<'_>, source: Source) -> fmt::Result {
         let signals = &self.signals;
         let known = signals.arrival_rate.is_some() || signals.queue_depth.is_some() || signals.in_flight.is_some();
         if !known && !signals.stale && signals.sojourn_over_target.is_none() {
             return f.write_str("nothing observed yet");
         }
-        let needed = match self.terms.policy {
-            Some(Policy::Outpost(_)) => {
+        let needed = match source {
+            Source::Outpost => {
                 [("arrival rate", signals.arrival_rate.is_none()), ("sojourn", signals.sojourn_over_target.is_none())]
             }
             _ => [("queue depth", signals.queue_depth.is_none()), ("in flight", signals.in_flight.is_none())],

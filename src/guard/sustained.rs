@@ -53,17 +53,16 @@ impl Sustained {
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
         self.pass_time(now);
-        self.forget_older_than(delay);
         if level < self.demand {
             self.begin_lapse(level, delay);
         }
         self.demand = level;
         match self.position(level) {
             // A new highest level begins now.
-            at if at == self.len => self.insert(at, Entry { level, since: now }),
+            at if at == self.len => self.insert(at, Entry { level, since: now }, delay),
             // A lower one has been exceeded at least since the next higher began.
             at => match self.entries.get(at).copied() {
-                Some(entry) if entry.level != level => self.insert(at, Entry { level, since: entry.since }),
+                Some(entry) if entry.level != level => self.insert(at, Entry { level, since: entry.since }, delay),
                 _ => {}
             },
         }
@@ -74,7 +73,7 @@ impl Sustained {
         self.pass_time(now);
         self.len = self.live().partition_point(|entry| entry.level <= level);
         if self.demand > level {
-            self.insert(self.len, Entry { level: self.demand, since: self.at });
+            self.insert(self.len, Entry { level: self.demand, since: self.at }, u64::MAX);
         }
     }
 
@@ -140,8 +139,9 @@ impl Sustained {
         }
     }
 
-    /// Of the levels that have been reached only the highest matters, among those that demand still reaches.
-    fn forget_older_than(&mut self, delay: u64) {
+    /// Of the levels that have been reached only the highest matters, among those that demand still reaches. How many
+    /// were dropped.
+    fn forget_older_than(&mut self, delay: u64) -> usize {
         let (at, demand) = (self.at, self.demand);
         let old = self.live().partition_point(|entry| at.since(entry.since) >= delay && entry.level <= demand);
         let drop = old.saturating_sub(1);
@@ -149,10 +149,15 @@ impl Sustained {
             self.entries.copy_within(drop..self.len, 0);
             self.len = self.len.saturating_sub(drop);
         }
+        drop
     }
 
-    fn insert(&mut self, at: usize, entry: Entry) {
+    fn insert(&mut self, at: usize, entry: Entry, delay: u64) {
         let mut at = at;
+        if self.len == CAPACITY {
+            // Only when room is needed, so that what is remembered does not depend on how often it was looked at.
+            at = at.saturating_sub(self.forget_older_than(delay));
+        }
         if self.len == CAPACITY {
             let merged = self.closest_step();
             self.entries.copy_within(merged.saturating_add(1)..self.len, merged);

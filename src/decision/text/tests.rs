@@ -177,7 +177,8 @@ fn the_other_policies_name_what_they_count() {
     let target = Policy::Concurrency(ConcurrencyTarget::new(0.7).unwrap());
     let same = explanation(3, target, outpost(3, 3, Because::RequestCount).1, &[]);
     assert_eq!(text(&same), "3: 12 in the system at 0.7 per worker wants 3");
-    let mut blind = explanation(3, target, Proposal { blind: true, ..outpost(0, u32::MAX, Because::Missing).1 }, &[]);
+    let missing = Proposal { source: Source::Concurrency, blind: true, ..outpost(0, u32::MAX, Because::Missing).1 };
+    let mut blind = explanation(3, target, missing, &[]);
     blind.signals.queue_depth = None;
     assert_eq!(text(&blind), "3: missing: queue depth");
     blind.signals.in_flight = None;

@@ -33,6 +33,7 @@ use generators::{
     Case, Grain, Knobs, Step, case, gap, grain, hostile_case, knobs, knobs_of, load, observation, positive, span,
     traffic_policy, worker_event,
 };
+use plimsoll::config::Blind;
 use plimsoll::decision::Reason;
 use plimsoll::guard::{Effect, Guard};
 use plimsoll::policy::{Outpost, RunPod, RunPodScaling};
@@ -458,7 +459,8 @@ fn more_load_never_fewer() {
     holds("more_load_never_fewer", (knobs(), pool, steps, more), &interesting, |(knobs, pool, steps, more), tally| {
         let mut now = Timestamp::from_secs(1_000);
         // The count stays where it is, so that only the proposals can differ.
-        let knobs = Knobs { min: knobs.max, ..knobs };
+        let mut knobs = Knobs { min: knobs.max, ..knobs };
+        knobs.extras.schedule.clear();
         let (mut some, mut most) = (Autoscaler::new(knobs.config(), now), Autoscaler::new(knobs.config(), now));
         for fact in pool {
             prop_assert_eq!(some.observe(now, fact).is_ok(), most.observe(now, fact).is_ok());
@@ -594,8 +596,9 @@ fn constant_load_settles() {
         }
         // Policies that add one worker at a time do so after each start: a small pool gets there within half the run.
         let mut knobs = Knobs { max: knobs.max.min(6), min: knobs.min.min(6), ..patient(knobs, &habits) };
-        // Bounds that change are no constant load.
+        // Bounds that change are no constant load, nor is a signal that comes and goes.
         knobs.extras.schedule.clear();
+        knobs.extras.blind = Blind::Hold;
         let workers = workers.min(knobs.max);
         let mut world = World::new(knobs.config(), Timestamp::ORIGIN, grain, habits).with_workers(workers);
         world.report_pool();

@@ -536,6 +536,10 @@ impl Scalar for i32 {
 
 impl<'de> Read<'de> for Vec<Interval> {
     fn read<D: Deserializer<'de>>(_: &'static str, deserializer: D) -> Result<Option<Self>, D::Error> {
+        // In binary formats a time stamp is a number, which in a text would be taken for seconds.
+        if !deserializer.is_human_readable() {
+            return Option::deserialize(deserializer);
+        }
         deserializer.deserialize_any(Intervals)
     }
 }

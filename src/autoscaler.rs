@@ -107,7 +107,7 @@ impl Autoscaler {
             commands,
             would,
             explanation,
-            last_change: self.state.events.iter().rev().find(|event| event.is_change()).copied(),
+            last_change: self.state.events.iter().next_back().copied(),
             next_wakeup: self.next_wakeup(),
         }
     }

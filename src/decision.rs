@@ -32,8 +32,8 @@ pub struct Decision {
     pub would: Vec<Command>,
     /// How the count stands at this instant.
     pub explanation: Explanation,
-    /// How it last changed, now or before: what commands given now answer to. `None` before the first change, or if the
-    /// configuration keeps no events.
+    /// The last event, now or before: how the count changed, or that workers vanished. It is what commands given now
+    /// answer to. `None` before the first, or if the configuration keeps no events.
     pub last_change: Option<Explanation>,
     /// The instant at which something could change without a new observation; `None` if nothing could.
     pub next_wakeup: Option<Timestamp>,

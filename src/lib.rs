@@ -61,13 +61,19 @@
 //! asked for, every delay is exact, and [`Decision::next_wakeup`] misses nothing. After a long silence there are only
 //! so many such instants, whatever its length.
 //!
+//! # When things go wrong
+//!
+//! Workers that do not start, providers that refuse, signals that stop, operators that intervene, processes that
+//! restart: [`failures`] says for each what is done, what is seen and what can be configured.
+//!
 //! # Laws
 //!
 //! What holds for every configuration, every policy and every input, however hostile, is written as tests of these
 //! names in `tests/laws.rs`: `bounds_always_hold`, `same_input_same_bytes`, `cadence_changes_nothing`, `wakeup_moves`,
 //! `time_translation_changes_nothing`, `clock_regression_is_clamped`, `sleep_is_cheap`, `more_load_never_fewer`,
 //! `constant_load_settles`, `never_orders_twice`, `never_shrinks_blind`, `zero_is_a_value`, `waking_is_immediate`,
-//! `delays_are_exact`, `busy_is_never_stopped`, `explanation_folds`, `bad_input_changes_nothing`.
+//! `delays_are_exact`, `busy_is_never_stopped`, `restore_continues`, `reconfigure_keeps_timers`, `explanation_folds`,
+//! `bad_input_changes_nothing`.
 //!
 //! # Features
 //!
@@ -94,6 +100,8 @@ pub mod calendar;
 pub mod config;
 pub mod decision;
 pub mod error;
+#[doc = include_str!("failures.md")]
+pub mod failures {}
 pub mod guard;
 pub mod observation;
 mod operator;

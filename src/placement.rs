@@ -17,7 +17,8 @@ use crate::provider::Provider;
 use crate::time::{Timestamp, nanos};
 
 /// One thing for the platform to do. Each is given once; if its effect does not show within the order timeout, it is
-/// given again.
+/// given again. So a command that has not been begun within the order timeout is void: whoever carries commands out later
+/// than they are given drops it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -46,7 +46,7 @@ pub(crate) struct Seen {
     pub(crate) started: u32,
     /// So many starts failed, and why.
     pub(crate) failed: Option<(u32, FailureCause)>,
-    /// So many workers went that nobody had told to.
+    /// So many workers went, or failed when they were ready, that nobody had told to.
     pub(crate) vanished: u32,
 }
 
@@ -367,7 +367,9 @@ impl Pool {
         let loading = old.state == State::Prewarming;
         match event {
             WorkerEvent::Failed(cause) if starting || loading => seen.failed = Some((1, cause)),
-            WorkerEvent::Gone if old.is_committed() && old.pending.is_none() => seen.vanished = 1,
+            WorkerEvent::Gone | WorkerEvent::Failed(_) if old.is_committed() && old.pending.is_none() => {
+                seen.vanished = 1;
+            }
             _ => {}
         }
         if let WorkerEvent::Failed(cause) = event {

@@ -422,7 +422,7 @@ fn a_ready_worker_that_fails_is_replaced_at_once() {
 
 #[test]
 fn workers_that_vanish_are_replaced_and_an_event_says_so() {
-    let line = "3: workers vanished that were not told to go; they are replaced";
+    let line = "3: workers failed or vanished that were not told to go; they are replaced";
     let mut service = Service::new(Config::fixed(3).unwrap());
     service.commands();
     service.at(1).workers(1..=3, WorkerEvent::Ready).at(100).workers(1..=2, WorkerEvent::Gone);

@@ -59,7 +59,7 @@ impl Explanation {
                 write!(f, "{} → {}: workers appeared that were not ordered", self.count, self.desired)
             }
             Reason::Vanished => {
-                write!(f, "{}: workers vanished that were not told to go; they are replaced", self.count)
+                write!(f, "{}: workers failed or vanished that were not told to go; they are replaced", self.count)
             }
             _ if self.is_change() => self.change(f),
             _ => self.hold(f),

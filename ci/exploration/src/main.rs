@@ -4,7 +4,8 @@
 //! when they are given but later, one by one, in between whatever else may happen: requests arrive, are taken and
 //! finished, workers become ready or fail, time passes to the next wake-up or by a second, the process restarts from a
 //! snapshot, the configuration changes. The pool is careful as the contract of `WorkerPool` asks: it does not stop a
-//! worker that has taken a request, and refuses commands that are older than what it has executed.
+//! worker that has taken a request, refuses commands that are older than what it has executed, and drops those that
+//! have waited for the order timeout.
 //!
 //! `cargo run --release -- 9` explores to a depth of nine actions and says how many states that were. It fails with
 //! the shortest list of actions that leads to a broken law.
@@ -41,8 +42,8 @@ struct World {
     next_id: u64,
     waiting: u8,
     arrived: u8,
-    /// Commands with the sequence number of their decision.
-    inbox: Vec<(u64, Command)>,
+    /// Commands with the sequence number of their decision, and when they were given.
+    inbox: Vec<(u64, Timestamp, Command)>,
     executed: u64,
     second_config: bool,
     /// The first law that was found broken on the way here.
@@ -135,14 +136,16 @@ impl World {
             };
             self.holds("busy_is_never_stopped", lawful);
         }
-        self.inbox.extend(decision.commands.iter().map(|command| (decision.sequence, *command)));
-        let coming = self.inbox.iter().map(|(_, command)| match command {
+        self.inbox.extend(decision.commands.iter().map(|command| (decision.sequence, self.now, *command)));
+        let valid: Vec<_> = self.inbox.iter().filter(|(_, given, _)| !self.is_void(*given)).collect();
+        let coming = valid.iter().map(|(_, _, command)| match command {
             Command::Start { count } => *count as usize,
             _ => 0,
         });
         let staying = self.workers.iter().filter(|(_, phase)| *phase != Phase::Draining).count();
-        let leaving = self.inbox.iter().filter(|(_, command)| matches!(command, Command::Stop { .. } | Command::Drain { .. }));
-        let most = staying + coming.sum::<usize>() - leaving.count().min(staying);
+        let leaves = |command: &Command| matches!(command, Command::Stop { .. } | Command::Drain { .. });
+        let leaving = valid.iter().filter(|(_, _, command)| leaves(command)).count();
+        let most = staying + coming.sum::<usize>() - leaving.min(staying);
         self.holds("workers ordered never exceed max", most <= MOST_WORKERS);
         // Somebody waits: there is a worker that stays, or one is on its way, or it is said why not.
         let helped = decision.desired > 0 || terms.max == 0;
@@ -152,6 +155,11 @@ impl World {
         self.holds("what is desired is ordered", ordered);
         let asleep = decision.next_wakeup.is_none() && self.inbox.is_empty() && self.workers.is_empty();
         self.holds("nothing gets stuck", self.waiting == 0 || !asleep);
+    }
+
+    /// Whether a command was given so long ago that it counts as lost.
+    fn is_void(&self, given: Timestamp) -> bool {
+        self.now.saturating_since(given) >= self.autoscaler.config().order_timeout()
     }
 
     fn phase(&self, id: WorkerId) -> Option<Phase> {
@@ -170,8 +178,8 @@ impl World {
     }
 
     fn execute(&mut self) {
-        let (sequence, command) = self.inbox.remove(0);
-        if sequence < self.executed {
+        let (sequence, given, command) = self.inbox.remove(0);
+        if sequence < self.executed || self.is_void(given) {
             return;
         }
         self.executed = sequence;

@@ -4,15 +4,15 @@
 //! [`Autoscaler`] directly and needs none of this.
 //!
 //! ```
-//! use plimsoll::adapter::{Driver, ManualClock, WorkerPool};
+//! use plimsoll::adapter::{Driver, ManualClock, Order, WorkerPool};
 //! use plimsoll::{Autoscaler, Command, Config, FailureCause, Observation, PoolCounts, Timestamp};
 //!
 //! /// A pool whose workers start at once.
 //! struct Instant(u32);
 //!
 //! impl WorkerPool for Instant {
-//!     fn apply(&mut self, _: Timestamp, command: &Command) -> Result<(), FailureCause> {
-//!         match command {
+//!     fn apply(&mut self, order: &Order) -> Result<(), FailureCause> {
+//!         match order.command {
 //!             Command::Start { count } => self.0 += count,
 //!             Command::Release { count } => self.0 -= count,
 //!             _ => {}
@@ -37,7 +37,10 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::autoscaler::Autoscaler;
+use crate::config::Config;
 use crate::decision::{Command, Decision};
 use crate::observation::{FailureCause, Observation, Rejected};
 use crate::time::Timestamp;
@@ -50,14 +53,72 @@ pub trait Clock {
 
 /// Carries out commands and reports what its workers do.
 pub trait WorkerPool {
-    /// Carries out one command, or says why it cannot. It need not wait for the effect: that is reported later.
+    /// Carries out one command, or says why it cannot. It need not wait for the effect: that is reported later. A pool
+    /// that carries commands out later than they are given asks a [`Fence`] first; and whenever it does, it stops no
+    /// worker that has taken a request since.
     ///
     /// # Errors
-    /// The cause, if the command cannot be carried out. It is given again when the order timeout has passed.
-    fn apply(&mut self, now: Timestamp, command: &Command) -> Result<(), FailureCause>;
+    /// The cause, if the command cannot be carried out. It is given again: a start after the back-off, any other after
+    /// the order timeout.
+    fn apply(&mut self, order: &Order) -> Result<(), FailureCause>;
 
     /// Tells everything that has happened since the last call, each fact with its time.
     fn report(&mut self, now: Timestamp, tell: &mut dyn FnMut(Timestamp, Observation));
+}
+
+/// A command with what is needed to carry it out late, or not at all.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Order {
+    /// The command.
+    pub command: Command,
+    /// When it was given.
+    pub at: Timestamp,
+    /// The sequence number of its decision.
+    pub sequence: u64,
+    /// When it counts as lost, and is given again.
+    pub void_at: Timestamp,
+}
+
+impl Order {
+    /// The orders that a decision gives, under the configuration it was taken with.
+    pub fn of<'a>(decision: &'a Decision, config: &Config) -> impl Iterator<Item = Self> + use<'a> {
+        let void_at = decision.at.saturating_add(config.order_timeout());
+        let order =
+            move |command: &Command| Self { command: *command, at: decision.at, sequence: decision.sequence, void_at };
+        decision.commands.iter().map(order)
+    }
+}
+
+/// Refuses orders that have been overtaken: by a newer decision's, or by time.
+///
+/// ```
+/// use std::time::Duration;
+/// use plimsoll::adapter::{Fence, Order};
+/// use plimsoll::{Autoscaler, Config, Timestamp};
+///
+/// let mut autoscaler = Autoscaler::new(Config::fixed(1)?, Timestamp::ORIGIN);
+/// let decision = autoscaler.decide(Timestamp::ORIGIN);
+/// let order = Order::of(&decision, autoscaler.config()).next().unwrap();
+/// let mut fence = Fence::default();
+/// assert!(fence.admits(Timestamp::from_secs(1), &order));
+/// assert!(!fence.admits(order.void_at, &order), "it is given again at that instant");
+/// # Ok::<(), plimsoll::ConfigError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Fence {
+    latest: u64,
+}
+
+impl Fence {
+    /// Whether to carry out `order` at `now`.
+    pub fn admits(&mut self, now: Timestamp, order: &Order) -> bool {
+        let admitted = order.sequence >= self.latest && now < order.void_at;
+        if admitted {
+            self.latest = order.sequence;
+        }
+        admitted
+    }
 }
 
 /// A clock that is moved by hand, for tests and replays.
@@ -169,13 +230,14 @@ impl<C: Clock, P: WorkerPool> Driver<C, P> {
         self.pool.report(now, &mut |at, observation| rejected.extend(autoscaler.observe(at, observation).err()));
         let decision = autoscaler.decide(now);
         let mut failed = Vec::new();
-        for command in &decision.commands {
-            if let Err(cause) = self.pool.apply(now, command) {
-                if let Command::Start { count } = *command {
-                    // A refused order is a fact like any other; the order timeout paces the next try.
+        let orders: Vec<_> = Order::of(&decision, autoscaler.config()).collect();
+        for order in orders {
+            if let Err(cause) = self.pool.apply(&order) {
+                if let Command::Start { count } = order.command {
+                    // A refused order is a fact like any other; the back-off paces the next try.
                     rejected.extend(autoscaler.observe(now, Observation::StartFailed { count, cause }).err());
                 }
-                failed.push((*command, cause));
+                failed.push((order.command, cause));
             }
         }
         Step { decision, failed, rejected }
@@ -207,7 +269,6 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::config::Config;
     use crate::observation::PoolCounts;
     use crate::policy::{Policy, RunPod};
 
@@ -219,13 +280,13 @@ mod tests {
     }
 
     impl WorkerPool for Scarce {
-        fn apply(&mut self, now: Timestamp, command: &Command) -> Result<(), FailureCause> {
+        fn apply(&mut self, order: &Order) -> Result<(), FailureCause> {
             if self.refusals > 0 {
                 self.refusals -= 1;
                 return Err(FailureCause::Quota);
             }
-            match *command {
-                Command::Start { count } => (0..count).for_each(|_| self.starting.push(now)),
+            match order.command {
+                Command::Start { count } => (0..count).for_each(|_| self.starting.push(order.at)),
                 Command::Release { count } => self.ready -= count,
                 _ => {}
             }

@@ -15,6 +15,7 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use plimsoll::adapter::{Fence, Order};
 use plimsoll::config::{Backoff, Breaker, Precision};
 use plimsoll::policy::RunPod;
 use plimsoll::{
@@ -42,9 +43,8 @@ struct World {
     next_id: u64,
     waiting: u8,
     arrived: u8,
-    /// Commands with the sequence number of their decision, and when they were given.
-    inbox: Vec<(u64, Timestamp, Command)>,
-    executed: u64,
+    inbox: Vec<Order>,
+    fence: Fence,
     second_config: bool,
     /// The first law that was found broken on the way here.
     broken: Option<&'static str>,
@@ -53,6 +53,7 @@ struct World {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { now, workers, waiting, inbox, broken, .. } = self;
+        let inbox: Vec<_> = inbox.iter().map(|order| order.command).collect();
         write!(f, "at {now}: desired {}, {workers:?}, {waiting} waiting, {inbox:?}", self.autoscaler.desired())?;
         broken.map_or(Ok(()), |law| write!(f, ", broken: {law}"))
     }
@@ -94,7 +95,7 @@ impl World {
             waiting: 0,
             arrived: 0,
             inbox: vec![],
-            executed: 0,
+            fence: Fence::default(),
             second_config: false,
             broken: told.err().map(|_| "the first reports are taken"),
         }
@@ -136,15 +137,15 @@ impl World {
             };
             self.holds("busy_is_never_stopped", lawful);
         }
-        self.inbox.extend(decision.commands.iter().map(|command| (decision.sequence, self.now, *command)));
-        let valid: Vec<_> = self.inbox.iter().filter(|(_, given, _)| !self.is_void(*given)).collect();
-        let coming = valid.iter().map(|(_, _, command)| match command {
-            Command::Start { count } => *count as usize,
+        self.inbox.extend(Order::of(&decision, self.autoscaler.config()));
+        let valid: Vec<_> = self.inbox.iter().filter(|order| self.now < order.void_at).collect();
+        let coming = valid.iter().map(|order| match order.command {
+            Command::Start { count } => count as usize,
             _ => 0,
         });
         let staying = self.workers.iter().filter(|(_, phase)| *phase != Phase::Draining).count();
         let leaves = |command: &Command| matches!(command, Command::Stop { .. } | Command::Drain { .. });
-        let leaving = valid.iter().filter(|(_, _, command)| leaves(command)).count();
+        let leaving = valid.iter().filter(|order| leaves(&order.command)).count();
         let most = staying + coming.sum::<usize>() - leaving.min(staying);
         self.holds("workers ordered never exceed max", most <= MOST_WORKERS);
         // Somebody waits: there is a worker that stays, or one is on its way, or it is said why not.
@@ -155,11 +156,6 @@ impl World {
         self.holds("what is desired is ordered", ordered);
         let asleep = decision.next_wakeup.is_none() && self.inbox.is_empty() && self.workers.is_empty();
         self.holds("nothing gets stuck", self.waiting == 0 || !asleep);
-    }
-
-    /// Whether a command was given so long ago that it counts as lost.
-    fn is_void(&self, given: Timestamp) -> bool {
-        self.now.saturating_since(given) >= self.autoscaler.config().order_timeout()
     }
 
     fn phase(&self, id: WorkerId) -> Option<Phase> {
@@ -178,12 +174,11 @@ impl World {
     }
 
     fn execute(&mut self) {
-        let (sequence, given, command) = self.inbox.remove(0);
-        if sequence < self.executed || self.is_void(given) {
+        let order = self.inbox.remove(0);
+        if !self.fence.admits(self.now, &order) {
             return;
         }
-        self.executed = sequence;
-        match command {
+        match order.command {
             Command::Start { count } => {
                 for _ in 0..count {
                     let id = WorkerId(self.next_id);

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 pub use self::snapshot::{RestoreError, Snapshot};
 use self::state::{Evaluation, Proposals, State};
-use crate::config::{Config, MAX_BREAKER_FAILURES};
+use crate::config::Config;
 use crate::decision::{Command, Decision, Explanation, Reason};
 use crate::guard::{Demand, Effect, Guard};
 use crate::observation::{FailureCause, Mode, Observation, Rejected, WorkerEvent};
@@ -232,9 +232,8 @@ impl Autoscaler {
     }
 
     fn fail_starts(&mut self, now: Timestamp, count: u32, cause: FailureCause) {
-        // The breaker counts no further than this.
-        for _ in 0..count.min(MAX_BREAKER_FAILURES) {
-            self.state.provider.failed(now, cause, &self.config);
+        if count > 0 {
+            self.state.provider.failed(now, count, cause, &self.config);
         }
     }
 

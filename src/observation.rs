@@ -132,7 +132,7 @@ pub enum Observation {
         /// How long until it begins.
         #[serde(default, with = "span")]
         after: Duration,
-        /// How long it lasts from then on.
+        /// How long it lasts from then on; a reservation of no time takes back what stood under its name.
         #[serde(with = "span")]
         valid_for: Duration,
     },

@@ -383,7 +383,9 @@ impl Pool {
             self.forget_queue(&old);
             return seen;
         };
-        seen.started = u32::from(starting && state.is_ready() || loading && state == State::Standby);
+        // A worker that was loaded already says nothing of what the provider has.
+        let cold = matches!(old.state, State::Starting { warm: false });
+        seen.started = u32::from(cold && state.is_ready() || loading && state == State::Standby);
         if let (State::Starting { warm }, true) = (old.state, state.is_ready()) {
             let starts = if warm { &mut self.warm_starts } else { &mut self.cold_starts };
             starts.add(now.since(old.since));

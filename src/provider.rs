@@ -5,7 +5,7 @@
 //!   spread of up to a quarter. The spread is a hash of seed, cause and n (SplitMix64's finaliser), not a drawn number.
 //!   Failures that come while the way is closed are answers to the same question and do not count as another. A start that
 //!   succeeds after the wait ends the row.
-//! - **Breaker**: at so many failures within a time, whatever their causes, nothing is ordered for a pause, nor before the
+//! - **Breaker**: at so many failures within a time (of many starts together: one), whatever their causes, nothing is ordered for a pause, nor before the
 //!   back-off allows it; then one worker at a time, as a probe. A start that succeeds closes the breaker, a failure begins another pause.
 //! - **Success rate** `p`: a moving average with weight 1/8 over the starts that were tried. With it `need / p` workers are
 //!   ordered, rounded, at most twice the need. A provider that has none to give, or may not give more, does not count:
@@ -92,10 +92,13 @@ impl Provider {
     }
 
     /// A start failed.
-    pub(crate) fn failed(&mut self, now: Timestamp, cause: FailureCause, config: &Config) {
+    pub(crate) fn failed(&mut self, now: Timestamp, starts: u32, cause: FailureCause, config: &Config) {
         self.last_cause = cause;
         if matches!(cause, FailureCause::Crash | FailureCause::Timeout | FailureCause::Preempted) {
-            self.success = self.success.saturating_sub(self.success / 8);
+            // After sixteen nothing that matters is left of it.
+            for _ in 0..starts.min(16) {
+                self.success = self.success.saturating_sub(self.success / 8);
+            }
         }
         if let Some(row) = self.rows.get_mut(cause as usize).filter(|row| row.failures == 0 || row.retry_at <= now) {
             row.failures = row.failures.saturating_add(1);
@@ -238,7 +241,7 @@ mod tests {
         let (config, mut now) = (config(), at(0));
         for want in [10, 20, 40, 80, 160, 300, 300] {
             provider.open_until = None;
-            provider.failed(now, FailureCause::StockOut, &config);
+            provider.failed(now, 1, FailureCause::StockOut, &config);
             let Row { retry_at, .. } = provider.rows[FailureCause::StockOut as usize];
             let waited = retry_at.saturating_since(now);
             let whole = Duration::from_secs(want);
@@ -254,7 +257,7 @@ mod tests {
     fn what_fails_while_the_way_is_closed_is_no_second_answer() {
         let mut provider = Provider::default();
         for secs in 0..4 {
-            provider.failed(at(secs), FailureCause::Crash, &config());
+            provider.failed(at(secs), 1, FailureCause::Crash, &config());
         }
         let trouble = provider.trouble(at(4)).unwrap();
         assert_eq!((trouble.cause, trouble.measure), (FailureCause::Crash, Measure::BackOff));
@@ -267,7 +270,7 @@ mod tests {
     fn the_breaker_opens_lets_one_probe_through_and_closes_on_success() {
         let mut provider = Provider::default();
         for (secs, cause) in (0..).zip(FailureCause::ALL) {
-            provider.failed(at(secs), cause, &config());
+            provider.failed(at(secs), 1, cause, &config());
         }
         assert_eq!(provider.trouble(at(5)).unwrap().measure, Measure::Open);
         let end = at(64);
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(provider.allows(at(124), 3, MINUTE), 1, "it was lost: another one");
 
         let mut failing = provider.clone();
-        failing.failed(at(70), FailureCause::Quota, &config());
+        failing.failed(at(70), 1, FailureCause::Quota, &config());
         assert_eq!(failing.trouble(at(71)).unwrap().measure, Measure::Open);
         provider.succeeded(at(70));
         assert_eq!(provider.trouble(at(70)), None);
@@ -289,11 +292,11 @@ mod tests {
         let mut provider = Provider::default();
         assert_eq!(provider.gross(7), 7);
         for _ in 0..3 {
-            provider.failed(at(0), FailureCause::Crash, &config());
+            provider.failed(at(0), 1, FailureCause::Crash, &config());
         }
         assert_eq!((provider.gross(1), provider.gross(10)), (1, 15));
         for _ in 0..90 {
-            provider.failed(at(0), FailureCause::Crash, &config());
+            provider.failed(at(0), 1, FailureCause::Crash, &config());
         }
         assert_eq!(provider.gross(10), 20);
         for _ in 0..90 {

@@ -97,6 +97,8 @@ pub(crate) struct Inputs {
     pub(crate) rate: Option<Rate>,
     /// The same, had one request more come.
     pub(crate) rate_with_one_more: Option<Rate>,
+    /// A whole window has been seen since the last gap.
+    pub(crate) rate_full: bool,
     pub(crate) ready: u32,
     pub(crate) concurrency: u32,
     /// Slots of ready workers that serve nothing: what waits there is for the router to hand out, and calls for no

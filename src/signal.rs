@@ -159,7 +159,7 @@ impl Estimators {
         let mut expected = true;
         match *observation {
             Observation::Arrived { count, queue } => {
-                self.arrivals.arrived(now, count);
+                self.arrivals.arrived(now, count, config.event_freshness().map(nanos));
                 match queue {
                     None => self.queue.arrived(now, count, !attended),
                     Some(id) => pool.replica_arrived(now, id, count),
@@ -341,6 +341,7 @@ impl Estimators {
         Inputs {
             rate: self.arrivals.rate().filter(|_| fresh_arrivals),
             rate_with_one_more: self.arrivals.rate_with_one_more(),
+            rate_full: self.arrivals.is_full(),
             ready,
             concurrency: config.concurrency(),
             free_slots,

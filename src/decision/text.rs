@@ -293,6 +293,9 @@ impl Explanation {
             }
             _ => [("queue depth", signals.queue_depth.is_none()), ("in flight", signals.in_flight.is_none())],
         };
+        if needed.iter().all(|(_, missing)| !missing) {
+            return f.write_str("less than a window of arrivals seen");
+        }
         f.write_str(if signals.stale { "stale or missing:" } else { "missing:" })?;
         for (position, (name, _)) in needed.iter().filter(|(_, missing)| *missing).enumerate() {
             write!(f, "{}{name}", if position == 0 { " " } else { ", " })?;

@@ -83,6 +83,9 @@ impl Outpost {
 
     /// The count down to which this policy agrees to shrink, and whether a signal for that is missing.
     fn down(self, rate: Rate, inputs: &Inputs) -> (u32, bool) {
+        if !inputs.rate_full {
+            return (u32::MAX, true);
+        }
         // Without one sojourn in the window, an empty queue or no traffic at all says the same.
         let nobody_waits = inputs.backlog == 0 && (inputs.depth == Some(0) || rate == Rate::ZERO);
         let Some(over_target) = inputs.p99_over_target.or(nobody_waits.then_some(false)) else {
@@ -111,6 +114,7 @@ mod tests {
         Inputs {
             rate: rate(10.0),
             rate_with_one_more: rate(10.02),
+            rate_full: true,
             ready: 4,
             concurrency: 1,
             depth: Some(0),

@@ -37,19 +37,29 @@ pub(crate) struct Arrivals {
     short: Window,
     /// How and when arrivals were last reported; `None` before the first report: missing is not zero.
     heard: Option<(Source, Timestamp)>,
+    /// Events come again after a silence that was too long to be zero traffic: what was held back comes with them, so
+    /// the estimate begins anew a slice later.
+    resumes: Option<Timestamp>,
 }
 
 impl Arrivals {
     /// Windows anchored at `origin`; `slice` is the length of the long window's slices, a multiple of ten.
     pub(crate) fn new(origin: Timestamp, slice: u64) -> Self {
-        Self { long: Window::new(origin, slice), short: Window::new(origin, (slice / SHORT).max(1)), heard: None }
+        Self { long: Window::new(origin, slice), short: Window::new(origin, (slice / SHORT).max(1)), heard: None, resumes: None }
     }
 
-    /// Event: `count` requests arrived at `now`.
-    pub(crate) fn arrived(&mut self, now: Timestamp, count: u32) {
+    /// Event: `count` requests arrived at `now`. `freshness` is how long the silence of events is zero traffic.
+    pub(crate) fn arrived(&mut self, now: Timestamp, count: u32, freshness: Option<u64>) {
+        if self.is_events() && self.stale_at(u64::MAX, freshness).is_some_and(|at| at <= now) {
+            self.resumes = Some(now.plus(self.long.slice));
+        }
         self.heard = Some((Source::Events, now));
+        let held_back = self.resumes.is_some();
         for window in [&mut self.long, &mut self.short] {
             window.advance(now);
+            if held_back {
+                continue;
+            }
             window.add(u64::from(count).saturating_mul(MICRO));
         }
     }
@@ -61,6 +71,7 @@ impl Arrivals {
             _ => u64::MAX,
         };
         self.heard = Some((Source::Reports, now));
+        self.resumes = None;
         for window in [&mut self.long, &mut self.short] {
             window.advance(now);
             // What no report covers is unknown, not zero: begin anew.
@@ -88,7 +99,7 @@ impl Arrivals {
     /// The same spread over slices of another length.
     pub(crate) fn with_slice(&self, now: Timestamp, slice: u64) -> Self {
         let (long, short) = (self.long.with_slice(now, slice), self.short.with_slice(now, (slice / SHORT).max(1)));
-        Self { long, short, heard: self.heard }
+        Self { long, short, heard: self.heard, resumes: self.resumes }
     }
 
     /// Moves windows fed by events to `now`.
@@ -97,27 +108,42 @@ impl Arrivals {
             self.long.advance(now);
             self.short.advance(now);
         }
+        if self.resumes.is_some_and(|at| at <= now) {
+            self.resumes = None;
+            self.long.clear(0);
+            self.short.clear(0);
+        }
     }
 
     /// When the estimate may next change by time alone.
-    pub(crate) const fn next_change(&self) -> Option<Timestamp> {
-        if self.is_events() { self.long.next_change() } else { None }
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        let slice = if self.is_events() { self.long.next_change() } else { None };
+        slice.into_iter().chain(self.resumes).min()
+    }
+
+    /// Whether a whole window has been seen since the last gap: before that a low rate says nothing.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.resumes.is_none() && self.long.filled == FULL
     }
 
     /// The rate over the long window.
     pub(crate) fn rate(&self) -> Option<Rate> {
-        self.heard.and_then(|_| self.long.rate(0))
+        self.known().and_then(|()| self.long.rate(0))
     }
 
     /// The rate over the long window had it seen one request more: the least by which a rate must fall before it has
     /// fallen at all, since a window's edges may cut one request in or out.
     pub(crate) fn rate_with_one_more(&self) -> Option<Rate> {
-        self.heard.and_then(|_| self.long.rate(MICRO))
+        self.known().and_then(|()| self.long.rate(MICRO))
     }
 
     /// The rate over the short window.
     pub(crate) fn short_rate(&self) -> Option<Rate> {
-        self.heard.and_then(|_| self.short.rate(0))
+        self.known().and_then(|()| self.short.rate(0))
+    }
+
+    fn known(&self) -> Option<()> {
+        (self.heard.is_some() && self.resumes.is_none()).then_some(())
     }
 
     /// When the signal goes stale, given how long reports and events stay fresh; `None` if never.
@@ -306,7 +332,7 @@ mod tests {
     fn missing_is_not_zero() {
         let mut arrivals = arrivals();
         assert_eq!((arrivals.rate(), arrivals.short_rate()), (None, None));
-        arrivals.arrived(at(0), 0);
+        arrivals.arrived(at(0), 0, None);
         assert_eq!(arrivals.rate(), Some(Rate::ZERO));
     }
 
@@ -314,7 +340,7 @@ mod tests {
     fn a_constant_load_is_measured_exactly_at_all_times() {
         let mut arrivals = arrivals();
         for millis in (0..300_000).step_by(250) {
-            arrivals.arrived(at(millis), 1);
+            arrivals.arrived(at(millis), 1, None);
             if millis >= 60_000 {
                 approx::assert_relative_eq!(rate(&arrivals), 4.0);
                 approx::assert_relative_eq!(arrivals.short_rate().unwrap().as_f64(), 4.0);
@@ -325,9 +351,9 @@ mod tests {
     #[test]
     fn a_burst_shows_at_once_and_leaves_with_the_window() {
         let mut arrivals = arrivals();
-        arrivals.arrived(at(0), 0);
+        arrivals.arrived(at(0), 0, None);
         arrivals.advance(at(100_000));
-        arrivals.arrived(at(100_000), 120);
+        arrivals.arrived(at(100_000), 120, None);
         approx::assert_relative_eq!(rate(&arrivals), 2.0);
         arrivals.advance(at(164_999));
         approx::assert_relative_eq!(rate(&arrivals), 2.0);
@@ -351,10 +377,33 @@ mod tests {
     }
 
     #[test]
+    fn neither_a_gap_nor_what_was_held_back_in_it_is_taken_for_traffic() {
+        let minute = Some(60 * SECOND);
+        let mut arrivals = arrivals();
+        for millis in (0..120_000).step_by(250) {
+            arrivals.arrived(at(millis), 1, minute);
+        }
+        assert!(arrivals.is_full());
+        // Ten minutes later all of it comes at once, and then the usual traffic.
+        for millis in (720_000..725_000).step_by(250) {
+            arrivals.arrived(at(millis), if millis == 720_000 { 2_400 } else { 1 }, minute);
+            assert_eq!((arrivals.rate(), arrivals.is_full()), (None, false));
+        }
+        assert_eq!(arrivals.next_change(), Some(at(725_000)));
+        for millis in (725_000..790_000).step_by(250) {
+            arrivals.advance(at(millis));
+            arrivals.arrived(at(millis), 1, minute);
+            assert!(rate(&arrivals) <= 4.01, "{} at {millis}", rate(&arrivals));
+        }
+        assert!(arrivals.is_full());
+        approx::assert_relative_eq!(rate(&arrivals), 4.0, max_relative = 0.01);
+    }
+
+    #[test]
     fn the_ends_of_time_do_no_harm() {
         let mut arrivals = arrivals();
         for now in [Timestamp::ORIGIN, Timestamp::MAX, Timestamp::MAX] {
-            arrivals.arrived(now, u32::MAX);
+            arrivals.arrived(now, u32::MAX, None);
             arrivals.reported(now, u64::MAX, u64::MAX);
             arrivals.reported(now, 1, u64::MAX);
         }

@@ -94,6 +94,7 @@ pub mod calendar;
 pub mod config;
 pub mod decision;
 pub mod error;
+mod grid;
 pub mod guard;
 pub mod observation;
 mod operator;
@@ -101,6 +102,7 @@ mod placement;
 pub mod policy;
 mod pool;
 pub mod provider;
+pub mod report;
 pub mod schedule;
 mod signal;
 #[cfg(feature = "sim")]
@@ -114,9 +116,10 @@ pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;
 pub use crate::observation::{
-    FailureCause, Mode, Observation, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
+    FailureCause, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
 };
 pub use crate::policy::Policy;
+pub use crate::report::Report;
 pub use crate::signal::Signals;
 pub use crate::status::Status;
 pub use crate::time::Timestamp;

@@ -279,7 +279,7 @@ pub(crate) const fn following(position: usize) -> usize {
     }
 }
 
-fn per_second(mass: u64, span: u64) -> Option<u64> {
+pub(super) fn per_second(mass: u64, span: u64) -> Option<u64> {
     let scaled = u128::from(mass).saturating_mul(1_000_000_000).checked_div(u128::from(span))?;
     Some(u64::try_from(scaled).unwrap_or(u64::MAX))
 }

@@ -36,7 +36,7 @@ fn every_setting() -> serde_json::Value {
         "drain_timeout": 120, "order_timeout": 1.5, "tolerance": 0.1,
         "up_step": {"workers": 4, "percent": 100, "period": "15s"}, "down_step": {"percent": 10, "period": 60},
         "window": 30, "sojourn_target": "50ms", "codel_interval": "500ms", "freshness": 15, "event_freshness": 5,
-        "precision": "compact", "event_log": 8, "buffer": {"percent": 10}, "blind": {"last_peak": "1h"},
+        "observer_timeout": 90, "precision": "compact", "event_log": 8, "buffer": {"percent": 10}, "blind": {"last_peak": "1h"},
         "cliff": {"fall": 0.5, "within": 60, "down_delay": 900}, "start_timeout": 100,
         "backoff": {"first": 1, "most": 2, "seed": 3}, "breaker": {"failures": 3, "within": 9, "pause": 8},
         "schedule": [{"start": "0", "end": "3600", "max": 2}, {"start": "7200", "end": "9000", "min": 1}],

@@ -190,13 +190,10 @@ impl Autoscaler {
                 success: Share::from_micros(self.state.provider.success()),
             },
             codel_marks: self.state.estimators.codel_marks(),
-            standing_out: self
-                .state
-                .pool
-                .standing_out(
-                    self.state.estimators.sojourn_mean(now, &self.config),
-                    nanos(self.config.sojourn_target()),
-                ),
+            standing_out: self.state.pool.standing_out(
+                self.state.estimators.sojourn_mean(now, &self.config),
+                nanos(self.config.sojourn_target()),
+            ),
             input: self.state.input,
             failures: self.state.pool.failed,
             last_failure: self.state.pool.last_failure,

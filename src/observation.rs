@@ -393,7 +393,9 @@ pub enum Rejected {
         window: Duration,
     },
     /// A report from before what is still open, or so old that it cannot be told from one that was taken in.
-    #[error("report {sequence} of {observer} is too late: send reports within the window, and resend none older than the last 64")]
+    #[error(
+        "report {sequence} of {observer} is too late: send reports within the window, and resend none older than the last 64"
+    )]
     TooLate {
         /// Whose report.
         observer: ObserverId,

@@ -358,9 +358,8 @@ impl Estimators {
 
     /// Median and 99th percentile of whichever has seen more: events, or reports.
     fn p50_p99(&self, heard: &Heard) -> [Option<u64>; 2] {
-        let reports = self.reports.as_ref().filter(|reports| {
-            reports.totals(heard).sojourns > self.sojourn.totals().sojourns
-        });
+        let reports =
+            self.reports.as_ref().filter(|reports| reports.totals(heard).sojourns > self.sojourn.totals().sojourns);
         reports.map_or_else(|| self.sojourn.p50_p99(), |reports| reports.p50_p99(heard))
     }
 

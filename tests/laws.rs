@@ -30,8 +30,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use generators::{
-    Case, Grain, Heard, Knobs, Step, case, gap, grain, heard, hostile_case, knobs, knobs_of, load, observation, positive,
-    span, told, traffic_policy, worker_event,
+    Case, Grain, Heard, Knobs, Step, case, gap, grain, heard, hostile_case, knobs, knobs_of, load, observation,
+    positive, span, told, traffic_policy, worker_event,
 };
 use plimsoll::decision::Reason;
 use plimsoll::guard::{Effect, Guard};
@@ -1066,7 +1066,8 @@ fn busy_is_never_stopped() {
 fn reports_commute() {
     let group = vec((heard(), 0_usize..4, any::<prop::sample::Index>(), any::<bool>()), 1..14);
     let cases = (knobs(), vec((gap(), group), 1..6), any::<u64>());
-    let interesting = [("another order", 90), ("doubled", 60), ("late", 60), ("restart", 20), ("rate", 30), ("grows", 20)];
+    let interesting =
+        [("another order", 90), ("doubled", 60), ("late", 60), ("restart", 20), ("rate", 30), ("grows", 20)];
     holds("reports_commute", cases, &interesting, |(knobs, groups, seed), tally| {
         let config = knobs.config();
         let mut straight = Autoscaler::new(config.clone(), Timestamp::ORIGIN);
@@ -1334,7 +1335,10 @@ fn bad_input_changes_nothing() {
         for (at, step) in &case.steps {
             let nonsense = Observation::ArrivalRate { per_second: f64::NAN };
             prop_assert!(pestered.observe(Timestamp::MAX, nonsense).is_err());
-            prop_assert_eq!(decisions(&mut pestered, &[(*at, step.clone())]), decisions(&mut left_alone, &[(*at, step.clone())]));
+            prop_assert_eq!(
+                decisions(&mut pestered, &[(*at, step.clone())]),
+                decisions(&mut left_alone, &[(*at, step.clone())])
+            );
         }
         Ok(())
     });

@@ -248,7 +248,8 @@ impl Reports {
         let known = self.position(report).ok().and_then(|at| self.observers.get_mut(at));
         let Some(known) = known else {
             if self.observers.len() >= MOST {
-                let over: u64 = (0..MOST).fold(0, |over, at| over | u64::from(self.is_over(at, now, config)) << (at & 63));
+                let over: u64 =
+                    (0..MOST).fold(0, |over, at| over | u64::from(self.is_over(at, now, config)) << (at & 63));
                 let mut position = 0_u32;
                 self.observers.retain(|_| {
                     let stays = over.checked_shr(position).unwrap_or(0) & 1 == 0;
@@ -506,6 +507,3 @@ fn half(halves: &mut [u32], half: u64) -> Option<&mut [u32]> {
     let from = usize::try_from(half.checked_rem(HALVES)?).ok()?.checked_mul(BUCKETS)?;
     halves.get_mut(from..from.checked_add(BUCKETS)?)
 }
-
-#[cfg(test)]
-mod tests;

@@ -344,7 +344,7 @@ impl Autoscaler {
             let event = self.explain(&self.state.last);
             self.state.events.push(&event);
         }
-        self.note_event(forgot, pushed);
+        self.note_event(forgot.as_ref(), pushed);
     }
 
     /// All proposals, and the policy whose proposal counts in the direction taken.

@@ -43,6 +43,7 @@
 //! ```
 //!
 //! - [`observation`]: what a platform may say, in events or in gauges and counts;
+//! - [`report`](mod@report): what several load balancers may say of one service, in any order;
 //! - [`Signals`]: rates, queue, CoDel (RFC 8289), sojourn over a sliding window;
 //! - [`policy`]: from signals to the count wanted;
 //! - [`guard`]: what may change that count, in one fixed order;
@@ -67,7 +68,7 @@
 //! names in `tests/laws.rs`: `bounds_always_hold`, `same_input_same_bytes`, `cadence_changes_nothing`, `wakeup_moves`,
 //! `time_translation_changes_nothing`, `clock_regression_is_clamped`, `sleep_is_cheap`, `more_load_never_fewer`,
 //! `constant_load_settles`, `never_orders_twice`, `never_shrinks_blind`, `zero_is_a_value`, `waking_is_immediate`,
-//! `delays_are_exact`, `busy_is_never_stopped`, `explanation_folds`, `bad_input_changes_nothing`.
+//! `delays_are_exact`, `reports_commute`, `busy_is_never_stopped`, `explanation_folds`, `bad_input_changes_nothing`.
 //!
 //! # Features
 //!

@@ -226,9 +226,9 @@ impl Digest {
     pub(crate) fn check(&self) -> Result<(), Rejected> {
         let sound = |sound: bool, part| if sound { Ok(()) } else { Err(Rejected::BadDigest { part }) };
         let rising = self.buckets.is_sorted_by(|(one, _), (next, _)| one < next);
-        let last = self.buckets.last().is_none_or(|(bucket, _)| usize::from(*bucket) < BUCKETS);
+        let known = self.buckets.last().is_none_or(|(bucket, _)| usize::from(*bucket) < BUCKETS);
         let filled = self.buckets.iter().all(|(_, count)| *count > 0);
-        sound(rising && last && filled, "list of buckets")?;
+        sound(rising && known && filled, "list of buckets")?;
         let sum = |from: u8| {
             let above = self.buckets.iter().filter(|(bucket, _)| *bucket >= from);
             above.fold(0_u128, |sum, (_, count)| sum.saturating_add((*count).into()))

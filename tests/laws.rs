@@ -27,6 +27,7 @@ mod world;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use generators::{
@@ -1147,7 +1148,7 @@ fn restore_continues() {
                 restored = true;
             }
             let before = through.desired();
-            prop_assert_eq!(decisions(&mut through, &[step.clone()]), decisions(&mut stopped, &[step.clone()]));
+            prop_assert_eq!(decisions(&mut through, from_ref(step)), decisions(&mut stopped, from_ref(step)));
             changes |= through.desired() != before;
         }
         prop_assert_eq!(through.status(), stopped.status());

@@ -111,9 +111,9 @@ impl Autoscaler {
     }
 
     /// The evaluation of a report changes the event log.
-    pub(super) fn note_event(&mut self, forgot: Option<Explanation>, pushed: bool) {
+    pub(super) fn note_event(&mut self, forgot: Option<&Explanation>, pushed: bool) {
         if let Some(opening) = self.state.reported.as_mut().and_then(|reported| reported.opening.as_mut()) {
-            (opening.forgot, opening.pushed) = (forgot, pushed);
+            (opening.forgot, opening.pushed) = (forgot.copied(), pushed);
         }
     }
 }

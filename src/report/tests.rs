@@ -8,7 +8,9 @@ const TARGET: Duration = Duration::from_millis(100);
 
 fn digest(sojourns: &[Duration]) -> Digest {
     let mut digest = Digest::new(TARGET);
-    sojourns.iter().for_each(|sojourn| digest.record(*sojourn));
+    for sojourn in sojourns {
+        digest.record(*sojourn);
+    }
     digest
 }
 

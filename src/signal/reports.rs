@@ -20,28 +20,32 @@
 //!   form of it: in every slice that touches the last interval, the least sojourn of those seen stood at or above the
 //!   target, and at least one was seen. An empty queue (all depths zero) ends it, as in section 5.6.
 
+mod reading;
+
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::rate::{SLICES, per_second};
-use super::sojourn::Totals;
+pub(super) use self::reading::{Heard, sum};
+use super::rate::SLICES;
 use crate::config::Config;
 use crate::observation::{ObserverId, Rejected};
-use crate::report::{BUCKETS, Report, representative};
+use crate::report::{BUCKETS, Report};
 use crate::time::{Timestamp, Waiting, nanos};
-use crate::units::{MICRO, Rate};
+use crate::units::MICRO;
 
 /// Slices kept: a window, and another for what comes late.
-const RING: u64 = 24;
+const RING_LEN: usize = 2 * SLICES;
+const RING: u64 = RING_LEN as u64;
 /// Slices in a window.
 const WINDOW: u64 = SLICES as u64;
 /// Slices in half a window.
 const HALF: u64 = WINDOW / 2;
 /// Half windows that touch the ring.
-const HALVES: u64 = 5;
+const HALVES_LEN: usize = 5;
+const HALVES: u64 = HALVES_LEN as u64;
 /// Time before the start that spans may reach into, in slices.
 const LEAD: u64 = 2 * RING;
 /// Observers and incarnations that are told apart.
@@ -87,63 +91,12 @@ pub(crate) enum News {
     Doubled,
 }
 
-/// A gauge of several observers: their sum, and whether one of them is too old.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Gauge {
-    pub(super) sum: Option<u64>,
-    pub(super) stale: bool,
-}
-
-impl Gauge {
-    fn add(&mut self, value: Option<u32>, stale: bool) {
-        if let Some(value) = value {
-            self.sum = Some(self.sum.unwrap_or(0).saturating_add(value.into()));
-            self.stale |= stale;
-        }
-    }
-
-    /// The sum with what is known otherwise; `None` if a part of it is too old.
-    pub(super) fn with(self, other: Option<u64>) -> Option<u64> {
-        if self.stale { None } else { sum(self.sum, other) }
-    }
-}
-
-/// The sum of what there is.
-pub(super) fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    }
-}
-
-/// What the observers say at one instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Heard {
-    /// Somebody reports, or should.
-    pub(super) present: bool,
-    /// One of them is too old.
-    pub(super) stale: bool,
-    /// Some of them is not.
-    fresh: bool,
-    /// The least of the latest ends.
-    frontier: Option<Timestamp>,
-    /// Numbers are missing within the window.
-    gaps: bool,
-    pub(super) depth: Gauge,
-    pub(super) in_flight: Gauge,
-    pub(super) oldest: Option<Waiting>,
-    /// When a request was last seen anywhere.
-    pub(super) active: Option<Timestamp>,
-    /// When this may next change by time alone.
-    pub(super) next_change: Option<Timestamp>,
-}
-
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Reports {
     /// The start, from which slices are counted.
     anchor: Timestamp,
     slice: u64,
-    ring: [Slice; RING as usize],
+    ring: [Slice; RING_LEN],
     /// What the digests hold, per half window.
     halves: Box<[u32]>,
     /// The newest end of a span, in nanoseconds since [`LEAD`] slices before the start.
@@ -161,8 +114,8 @@ impl Reports {
         Self {
             anchor,
             slice: slice.max(1),
-            ring: [Slice::default(); RING as usize],
-            halves: vec![0; BUCKETS.saturating_mul(HALVES as usize)].into_boxed_slice(),
+            ring: [Slice::default(); RING_LEN],
+            halves: vec![0; BUCKETS.saturating_mul(HALVES_LEN)].into_boxed_slice(),
             newest: 0,
             since: u64::MAX,
             active: None,
@@ -174,7 +127,7 @@ impl Reports {
     pub(super) fn is_sound(&self, slice: u64) -> bool {
         let rises = |pair: &[Observer]| matches!(pair, [a, b] if (a.id, a.incarnation) < (b.id, b.incarnation));
         self.slice == slice
-            && self.halves.len() == BUCKETS.saturating_mul(HALVES as usize)
+            && self.halves.len() == BUCKETS.saturating_mul(HALVES_LEN)
             && self.observers.len() <= MOST
             && self.observers.windows(2).all(rises)
     }
@@ -384,122 +337,13 @@ impl Reports {
         known.seen & expected != expected
     }
 
-    // Reading --------------------------------------------------------------------------------------------------
-
-    /// What the observers say at `now`.
-    pub(super) fn heard(&self, now: Timestamp, config: &Config) -> Heard {
-        let (freshness, timeout) = (nanos(config.freshness()), nanos(config.observer_timeout()));
-        let mut heard = Heard { active: self.active, ..Heard::default() };
-        for (at, known) in self.observers.iter().enumerate() {
-            let (stale_at, gone_at) = (known.latest.plus(freshness), known.latest.plus(timeout));
-            if gone_at <= now || self.is_former(at) {
-                continue;
-            }
-            let stale = stale_at <= now;
-            heard.present = true;
-            heard.stale |= stale;
-            heard.fresh |= !stale;
-            heard.gaps |= self.has_gaps(known);
-            heard.frontier = Some(heard.frontier.map_or(known.latest, |least| least.min(known.latest)));
-            heard.depth.add(known.depth, stale);
-            heard.in_flight.add(known.in_flight, stale);
-            heard.oldest = match (heard.oldest, known.oldest) {
-                (Some(one), Some(other)) => Some(one.longer(other)),
-                (one, other) => one.or(other),
-            };
-            let next = if stale { gone_at } else { stale_at.min(gone_at) };
-            heard.next_change = Some(heard.next_change.map_or(next, |least| least.min(next)));
-        }
-        heard
-    }
-
-    /// The rate, had `extra` mass more come; `None` if it is not known.
-    pub(super) fn rate(&self, heard: &Heard, extra: u64) -> Option<Rate> {
-        let frontier = heard.frontier.filter(|_| !heard.stale && !heard.gaps)?;
-        let (top, oldest) = (self.top(), self.top().saturating_sub(RING.saturating_sub(1)));
-        let open = self.place(frontier).checked_div(self.slice).unwrap_or(0).clamp(oldest, top.saturating_add(1));
-        let mean = |end: u64, least: u64| {
-            let from = end.saturating_sub(WINDOW).max(self.since).min(end.saturating_sub(least)).max(oldest);
-            let mass = (from..end).fold(extra, |mass, at| mass.saturating_add(self.at(at).mass));
-            per_second(mass, end.saturating_sub(from).saturating_mul(self.slice))
-        };
-        let later = (open..=top).map(|last| mean(last.saturating_add(1), 1));
-        later.chain([mean(open, 0)]).flatten().max().map(Rate::from_micros)
-    }
-
-    /// The rate over the last slice that is wholly known.
-    pub(super) fn short_rate(&self, heard: &Heard) -> Option<Rate> {
-        let frontier = heard.frontier.filter(|_| !heard.stale && !heard.gaps)?;
-        let last = self.place(frontier).checked_div(self.slice)?.checked_sub(1)?;
-        let kept = last <= self.top() && last.saturating_add(RING) > self.top() && last >= self.since;
-        per_second(self.at(last).mass, self.slice).filter(|_| kept).map(Rate::from_micros)
-    }
-
-    /// The window's sums, as long as somebody fresh reports.
-    pub(super) fn totals(&self, heard: &Heard) -> Totals {
-        let mut totals = Totals::default();
-        if !heard.fresh {
-            return totals;
-        }
-        for age in 0..WINDOW {
-            let Some(index) = self.top().checked_sub(age) else { break };
-            let slice = self.at(index);
-            let newer = age < HALF;
-            totals.merge(&Totals {
-                sojourns: slice.sojourns,
-                over_target: slice.over_target,
-                sojourn_sum: slice.sojourn_sum,
-                newer_sojourns: if newer { slice.sojourns } else { 0 },
-                newer_sum: if newer { slice.sojourn_sum } else { 0 },
-                sojourn_min: (slice.sojourns > 0).then_some(slice.sojourn_min),
-                services: slice.services,
-                service_sum: slice.service_sum,
-            });
-        }
-        totals
-    }
-
-    /// Whether the sojourn has stood above the target for an interval, as described above.
-    pub(super) fn overloaded(&self, heard: &Heard, target: u64, interval: u64) -> bool {
-        if !heard.fresh || heard.depth.sum == Some(0) {
-            return false;
-        }
-        let from = self.newest.saturating_sub(interval).checked_div(self.slice).unwrap_or(0);
-        let from = from.max(self.top().saturating_sub(RING.saturating_sub(1)));
-        let mut seen = (from..=self.top()).map(|index| self.at(index)).filter(|slice| slice.sojourns > 0).peekable();
-        seen.peek().is_some() && seen.all(|slice| slice.sojourn_min >= target)
-    }
-
-    /// The sojourn's median and 99th percentile, in nanoseconds.
-    pub(super) fn p50_p99(&self, heard: &Heard) -> [Option<u64>; 2] {
-        let newest = self.top() / HALF;
-        let half = |half: u64| {
-            let from = usize::try_from(half.checked_rem(HALVES)?).ok()?.checked_mul(BUCKETS)?;
-            self.halves.get(from..from.checked_add(BUCKETS)?)
-        };
-        let (Some(one), Some(other), true) = (half(newest), newest.checked_sub(1).and_then(half), heard.fresh) else {
-            return [None; 2];
-        };
-        let counts = || one.iter().zip(other).map(|(one, other)| u64::from(*one).saturating_add((*other).into()));
-        let total = counts().fold(0, u64::saturating_add);
-        [500, 990].map(|per_mille: u64| {
-            let rank = total.saturating_mul(per_mille).div_ceil(1_000).max(1);
-            let mut seen = 0_u64;
-            let bucket = counts().position(|count| {
-                seen = seen.saturating_add(count);
-                seen >= rank
-            });
-            bucket.and_then(|bucket| u8::try_from(bucket).ok()).map(|bucket| nanos(representative(bucket)))
-        })
-    }
-
     fn at(&self, index: u64) -> Slice {
         let at = usize::try_from(index.checked_rem(RING).unwrap_or(0)).unwrap_or(0);
         self.ring.get(at).copied().unwrap_or_default()
     }
 }
 
-fn slot(ring: &mut [Slice; RING as usize], index: u64) -> Option<&mut Slice> {
+fn slot(ring: &mut [Slice; RING_LEN], index: u64) -> Option<&mut Slice> {
     ring.get_mut(usize::try_from(index.checked_rem(RING)?).ok()?)
 }
 

@@ -486,7 +486,9 @@ impl Heard {
 
     pub fn numbered(self, sequence: u64, at: Timestamp, target: Duration) -> Report {
         let mut sojourns = Digest::new(target);
-        self.sojourns.iter().for_each(|sojourn| sojourns.record(*sojourn));
+        for sojourn in &self.sojourns {
+            sojourns.record(*sojourn);
+        }
         let sum = self.services.iter().fold(Duration::ZERO, |sum, service| sum.saturating_add(*service));
         Report {
             observer: ObserverId(self.observer),

@@ -294,13 +294,14 @@ pub fn hostile_case() -> impl Strategy<Value = Case> {
 
 fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
     let step = prop_oneof![
-        12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))),
+        12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))).boxed(),
         4 => Just(Told::Step(Step::Decide)),
-        3 => heard().prop_map(Told::Heard),
-    ];
+        3 => heard().prop_map(Told::Heard).boxed(),
+    ]
+    .boxed();
     let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
     let steps = prop::collection::vec((gap, step), 1..60);
-    (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
+    (knobs().boxed(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
         |(knobs, start, grain, steps)| {
             let (mut now, mut sequences) = (start, [0_u64; 3]);
             let target = knobs.sojourn_target;
@@ -507,7 +508,7 @@ impl Heard {
 }
 
 /// A report of one of a few observers, sense or nonsense.
-pub fn heard() -> impl Strategy<Value = Heard> {
+pub fn heard() -> BoxedStrategy<Heard> {
     let who = (0_u64..3, prop_oneof![9 => Just(1_u64), 1 => 0_u64..4]);
     let ahead = prop_oneof![16 => Just(1_i64), 2 => Just(0), 2 => -3_i64..70, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
     let ago = prop_oneof![
@@ -525,8 +526,8 @@ pub fn heard() -> impl Strategy<Value = Heard> {
     let arrived = prop_oneof![9 => count().prop_map(u64::from), 1 => Just(u64::MAX)];
     let gauges = (weighted(0.6, count()), weighted(0.5, wait()), weighted(0.6, count()));
     let waits = || prop::collection::vec(wait(), 0..6);
-    (who, ahead, ago, over, arrived, gauges, waits(), waits()).prop_map(
-        |((observer, incarnation), ahead, ago, over, arrived, gauges, sojourns, services)| Heard {
+    (who, ahead, ago, over, arrived, gauges, waits(), waits())
+        .prop_map(|((observer, incarnation), ahead, ago, over, arrived, gauges, sojourns, services)| Heard {
             observer,
             incarnation,
             ahead,
@@ -536,8 +537,8 @@ pub fn heard() -> impl Strategy<Value = Heard> {
             gauges,
             sojourns,
             services,
-        },
-    )
+        })
+        .boxed()
 }
 
 /// Anything that could be told at an early instant.

@@ -560,6 +560,7 @@ mod writing {
                 "sojourn_target": "100ms",
                 "codel_interval": 1,
                 "freshness": 60,
+                "observer_timeout": 300,
                 "precision": "default",
                 "backoff": {"first": 10, "most": 300, "seed": 0},
                 "blind": "hold",

@@ -68,27 +68,32 @@ impl Autoscaler {
         }
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
-        self.reopen();
+        if !self.rewind() {
+            self.open();
+        }
         self.state.estimators.take(now, report, &self.config);
         self.evaluate(now);
         Ok(())
     }
 
-    /// Back to where the present instant's reports began.
-    fn reopen(&mut self) {
-        let opening = self.state.reported.get_or_insert_default().opening.as_mut();
-        let Some(opening) = opening else {
-            let opening = Opening {
-                count: self.state.count,
-                guards: self.state.guards.clone(),
-                last: self.state.last,
-                expected: self.state.pool.expected(),
-                over_target_since: self.state.estimators.over_target_since(),
-                pushed: false,
-                forgot: None,
-            };
-            self.state.reported.get_or_insert_default().opening = Some(opening);
-            return;
+    /// Keeps what the evaluation of an instant's first report will change.
+    fn open(&mut self) {
+        let opening = Opening {
+            count: self.state.count,
+            guards: self.state.guards.clone(),
+            last: self.state.last,
+            expected: self.state.pool.expected(),
+            over_target_since: self.state.estimators.over_target_since(),
+            pushed: false,
+            forgot: None,
+        };
+        self.state.reported.get_or_insert_default().opening = Some(opening);
+    }
+
+    /// Back to where the present instant's reports began, if it has any.
+    pub(super) fn rewind(&mut self) -> bool {
+        let Some(opening) = self.state.reported.as_mut().and_then(|reported| reported.opening.as_mut()) else {
+            return false;
         };
         self.state.count = opening.count;
         self.state.guards.clone_from(&opening.guards);
@@ -101,6 +106,7 @@ impl Autoscaler {
         if let Some(event) = opening.forgot.take() {
             self.state.events.push(&event);
         }
+        true
     }
 
     /// Something else happens: what the instant's reports have led to stays.

@@ -140,7 +140,7 @@ impl Autoscaler {
         if config == self.config {
             return;
         }
-        self.close_reports();
+        self.rewind();
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.state.estimators.reconfigure(now, &self.config, &config);
         self.state.events.resize(config.event_log());

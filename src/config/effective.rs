@@ -46,9 +46,9 @@ pub(super) type Origins = BTreeMap<Setting, Origin>;
 ///
 /// let table = effective.to_string();
 /// let lines: Vec<_> = table.lines().collect();
-/// assert_eq!(lines[0], "min              1                                         file");
-/// assert_eq!(lines[4], "up_delay         10 s                                      preset outpost-gpu");
-/// assert_eq!(lines[5], "down_delay       10 min                                    override by the command line");
+/// assert_eq!(lines[0], "min               1                                         file");
+/// assert_eq!(lines[4], "up_delay          10 s                                      preset outpost-gpu");
+/// assert_eq!(lines[5], "down_delay        10 min                                    override by the command line");
 ///
 /// let json = serde_json::to_value(&effective)?;
 /// assert_eq!(json["down_delay"]["value"], 600);

@@ -133,11 +133,11 @@ impl Knobs {
     }
 }
 
-pub fn knobs() -> impl Strategy<Value = Knobs> {
+pub fn knobs() -> BoxedStrategy<Knobs> {
     knobs_of(prop::collection::vec(policy(), 1..=4))
 }
 
-pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<Value = Knobs> {
+pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>> + 'static) -> BoxedStrategy<Knobs> {
     let size = (1_u32..=40).prop_flat_map(|max| {
         let min = prop_oneof![5 => Just(0), 3 => 0..=max, 1 => Just(max)];
         (min, Just(max), 1_u32..=8)
@@ -153,9 +153,9 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         weighted(0.2, positive(span())),
         select(vec![Precision::Default, Precision::Compact]),
     );
-    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras()]);
-    (policies, size, delays, pool, shape, windows, more).prop_map(
-        |(policies, size, delays, pool, shape, windows, more)| Knobs {
+    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras().boxed()]);
+    (policies, size, delays, pool, shape, windows, more)
+        .prop_map(|(policies, size, delays, pool, shape, windows, more)| Knobs {
             policies,
             min: size.0,
             max: size.1,
@@ -178,8 +178,8 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
             precision: windows.5,
             start_timeout: more.0,
             extras: more.1,
-        },
-    )
+        })
+        .boxed()
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
@@ -294,14 +294,14 @@ pub fn hostile_case() -> impl Strategy<Value = Case> {
 
 fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
     let step = prop_oneof![
-        12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))).boxed(),
+        12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))),
         4 => Just(Told::Step(Step::Decide)),
         3 => heard().prop_map(Told::Heard).boxed(),
     ]
     .boxed();
     let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
     let steps = prop::collection::vec((gap, step), 1..60);
-    (knobs().boxed(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
+    (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
         |(knobs, start, grain, steps)| {
             let (mut now, mut sequences) = (start, [0_u64; 3]);
             let target = knobs.sojourn_target;
@@ -359,7 +359,7 @@ pub fn grain() -> impl Strategy<Value = Grain> {
 }
 
 /// Anything a platform could say, sense or nonsense.
-pub fn observation() -> impl Strategy<Value = Observation> {
+pub fn observation() -> BoxedStrategy<Observation> {
     prop_oneof![
         10 => load(),
         8 => worker_event(),
@@ -371,6 +371,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             .prop_map(|per_second| Observation::ArrivalRate { per_second }),
         1 => operator(),
     ]
+    .boxed()
 }
 
 /// What an operator orders.

@@ -1,11 +1,5 @@
 //! Several load balancers that report on one service, from end to end.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::float_arithmetic,
-    reason = "a test panics where it fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use core::time::Duration;
 
@@ -28,7 +22,7 @@ fn autoscaler() -> Autoscaler {
     Autoscaler::new(config(), Timestamp::ORIGIN)
 }
 
-fn reporter(id: u64) -> Reporter {
+const fn reporter(id: u64) -> Reporter {
     Reporter::new(ObserverId(id), 1, TARGET, Timestamp::ORIGIN)
 }
 

@@ -1,6 +1,7 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
 mod explain;
+mod reports;
 mod snapshot;
 mod state;
 
@@ -76,6 +77,7 @@ impl Autoscaler {
         }
         let now = self.clamp(now);
         self.advance(now);
+        self.close_reports();
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         let attended = self.is_attended(now);
@@ -188,10 +190,10 @@ impl Autoscaler {
                 success: Share::from_micros(self.state.provider.success()),
             },
             codel_marks: self.state.estimators.codel_marks(),
-            standing_out: self
-                .state
-                .pool
-                .standing_out(self.state.estimators.sojourn_mean(), nanos(self.config.sojourn_target())),
+            standing_out: self.state.pool.standing_out(
+                self.state.estimators.sojourn_mean(now, &self.config),
+                nanos(self.config.sojourn_target()),
+            ),
             input: self.state.input,
             failures: self.state.pool.failed,
             last_failure: self.state.pool.last_failure,
@@ -211,6 +213,9 @@ impl Autoscaler {
     /// Lives through the time up to `now`, stopping at every instant at which anything changes. There are only so many
     /// of them without an observation, whatever the time that passes.
     fn advance(&mut self, now: Timestamp) {
+        if now > self.state.now {
+            self.close_reports();
+        }
         while let Some(at) = self.next_change(self.state.now).filter(|at| *at <= now && *at > self.state.now) {
             self.state.now = at;
             self.state.sequence = self.state.sequence.saturating_add(1);
@@ -332,13 +337,13 @@ impl Autoscaler {
         if desired == count {
             return;
         }
-        if again {
-            self.state.events.forget_last();
-        }
-        if desired != before {
+        let forgot = if again { self.state.events.forget_last() } else { None };
+        let pushed = desired != before;
+        if pushed {
             let event = self.explain(&self.state.last);
             self.state.events.push(&event);
         }
+        self.note_event(forgot.as_ref(), pushed);
     }
 
     /// All proposals, and the policy whose proposal counts in the direction taken.

@@ -19,6 +19,7 @@
 //! | `codel_interval` | 1 s | RFC 8289 section 4.3: the target is 5 to 10 % of the interval |
 //! | `freshness` | 60 s | four scrapes of 15 s |
 //! | `event_freshness` | none | the queue's owner reports every request, so its silence is zero traffic |
+//! | `observer_timeout` | 5 min | Kubernetes' own before it gives up a node that it cannot reach: by then a load balancer that is silent was replaced |
 //! | `precision` | default | 4 % on every quantile shown |
 //! | `event_log` | 64 | an evening of scaling events |
 //! | `buffer` | none | idle workers above demand are a choice between cost and the first wait |
@@ -117,6 +118,7 @@ pub struct Config {
     codel_interval: Duration,
     freshness: Duration,
     event_freshness: Option<Duration>,
+    observer_timeout: Duration,
     precision: Precision,
     event_log: u16,
     buffer: Option<Buffer>,
@@ -159,6 +161,7 @@ impl Config {
             codel_interval: Duration::from_secs(1),
             freshness: Duration::from_secs(60),
             event_freshness: None,
+            observer_timeout: Duration::from_secs(300),
             precision: Precision::Default,
             event_log: 64,
             buffer: None,
@@ -388,6 +391,16 @@ impl Config {
     /// If it is zero or longer than ten years.
     pub fn with_event_freshness(mut self, freshness: Duration) -> Result<Self, ConfigError> {
         self.event_freshness = Some(positive(Setting::EventFreshness, freshness)?);
+        Ok(self)
+    }
+
+    /// How long an observer that sends [reports](crate::Report) may be silent before it counts as gone. While it is silent
+    /// for longer than the freshness, what it used to tell is missing and the count does not fall.
+    ///
+    /// # Errors
+    /// If it is zero or longer than ten years.
+    pub fn with_observer_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
+        self.observer_timeout = positive(Setting::ObserverTimeout, timeout)?;
         Ok(self)
     }
 

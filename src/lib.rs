@@ -43,6 +43,7 @@
 //! ```
 //!
 //! - [`observation`]: what a platform may say, in events or in gauges and counts;
+//! - [`report`](mod@report): what several load balancers may say of one service, in any order;
 //! - [`Signals`]: rates, queue, CoDel (RFC 8289), sojourn over a sliding window;
 //! - [`policy`]: from signals to the count wanted;
 //! - [`guard`]: what may change that count, in one fixed order;
@@ -72,8 +73,8 @@
 //! names in `tests/laws.rs`: `bounds_always_hold`, `same_input_same_bytes`, `cadence_changes_nothing`, `wakeup_moves`,
 //! `time_translation_changes_nothing`, `clock_regression_is_clamped`, `sleep_is_cheap`, `more_load_never_fewer`,
 //! `constant_load_settles`, `never_orders_twice`, `never_shrinks_blind`, `zero_is_a_value`, `waking_is_immediate`,
-//! `delays_are_exact`, `busy_is_never_stopped`, `restore_continues`, `reconfigure_keeps_timers`, `explanation_folds`,
-//! `bad_input_changes_nothing`.
+//! `delays_are_exact`, `busy_is_never_stopped`, `restore_continues`, `reconfigure_keeps_timers`, `reports_commute`,
+//! `explanation_folds`, `bad_input_changes_nothing`.
 //!
 //! # Features
 //!
@@ -102,6 +103,7 @@ pub mod decision;
 pub mod error;
 #[doc = include_str!("failures.md")]
 pub mod failures {}
+mod grid;
 pub mod guard;
 pub mod observation;
 mod operator;
@@ -109,6 +111,7 @@ mod placement;
 pub mod policy;
 mod pool;
 pub mod provider;
+pub mod report;
 pub mod schedule;
 mod signal;
 #[cfg(feature = "sim")]
@@ -122,9 +125,10 @@ pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;
 pub use crate::observation::{
-    FailureCause, Mode, Observation, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
+    FailureCause, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
 };
 pub use crate::policy::Policy;
+pub use crate::report::Report;
 pub use crate::signal::Signals;
 pub use crate::status::Status;
 pub use crate::time::Timestamp;

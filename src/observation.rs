@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{optional_span, span};
+use crate::time::{Human, nanos, optional_span, span};
 
 /// The platform's own name for a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -231,6 +231,17 @@ impl fmt::Display for Mode {
 #[serde(transparent)]
 pub struct ReservationId(pub u32);
 
+/// The name of somebody who sends [reports](crate::Report), such as a load balancer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObserverId(pub u64);
+
+impl fmt::Display for ObserverId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "o{}", self.0)
+    }
+}
+
 /// What happened to one worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -370,6 +381,54 @@ pub enum Rejected {
     /// As many reservations stand as are kept.
     #[error("{limit} reservations stand already: take one back with `workers: 0`, or use its id again")]
     TooManyReservations {
+        /// How many are kept at most.
+        limit: usize,
+    },
+    /// A report that covers no time, or more than the window.
+    #[error("a report over {} cannot be placed: report spans above zero and up to the window ({})", Human(nanos(*over)), Human(nanos(*window)))]
+    BadSpan {
+        /// The span given.
+        over: Duration,
+        /// The window.
+        window: Duration,
+    },
+    /// A report from before what is still open, or so old that it cannot be told from one that was taken in.
+    #[error(
+        "report {sequence} of {observer} is too late: send reports within the window, and resend none older than the last 64"
+    )]
+    TooLate {
+        /// Whose report.
+        observer: ObserverId,
+        /// Its number.
+        sequence: u64,
+    },
+    /// A report from the future.
+    #[error("a report of {observer} is {} ahead: its clock and the autoscaler's must agree to {}", Human(nanos(*ahead)), Human(nanos(*most)))]
+    TooEarly {
+        /// Whose report.
+        observer: ObserverId,
+        /// How far ahead it is.
+        ahead: Duration,
+        /// How far it may be.
+        most: Duration,
+    },
+    /// The digest counts another sojourn as too long.
+    #[error("sojourns counted against {} do not add to those against {}: give every Reporter the autoscaler's sojourn_target", Human(nanos(*given)), Human(nanos(*target)))]
+    OtherTarget {
+        /// The digest's target.
+        given: Duration,
+        /// The target here.
+        target: Duration,
+    },
+    /// The digest cannot be one: its numbers contradict each other.
+    #[error("the digest's {part} cannot be: make digests with Digest::record or a Reporter, and send them unchanged")]
+    BadDigest {
+        /// Which part.
+        part: &'static str,
+    },
+    /// As many observers are known as are kept.
+    #[error("{limit} observers are known already: give one id to each load balancer and keep it over restarts")]
+    TooManyObservers {
         /// How many are kept at most.
         limit: usize,
     },

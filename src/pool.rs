@@ -14,7 +14,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::cohorts::Cohorts;
-use self::outstanding::{Outstanding, lapsed};
+pub(crate) use self::outstanding::Outstanding;
+use self::outstanding::lapsed;
 pub(crate) use self::worker::{Pending, State, Worker};
 use self::worker::{first_state, still_pending, transition};
 use crate::config::Config;
@@ -452,6 +453,15 @@ impl Pool {
         if self.seen && missing > 0 {
             self.expected.add(now, expected, missing, timeout);
         }
+    }
+
+    pub(crate) const fn expected(&self) -> Outstanding {
+        self.expected
+    }
+
+    /// What is expected is what it was before.
+    pub(crate) const fn set_expected(&mut self, expected: Outstanding) {
+        self.expected = expected;
     }
 
     /// Ready and starting workers, whatever they have been told.

@@ -4,9 +4,11 @@
 mod codel;
 mod queue;
 mod rate;
+mod reports;
 mod sketch;
 mod sojourn;
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,11 +16,15 @@ use serde::{Deserialize, Serialize};
 use self::codel::Codel;
 use self::queue::{InFlight, Queue};
 use self::rate::{Arrivals, SLICES};
+pub(crate) use self::reports::News;
+use self::reports::{Heard, Reports, sum};
 use self::sojourn::{SojournWindow, Totals};
 use crate::config::{Config, Precision};
-use crate::observation::{Observation, WorkerId};
+use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
+use crate::observation::{Observation, Rejected, WorkerId};
 use crate::policy::{Inputs, Policy};
 use crate::pool::Pool;
+use crate::report::Report;
 use crate::time::{Timestamp, Waiting, nanos, optional_span};
 use crate::units::{MICRO, Rate, Share};
 
@@ -94,6 +100,10 @@ pub(crate) struct Estimators {
     in_flight: InFlight,
     sojourn: SojournWindow,
     codel: Codel,
+    /// What several observers report; nothing until the first does.
+    reports: Option<Box<Reports>>,
+    /// The start, from which the slices of reports are counted.
+    started: Timestamp,
     /// A proposal from outside and the instant at which it ends.
     external: Option<(u32, Timestamp)>,
     /// When a request was last seen anywhere in the system; the start, before the first.
@@ -113,6 +123,8 @@ impl Estimators {
             in_flight: InFlight::default(),
             sojourn: SojournWindow::new(now, slice, buckets),
             codel: Codel::default(),
+            reports: None,
+            started: now,
             external: None,
             last_activity: now,
             ever_active: false,
@@ -123,15 +135,17 @@ impl Estimators {
     /// Makes good what a snapshot leaves out; false if it cannot be one of this configuration.
     pub(crate) fn restore(&mut self, config: &Config) -> bool {
         let (slice, buckets) = shape(config);
-        self.arrivals.restore(slice) && self.sojourn.restore(slice, buckets)
+        let reports = self.reports.as_ref().is_none_or(|reports| reports.is_sound(slice));
+        reports && self.arrivals.restore(slice) && self.sojourn.restore(slice, buckets)
     }
 
-    /// Goes on with what has been seen under another configuration.
+    /// Goes on with what has been seen under another configuration. With another window what observers report begins anew.
     pub(crate) fn reconfigure(&mut self, now: Timestamp, from: &Config, to: &Config) {
         let (slice, buckets) = shape(to);
         if shape(from).0 != slice {
             self.arrivals = self.arrivals.with_slice(now, slice);
             self.sojourn.set_slice(now, slice);
+            (self.reports, self.started) = (None, now);
         }
         if from.precision() != to.precision() {
             self.sojourn.set_precision(buckets);
@@ -218,6 +232,22 @@ impl Estimators {
         !expected
     }
 
+    /// Whether a report is acceptable, and news. Changes nothing.
+    pub(crate) fn accepts(&self, now: Timestamp, report: &Report, config: &Config) -> Result<News, Rejected> {
+        Reports::accepts(self.reports.as_deref(), now, report, shape(config).0, config)
+    }
+
+    /// Takes in a report that has been found acceptable, and news.
+    pub(crate) fn take(&mut self, now: Timestamp, report: &Report, config: &Config) {
+        let new = || Box::new(Reports::new(self.started, shape(config).0));
+        self.reports.get_or_insert_with(new).take(now, report, config);
+    }
+
+    /// What the observers say.
+    fn heard(&self, now: Timestamp, config: &Config) -> Heard {
+        self.reports.as_ref().map_or_else(Heard::default, |reports| reports.heard(now, config))
+    }
+
     /// A worker was seen serving.
     pub(crate) const fn active(&mut self, now: Timestamp) {
         self.last_activity = now;
@@ -262,35 +292,84 @@ impl Estimators {
         }
     }
 
-    fn fresh_depth(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
-        let stale = is_past(self.queue.stale_at(nanos(config.freshness())), now);
-        if stale { None } else { self.depth(pool).or_else(|| self.nothing_yet(now, config)) }
-    }
-
-    fn fresh_in_flight(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<u64> {
-        if is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
+    fn fresh_depth(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<u64> {
+        if heard.depth.stale || is_past(self.queue.stale_at(nanos(config.freshness())), now) {
             return None;
         }
-        let known = self.in_flight.count().or_else(|| pool.busy_slots());
+        sum(self.depth(pool), heard.depth.sum).or_else(|| self.nothing_yet(now, config, heard))
+    }
+
+    fn fresh_in_flight(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<u64> {
+        if heard.in_flight.stale || is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
+            return None;
+        }
+        let known = sum(self.in_flight.count(), heard.in_flight.sum).or_else(|| pool.busy_slots());
         // Where there is nobody to serve, nothing is served.
-        known.or_else(|| pool.is_deserted().then_some(0)).or_else(|| self.nothing_yet(now, config))
+        known.or_else(|| pool.is_deserted().then_some(0)).or_else(|| self.nothing_yet(now, config, heard))
     }
 
     /// Zero, if arrivals are reported and none has ever come.
-    fn nothing_yet(&self, now: Timestamp, config: &Config) -> Option<u64> {
-        let heard = self.arrivals.rate().is_some() && !is_past(self.arrivals_stale_at(config), now);
-        (heard && !self.ever_active).then_some(0)
+    fn nothing_yet(&self, now: Timestamp, config: &Config, heard: &Heard) -> Option<u64> {
+        let told = self.fresh_rate(now, config, heard).is_some();
+        (told && !self.ever_active && heard.active.is_none()).then_some(0)
+    }
+
+    /// Arrivals by events and counts and by reports; `None` if a part of them is missing.
+    fn fresh_rate(&self, now: Timestamp, config: &Config, heard: &Heard) -> Option<Rate> {
+        let own = self.arrivals.rate();
+        if own.is_some() && is_past(self.arrivals_stale_at(config), now) {
+            return None;
+        }
+        match self.reports.as_ref().filter(|_| heard.present) {
+            None => own,
+            Some(reports) => reports.rate(heard, 0).map(|rate| plus(rate, own)),
+        }
+    }
+
+    /// The same, had one request more come.
+    fn rate_with_one_more(&self, heard: &Heard) -> Option<Rate> {
+        let own = self.arrivals.rate_with_one_more();
+        match self.reports.as_ref().filter(|_| heard.present) {
+            None => own,
+            Some(reports) if own.is_some() => reports.rate(heard, 0).map(|rate| plus(rate, own)),
+            Some(reports) => reports.rate(heard, MICRO),
+        }
+    }
+
+    fn short_rate(&self, now: Timestamp, config: &Config, heard: &Heard) -> Option<Rate> {
+        let own = self.arrivals.short_rate();
+        if own.is_some() && is_past(self.arrivals_stale_at(config), now) {
+            return None;
+        }
+        match self.reports.as_ref().filter(|_| heard.present) {
+            None => own,
+            Some(reports) => reports.short_rate(heard).map(|rate| plus(rate, own)),
+        }
+    }
+
+    /// The sums over the window, of events and of reports.
+    fn totals(&self, heard: &Heard) -> Totals {
+        let mut totals = self.sojourn.totals();
+        if let Some(reports) = &self.reports {
+            totals.merge(&reports.totals(heard));
+        }
+        totals
+    }
+
+    /// Median and 99th percentile of whichever has seen more: events, or reports.
+    fn p50_p99(&self, heard: &Heard) -> [Option<u64>; 2] {
+        let reports =
+            self.reports.as_ref().filter(|reports| reports.totals(heard).sojourns > self.sojourn.totals().sojourns);
+        reports.map_or_else(|| self.sojourn.p50_p99(), |reports| reports.p50_p99(heard))
     }
 
     fn arrivals_stale_at(&self, config: &Config) -> Option<Timestamp> {
         self.arrivals.stale_at(nanos(config.freshness()), config.event_freshness().map(nanos))
     }
 
-    fn oldest(&self, pool: &Pool) -> Option<Waiting> {
-        match (self.queue.oldest(), pool.replica_oldest()) {
-            (Some(central), Some(replica)) => Some(central.longer(replica)),
-            (central, replica) => central.or(replica),
-        }
+    fn oldest(&self, pool: &Pool, heard: &Heard) -> Option<Waiting> {
+        let all = [self.queue.oldest(), pool.replica_oldest(), heard.oldest];
+        all.into_iter().flatten().reduce(Waiting::longer)
     }
 
     /// A proposal from outside, while it stands.
@@ -299,8 +378,9 @@ impl Estimators {
     }
 
     /// Requests that certainly wait.
-    fn backlog(&self, pool: &Pool) -> u64 {
-        self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0))
+    fn backlog(&self, pool: &Pool, heard: &Heard) -> u64 {
+        let reported = heard.depth.sum.unwrap_or(0);
+        self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0)).saturating_add(reported)
     }
 
     /// A worker is ready: arrivals may be taken from now on.
@@ -310,12 +390,17 @@ impl Estimators {
 
     /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
     pub(crate) fn quiet_at(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
-        let depth = self.fresh_depth(now, pool, config);
-        let in_flight = self.fresh_in_flight(now, pool, config);
-        let arrivals = self.arrivals.rate().filter(|_| !is_past(self.arrivals_stale_at(config), now));
+        self.quiet(now, pool, config, &self.heard(now, config))
+    }
+
+    fn quiet(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<Timestamp> {
+        let depth = self.fresh_depth(now, pool, config, heard);
+        let in_flight = self.fresh_in_flight(now, pool, config, heard);
+        let arrivals = self.fresh_rate(now, config, heard);
         let known = arrivals.is_some() || (depth.is_some() && in_flight.is_some());
-        let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && self.backlog(pool) == 0;
-        (known && empty).then(|| self.last_activity.plus(nanos(config.to_zero_delay())))
+        let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && self.backlog(pool, heard) == 0;
+        let last = heard.active.map_or(self.last_activity, |active| active.max(self.last_activity));
+        (known && empty).then(|| last.plus(nanos(config.to_zero_delay())))
     }
 
     /// Remembers since when p99 has exceeded its target.
@@ -324,24 +409,34 @@ impl Estimators {
         self.over_target_since = if over { self.over_target_since.or(Some(now)) } else { None };
     }
 
+    pub(crate) const fn over_target_since(&self) -> Option<Timestamp> {
+        self.over_target_since
+    }
+
+    pub(crate) const fn set_over_target_since(&mut self, since: Option<Timestamp>) {
+        self.over_target_since = since;
+    }
+
     /// What the policies need, in integers.
     pub(crate) fn inputs(&self, now: Timestamp, pool: &Pool, config: &Config) -> Inputs {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
-        let fresh_arrivals = !is_past(self.arrivals_stale_at(config), now);
-        let depth = self.fresh_depth(now, pool, config);
-        let oldest_age = self.oldest(pool).filter(|_| depth != Some(0)).map(|oldest| oldest.age(now));
-        let totals = self.sojourn.totals();
-        let (ready, in_flight) = (pool.census().ready, self.fresh_in_flight(now, pool, config));
+        let heard = &self.heard(now, config);
+        let depth = self.fresh_depth(now, pool, config, heard);
+        let oldest_age = self.oldest(pool, heard).filter(|_| depth != Some(0)).map(|oldest| oldest.age(now));
+        let totals = self.totals(heard);
+        let (ready, in_flight) = (pool.census().ready, self.fresh_in_flight(now, pool, config, heard));
         let slots = u64::from(ready).saturating_mul(u64::from(config.concurrency()));
         let free_slots = in_flight.map_or(0, |busy| slots.saturating_sub(busy));
-        let backlog = self.backlog(pool);
+        let backlog = self.backlog(pool, heard);
         let overdue = oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
         let stuck = backlog > free_slots && overdue;
         let waiting = depth.is_some_and(|depth| depth > 0);
+        let standing = self.reports.as_ref().is_some_and(|reports| reports.overloaded(heard, target, interval));
         Inputs {
-            rate: self.arrivals.rate().filter(|_| fresh_arrivals),
-            rate_with_one_more: self.arrivals.rate_with_one_more(),
-            rate_full: self.arrivals.is_full(),
+            rate: self.fresh_rate(now, config, heard),
+            rate_with_one_more: self.rate_with_one_more(heard),
+            // The rate of reports is that of a whole window, or none.
+            rate_full: self.arrivals.is_full() || !self.arrivals.is_heard(),
             ready,
             concurrency: config.concurrency(),
             free_slots,
@@ -350,13 +445,13 @@ impl Estimators {
             in_flight,
             oldest_age,
             last_wait: self.queue.last_wait(),
-            overloaded: stuck || self.codel.overloaded(now, interval, waiting),
+            overloaded: stuck || standing || self.codel.overloaded(now, interval, waiting),
             oldest_over_target: oldest_age.is_some_and(|age| age > target),
             p99_over_target: totals.p99_over_target(),
             rising: totals.rising(),
-            quiet: is_past(self.quiet_at(now, pool, config), now),
+            quiet: is_past(self.quiet(now, pool, config, heard), now),
             external: self.external(now),
-            lost: self.is_lost(now, config),
+            lost: heard.stale || self.is_lost(now, config),
             surplus: backlog > 0 && backlog <= free_slots && overdue,
         }
     }
@@ -372,8 +467,9 @@ impl Estimators {
     pub(crate) fn next_change(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         let freshness = nanos(config.freshness());
-        let waiting = self.depth(pool).is_some_and(|depth| depth > 0);
-        let by_age = self.oldest(pool).into_iter().flat_map(|oldest| {
+        let heard = &self.heard(now, config);
+        let waiting = heard.depth.with(self.depth(pool)).is_some_and(|depth| depth > 0);
+        let by_age = self.oldest(pool, heard).into_iter().flat_map(|oldest| {
             let overdue = config.policies().iter().filter_map(Policy::overdue_age);
             let ages = [target.saturating_add(1), target.saturating_add(interval)];
             ages.into_iter().chain(overdue).map(move |age| oldest.reaches(age))
@@ -386,7 +482,8 @@ impl Estimators {
             self.sojourn.next_change(),
             self.codel.expiry(interval, waiting),
             self.external.map(|(_, until)| until).filter(|until| *until != Timestamp::MAX),
-            self.quiet_at(now, pool, config),
+            self.quiet(now, pool, config, heard),
+            heard.next_change,
         ]
         .into_iter()
         .flatten()
@@ -397,10 +494,10 @@ impl Estimators {
 
     /// Everything a person may want to see.
     pub(crate) fn view(&self, now: Timestamp, inputs: &Inputs, config: &Config) -> Signals {
-        let totals: Totals = self.sojourn.totals();
-        let [p50, p99] = self.sojourn.p50_p99();
+        let heard = &self.heard(now, config);
+        let totals = self.totals(heard);
+        let [p50, p99] = self.p50_p99(heard);
         let service = totals.service_mean();
-        let arrivals_stale = is_past(self.arrivals_stale_at(config), now);
         let slots = u64::from(inputs.ready).saturating_mul(u64::from(config.concurrency()));
         let per_replica = |rate: Rate| rate.as_micros().checked_div(u64::from(inputs.ready)).map(Rate::from_micros);
         let load = |rate: Rate, service: u64| {
@@ -409,7 +506,7 @@ impl Estimators {
         };
         Signals {
             arrival_rate: inputs.rate,
-            arrival_rate_short: self.arrivals.short_rate().filter(|_| !arrivals_stale),
+            arrival_rate_short: self.short_rate(now, config, heard),
             qps_per_replica: inputs.rate.and_then(per_replica),
             queue_depth: inputs.depth,
             backlog: inputs.backlog,
@@ -433,8 +530,8 @@ impl Estimators {
     }
 
     /// The mean sojourn over the service's window, in nanoseconds.
-    pub(crate) fn sojourn_mean(&self) -> Option<u64> {
-        self.sojourn.totals().sojourn_mean()
+    pub(crate) fn sojourn_mean(&self, now: Timestamp, config: &Config) -> Option<u64> {
+        self.totals(&self.heard(now, config)).sojourn_mean()
     }
 
     /// Requests that `CoDel` has marked since the start.
@@ -447,10 +544,14 @@ impl Estimators {
 fn shape(config: &Config) -> (u64, u32) {
     let slice = nanos(config.window()).checked_div(SLICES as u64).unwrap_or(1);
     let buckets = match config.precision() {
-        Precision::Default => sketch::DEFAULT_BUCKETS,
-        Precision::Compact => sketch::COMPACT_BUCKETS,
+        Precision::Default => DEFAULT_BUCKETS,
+        Precision::Compact => COMPACT_BUCKETS,
     };
     (slice, buckets)
+}
+
+fn plus(rate: Rate, other: Option<Rate>) -> Rate {
+    Rate::from_micros(rate.as_micros().saturating_add(other.map_or(0, Rate::as_micros)))
 }
 
 fn is_past(at: Option<Timestamp>, now: Timestamp) -> bool {

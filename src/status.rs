@@ -109,10 +109,12 @@ pub struct Starts {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InputCounts {
-    /// Observations taken in.
+    /// Observations and reports taken in.
     pub accepted: u64,
-    /// Observations refused; they changed nothing.
+    /// Observations and reports refused; they changed nothing.
     pub rejected: u64,
+    /// Reports that had been taken in before; they changed nothing.
+    pub doubled: u64,
     /// Time stamps before the last one; they counted as the last one.
     pub clock_regressions: u64,
     /// Facts that contradict what was known (more requests left a queue than came) and were clamped.
@@ -154,8 +156,8 @@ impl EventLog {
     }
 
     /// The last event turned out to be the beginning of another.
-    pub(crate) fn forget_last(&mut self) {
-        self.events.pop_back();
+    pub(crate) fn forget_last(&mut self) -> Option<Explanation> {
+        self.events.pop_back()
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {

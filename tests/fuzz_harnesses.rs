@@ -26,6 +26,11 @@ fn workload() {
     run("workload", harness::workload);
 }
 
+#[test]
+fn report() {
+    run("report", harness::report);
+}
+
 fn run(target: &str, harness: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -27,17 +27,20 @@ mod world;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use generators::{
-    Case, Grain, Knobs, Step, case, gap, grain, hostile_case, knobs, knobs_of, load, observation, positive, span,
-    traffic_policy, worker_event,
+    Case, Grain, Heard, Knobs, Step, case, gap, grain, heard, hostile_case, knobs, knobs_of, load, observation,
+    positive, span, told, traffic_policy, worker_event,
 };
 use plimsoll::config::Blind;
 use plimsoll::decision::Reason;
 use plimsoll::guard::{Effect, Guard};
 use plimsoll::policy::{Outpost, RunPod, RunPodScaling};
-use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, Policy, PoolCounts, Share, Snapshot, Timestamp};
+use plimsoll::{
+    Autoscaler, Command, Decision, Mode, Observation, Policy, PoolCounts, Rejected, Report, Share, Snapshot, Timestamp,
+};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -90,13 +93,22 @@ impl Case {
 /// Lives through a stream; gives its decisions.
 fn decisions(autoscaler: &mut Autoscaler, steps: &[(Timestamp, Step)]) -> Vec<Decision> {
     let decide = |(at, step): &(Timestamp, Step)| match step {
-        Step::Observe(observation) => {
-            let _ = autoscaler.observe(*at, *observation);
+        Step::Decide => Some(autoscaler.decide(*at)),
+        told => {
+            let _ = tell(autoscaler, *at, told);
             None
         }
-        Step::Decide => Some(autoscaler.decide(*at)),
     };
     steps.iter().filter_map(decide).collect()
+}
+
+/// Tells what a step has to tell, if it has.
+fn tell(autoscaler: &mut Autoscaler, at: Timestamp, step: &Step) -> Result<(), Rejected> {
+    match step {
+        Step::Observe(observation) => autoscaler.observe(at, *observation),
+        Step::Report(report) => autoscaler.report(at, report),
+        Step::Decide => Ok(()),
+    }
 }
 
 fn grows(decision: &Decision) -> bool {
@@ -177,9 +189,7 @@ fn bounds_always_hold() {
         let mut autoscaler = case.autoscaler();
         let (mut at_max, mut at_min, mut orders, mut failed) = (false, false, false, false);
         for (at, step) in &case.steps {
-            if let Step::Observe(observation) = step {
-                let _ = autoscaler.observe(*at, *observation);
-            }
+            let _ = tell(&mut autoscaler, *at, step);
             prop_assert!(autoscaler.desired() <= most);
             let decision = autoscaler.decide(*at);
             failed |= autoscaler.status().starts.success < Share::ONE;
@@ -250,10 +260,10 @@ fn cadence_changes_nothing() {
     let extra = vec((any::<prop::sample::Index>(), 0..=16_u64), 1..30);
     holds("cadence_changes_nothing", (case(), extra), &[("changes", 20)], |(case, extra), tally| {
         // Extra calls at sixteenths of the gaps.
-        let mut steps: Vec<_> = case.steps.iter().map(|step| (*step, true)).collect();
+        let mut steps: Vec<_> = case.steps.iter().map(|step| (step.clone(), true)).collect();
         for (index, sixteenths) in extra {
             let at = index.index(steps.len());
-            let ((later, _), _) = steps[at];
+            let later = steps[at].0.0;
             let earlier = at.checked_sub(1).map_or(case.start, |before| steps[before].0.0);
             let wait = later.saturating_since(earlier) / 16 * u32::try_from(sixteenths).unwrap();
             steps.insert(at, ((earlier.saturating_add(wait), Step::Decide), false));
@@ -285,10 +295,8 @@ fn cadence_changes_nothing() {
                 prop_assert_eq!(dense.decide(wake).desired, expected.desired, "at {}", wake);
                 by_time |= expected.desired != count;
             }
-            if let Step::Observe(observation) = step {
-                for autoscaler in [&mut wakes, &mut dense, &mut lazy] {
-                    let _ = autoscaler.observe(*at, *observation);
-                }
+            for autoscaler in [&mut wakes, &mut dense, &mut lazy] {
+                let _ = tell(autoscaler, *at, step);
             }
             prop_assert_eq!(wakes.desired(), dense.desired());
             let (late, asked) = (lazy.clone().decide(*at), wakes.clone().decide(*at));
@@ -308,9 +316,7 @@ fn wakeup_moves() {
         let mut autoscaler = case.autoscaler();
         let (mut wakes, mut never) = (false, false);
         for (at, step) in &case.steps {
-            if let Step::Observe(observation) = step {
-                let _ = autoscaler.observe(*at, *observation);
-            }
+            let _ = tell(&mut autoscaler, *at, step);
             let decision = autoscaler.decide(*at);
             prop_assert_eq!(decision.next_wakeup, autoscaler.next_wakeup());
             let wake = decision.next_wakeup.unwrap_or(Timestamp::MAX);
@@ -355,7 +361,7 @@ fn time_translation_changes_nothing() {
         let shifted = |at: Timestamp| at.saturating_add(Duration::from_nanos(shift));
         let later = Case {
             start: shifted(case.start),
-            steps: case.steps.iter().map(|(at, step)| (shifted(*at), *step)).collect(),
+            steps: case.steps.iter().map(|(at, step)| (shifted(*at), moved(step, &shifted))).collect(),
             knobs: case.knobs.clone(),
         };
         let told = |case: &Case| serde_json::to_value(decisions(&mut case.autoscaler(), &case.steps)).unwrap();
@@ -365,6 +371,14 @@ fn time_translation_changes_nothing() {
         prop_assert_eq!(got, expected);
         Ok(())
     });
+}
+
+/// A step tells of its own time only in reports.
+fn moved(step: &Step, shifted: &impl Fn(Timestamp) -> Timestamp) -> Step {
+    match step {
+        Step::Report(report) => Step::Report(Report { at: shifted(report.at), ..report.clone() }),
+        other => other.clone(),
+    }
 }
 
 /// A time stamp in JSON is a string of decimal seconds; no other value looks like that.
@@ -390,14 +404,14 @@ fn clock_regression_is_clamped() {
         for (at, step) in &case.steps {
             let clamped = latest.max(*at);
             let taken = match step {
-                Step::Observe(observation) => {
-                    let taken = tame.observe(clamped, *observation);
-                    prop_assert_eq!(format!("{:?}", wild.observe(*at, *observation)), format!("{taken:?}"));
-                    taken.is_ok()
-                }
                 Step::Decide => {
                     prop_assert_eq!(wild.decide(*at), tame.decide(clamped));
                     true
+                }
+                told => {
+                    let taken = tell(&mut tame, clamped, told);
+                    prop_assert_eq!(format!("{:?}", tell(&mut wild, *at, told)), format!("{taken:?}"));
+                    taken.is_ok()
                 }
             };
             if taken {
@@ -1051,6 +1065,79 @@ fn busy_is_never_stopped() {
     });
 }
 
+/// Reports of several observers, in any order, doubled or late within the window, give one state.
+#[test]
+fn reports_commute() {
+    let group = vec((heard(), 0_usize..4, any::<prop::sample::Index>(), any::<bool>()), 1..14);
+    let cases = (knobs(), vec((gap(), group), 1..6), any::<u64>());
+    let interesting =
+        [("another order", 90), ("doubled", 60), ("late", 60), ("restart", 20), ("rate", 30), ("grows", 20)];
+    holds("reports_commute", cases, &interesting, |(knobs, groups, seed), tally| {
+        let config = knobs.config();
+        let mut straight = Autoscaler::new(config.clone(), Timestamp::ORIGIN);
+        let (mut now, mut clocks, mut incarnations, mut chance) = (600_000_000_000, [None; 3], [1_u64; 3], seed);
+        let mut shuffled = straight.clone();
+        let (mut late, mut doubled, mut restart, mut rate, mut grows, mut other) = Default::default();
+        for (gap, group) in groups {
+            now += gap.unsigned_abs().min(200_000_000_000);
+            // Every observer's reports follow each other without a gap, up to about now and within a window of it.
+            let mut reports = Vec::new();
+            for (heard, twice, _, restarts) in group {
+                let id = usize::try_from(heard.observer).unwrap();
+                let slice = u64::try_from(config.window().as_nanos()).unwrap() / 12;
+                let oldest = now - slice * 9;
+                let known = clocks[id].filter(|(at, _)| *at >= oldest);
+                let (from, sequence) = known.unwrap_or((oldest, 1));
+                let room = (now + slice / 2).saturating_sub(from);
+                let over = u64::try_from(heard.over.as_nanos()).unwrap_or(u64::MAX).clamp(1, slice * 2).min(room);
+                if over == 0 {
+                    continue;
+                }
+                let begins = known.is_none() || (restarts && twice == 3);
+                incarnations[id] += u64::from(begins);
+                let sequence = if begins { 1 } else { sequence };
+                restart |= begins && known.is_some();
+                clocks[id] = Some((from + over, sequence + 1));
+                let heard = Heard { over: Duration::from_nanos(over), incarnation: incarnations[id], ..heard };
+                let report = heard.numbered(sequence, Timestamp::from_nanos(from + over), config.sojourn_target());
+                late |= from + over + slice < now;
+                doubled |= twice == 1;
+                reports.extend(std::iter::repeat_n(report, if twice == 1 { 2 } else { 1 }));
+            }
+            let at = Timestamp::from_nanos(now);
+            let mut permuted = reports.clone();
+            for index in (1..permuted.len()).rev() {
+                chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                permuted.swap(index, usize::try_from(chance >> 33).unwrap() % (index + 1));
+            }
+            other |= permuted != reports;
+            for report in &reports {
+                prop_assert_eq!(straight.report(at, report), Ok(()));
+            }
+            for report in &permuted {
+                prop_assert_eq!(shuffled.report(at, report), Ok(()));
+            }
+            prop_assert_eq!(straight.status(), shuffled.status());
+            prop_assert_eq!(straight.snapshot(), shuffled.snapshot());
+            rate |= straight.status().signals.arrival_rate.is_some_and(|rate| rate != plimsoll::Rate::ZERO);
+            let before = straight.desired();
+            prop_assert_eq!(straight.decide(at), shuffled.decide(at));
+            grows |= before > 0;
+        }
+        for wake in 0..8 {
+            let Some(at) = straight.next_wakeup() else { break };
+            prop_assert_eq!(straight.decide(at), shuffled.decide(at), "wake-up {}", wake);
+        }
+        tally.saw("another order", other);
+        tally.saw("doubled", doubled);
+        tally.saw("late", late);
+        tally.saw("restart", restart);
+        tally.saw("rate", rate);
+        tally.saw("grows", grows);
+        Ok(())
+    });
+}
+
 /// Snapshot at any point, restore, go on: the same decisions as never having stopped, through JSON and through CBOR.
 #[test]
 fn restore_continues() {
@@ -1064,7 +1151,7 @@ fn restore_continues() {
                 restored = true;
             }
             let before = through.desired();
-            prop_assert_eq!(decisions(&mut through, &[*step]), decisions(&mut stopped, &[*step]));
+            prop_assert_eq!(decisions(&mut through, from_ref(step)), decisions(&mut stopped, from_ref(step)));
             changes |= through.desired() != before;
         }
         prop_assert_eq!(through.status(), stopped.status());
@@ -1111,7 +1198,7 @@ fn reconfigure_keeps_timers() {
             }
             let before = plain.desired();
             let told = |autoscaler: &mut Autoscaler| -> Vec<_> {
-                let decisions = decisions(autoscaler, &[(*at, *step)]);
+                let decisions = decisions(autoscaler, &[(*at, step.clone())]);
                 decisions
                     .into_iter()
                     .map(|mut decision| {
@@ -1231,14 +1318,14 @@ fn explanation_folds() {
 fn bad_input_changes_nothing() {
     let times =
         prop_oneof![Just(Timestamp::ORIGIN), Just(Timestamp::MAX), (0..u64::MAX).prop_map(Timestamp::from_nanos)];
-    let cases = (hostile_case(), vec((observation(), times), 1..8));
+    let cases = (hostile_case(), vec((told(), times), 1..8));
     holds("bad_input_changes_nothing", cases, &[("rejected", 50)], |(case, bad), tally| {
         let mut autoscaler = case.autoscaler();
         let mut rejected = false;
         for (at, step) in &case.steps {
             for (fact, when) in &bad {
                 let mut tried = autoscaler.clone();
-                let Err(fault) = tried.observe(*when, *fact) else { continue };
+                let Err(fault) = tell(&mut tried, *when, fact) else { continue };
                 rejected = true;
                 prop_assert!(!fault.to_string().is_empty());
                 prop_assert_eq!(tried.status().input.rejected, autoscaler.status().input.rejected + 1);
@@ -1247,7 +1334,7 @@ fn bad_input_changes_nothing() {
                 prop_assert!(autoscaler.observe(Timestamp::ORIGIN, nonsense).is_err());
                 prop_assert!(tried == autoscaler, "{} left a trace", fault);
             }
-            decisions(&mut autoscaler, &[(*at, *step)]);
+            decisions(&mut autoscaler, &[(*at, step.clone())]);
         }
         tally.saw("rejected", rejected);
         Ok(())
@@ -1258,7 +1345,10 @@ fn bad_input_changes_nothing() {
         for (at, step) in &case.steps {
             let nonsense = Observation::ArrivalRate { per_second: f64::NAN };
             prop_assert!(pestered.observe(Timestamp::MAX, nonsense).is_err());
-            prop_assert_eq!(decisions(&mut pestered, &[(*at, *step)]), decisions(&mut left_alone, &[(*at, *step)]));
+            prop_assert_eq!(
+                decisions(&mut pestered, &[(*at, step.clone())]),
+                decisions(&mut left_alone, &[(*at, step.clone())])
+            );
         }
         Ok(())
     });

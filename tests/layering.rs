@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["time", "units"],
+    &["time", "units", "grid"],
     &["observation", "policy", "schedule"],
+    &["report"],
     &["error"],
     &["config"],
     &["operator", "provider"],

@@ -149,7 +149,7 @@ fn the_configuration_is_explained_setting_by_setting() {
     fs::write(folder.join("service.yaml"), yaml).unwrap();
     let row = |args: &[&str], setting: &str| -> Vec<String> {
         let table = printed(&folder, &[args, &["--explain-config"]].concat());
-        assert_eq!(table.lines().count(), 28, "one line for each setting:\n{table}");
+        assert_eq!(table.lines().count(), 29, "one line for each setting:\n{table}");
         let line = table.lines().find(|line| line.split(' ').next() == Some(setting)).unwrap();
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
     };

@@ -4,9 +4,10 @@
 use core::time::Duration;
 
 use plimsoll::policy::{Outpost, RunPod};
+use plimsoll::report::Reporter;
 use plimsoll::{
-    Autoscaler, Config, FailureCause, Mode, Observation, Policy, Rate, ReservationId, Snapshot, Timestamp, WorkerEvent,
-    WorkerId,
+    Autoscaler, Config, FailureCause, Mode, Observation, ObserverId, Policy, Rate, ReservationId, Snapshot, Timestamp,
+    WorkerEvent, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +38,15 @@ fn lived(event_log: u16) -> Autoscaler {
     let hour = Duration::from_secs(3_600);
     tell(601, Observation::Reserve { id: ReservationId(1), workers: 2, after: Duration::ZERO, valid_for: hour });
     tell(602, Observation::Mode { mode: Mode::GrowOnly, valid_for: Some(hour) });
+    for id in [1, 2] {
+        let mut reporter = Reporter::new(ObserverId(id), 1, Duration::from_millis(100), at(590));
+        for secs in [595, 600, 603] {
+            reporter.arrived(id * secs);
+            reporter.started(Duration::from_millis(secs));
+            reporter.queue(3, Some(Duration::from_millis(secs)));
+            autoscaler.report(at(603), &reporter.report(at(secs))).unwrap();
+        }
+    }
     let _ = autoscaler.decide(at(603));
     autoscaler
 }
@@ -80,6 +90,9 @@ fn what_cannot_be_a_snapshot_is_refused_by_name() {
     };
     assert_eq!(refusal("/state/estimators/arrivals/long/slice", json!(1)), unsound("signals"));
     assert_eq!(refusal("/state/estimators/sojourn/sketch/current/counts", json!([1, 2])), unsound("signals"));
+    assert_eq!(refusal("/state/estimators/reports/slice", json!(1)), unsound("signals"));
+    assert_eq!(refusal("/state/estimators/reports/observers/1/id", json!(1)), unsound("signals"));
+    assert_eq!(refusal("/state/reported/opening/count", json!(9)), unsound("evaluation"));
     assert_eq!(refusal("/state/guards/up/len", json!(17)), unsound("guards"));
     assert_eq!(refusal("/state/provider/recent_len", json!(17)), unsound("provider"));
     assert_eq!(refusal("/state/events/capacity", json!(65_535)), unsound("event log"));
@@ -126,6 +139,9 @@ fn live_on(autoscaler: &mut Autoscaler) {
         ] {
             let _ = autoscaler.observe(at(secs), observation);
         }
+        let mut reporter = Reporter::new(ObserverId(2), 1, Duration::from_millis(100), at(secs - 5));
+        reporter.arrived(40);
+        let _ = autoscaler.report(at(secs), &reporter.report(at(secs)));
         let decision = autoscaler.decide(at(secs));
         let terms = &decision.explanation.terms;
         assert!((terms.min..=terms.max).contains(&decision.desired));

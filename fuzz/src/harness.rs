@@ -1,4 +1,4 @@
-//! What the fuzzer checks: three pure functions over bytes that panic if a law is broken.
+//! What the fuzzer checks: four pure functions over bytes that panic if a law is broken.
 //!
 //! The same file is a module of `tests/fuzz_harnesses.rs`, where the committed seeds and a few thousand generated
 //! inputs go through it with plain `cargo test`.
@@ -13,7 +13,7 @@ use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::sim::{Options, ReadOptions, Workload, simulate};
 use plimsoll::status::InputCounts;
 use plimsoll::{
-    Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Preset, Rate, Share,
+    Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Preset, Rate, Report, Share,
     Timestamp, WorkerEvent, WorkerId,
 };
 use serde::Serialize;
@@ -51,6 +51,21 @@ pub fn workload(data: &[u8]) {
             Ok(workload) => check_workload(&workload),
             Err(error) => assert!(error.to_string().contains(NAME), "{error}"),
         }
+    }
+}
+
+/// A report as it comes over a wire, in JSON or CBOR: refused with a message and without a trace, or taken in once however
+/// often it comes; then a few decisions.
+///
+/// # Panics
+/// If reading panics, or a law is broken.
+pub fn report(data: &[u8]) {
+    let data = data.get(..MAX_TEXT).unwrap_or(data);
+    if let Ok(report) = serde_json::from_slice::<Report>(data) {
+        check_report(&report);
+    }
+    if let Ok(report) = ciborium::from_reader::<Report, _>(data) {
+        check_report(&report);
     }
 }
 
@@ -158,6 +173,24 @@ impl Run {
                 self.check_unchanged(before);
             }
         }
+    }
+
+    fn report(&mut self, report: &Report) {
+        let before = self.autoscaler.clone();
+        if let Err(rejected) = self.autoscaler.report(self.now, report) {
+            check_text(&rejected);
+            let counted = before.status().input.rejected.saturating_add(1);
+            assert_eq!(self.autoscaler.status().input.rejected, counted, "a refusal is counted");
+            return self.check_unchanged(before);
+        }
+        let mut taken = self.autoscaler.clone();
+        assert_eq!(taken.report(self.now, report), Ok(()), "what was taken in is known");
+        assert_eq!(taken.decide(self.now), self.autoscaler.clone().decide(self.now), "reports_commute");
+        let kept = serde_json::to_string(&taken.snapshot()).map_err(|error| error.to_string());
+        let restored = kept.and_then(|kept| serde_json::from_str(&kept).map_err(|error| error.to_string()));
+        let restored = restored.and_then(|kept| Autoscaler::restore(kept).map_err(|error| error.to_string()));
+        assert_eq!(restored, Ok(taken), "restore_continues");
+        self.check_wakeup();
     }
 
     /// Law `bad_input_changes_nothing`: all that can be seen, now and later, is as if the call had not been.
@@ -446,6 +479,27 @@ fn accept_or_explain<E: Display>(read: core::result::Result<Config, E>) {
     run.observe(Observation::finished(Duration::from_secs(1)));
     run.decide(Timestamp::from_secs(7_200));
     run.finish();
+}
+
+fn check_report(report: &Report) {
+    // Durations are counted in nanoseconds; longer ones than fit are written as the longest.
+    let text = |report: &Report| serde_json::to_string(report).map_err(|error| error.to_string());
+    let again = text(report).and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+    assert_eq!(again.and_then(|again| text(&again)), text(report), "what was read can be written");
+    let target = Preset::OutpostGpu.config().with_sojourn_target(report.sojourns.target());
+    for config in [Ok(Preset::RunpodBalanced.config()), target].into_iter().flatten() {
+        let mut run = Run::new(config, report.at);
+        run.observe(Observation::arrived(1));
+        run.report(report);
+        run.decide(report.at.saturating_add(Duration::from_secs(2)));
+        let next = Report { sequence: report.sequence.saturating_add(1), at: run.now, ..report.clone() };
+        run.report(&next);
+        run.report(report);
+        let later = run.autoscaler.next_wakeup().unwrap_or(run.now).max(run.now);
+        run.decide(later);
+        run.decide(later.saturating_add(Duration::from_secs(7_200)));
+        run.finish();
+    }
 }
 
 fn check_workload(workload: &Workload) {

@@ -1,8 +1,11 @@
 //! Everything that is kept between calls: how it begins, is written down, comes back, and moves to another configuration.
 
+use alloc::boxed::Box;
+
 use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
+use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
 use crate::guard::{Effect, GUARDS, Guard, Guards, Stage};
@@ -34,6 +37,8 @@ pub(super) struct State {
     pub(super) last: Evaluation,
     pub(super) events: EventLog,
     pub(super) input: InputCounts,
+    /// For those who send reports.
+    pub(super) reported: Option<Box<Reported>>,
 }
 
 /// What everybody who may propose did propose.
@@ -81,6 +86,7 @@ impl State {
             },
             events: EventLog::new(config.event_log()),
             input: InputCounts::default(),
+            reported: None,
         }
     }
 
@@ -93,6 +99,7 @@ impl State {
         sound(self.operator.is_sound(), "operator's orders")?;
         sound(self.provider.is_sound(), "provider")?;
         sound(self.events.is_sound(config.event_log()), "event log")?;
+        sound(self.reported.as_ref().is_none_or(|reported| reported.is_sound(self.now)), "evaluation")?;
         sound(self.last.desired == self.count && self.last.at <= self.now && self.started <= self.now, "evaluation")
     }
 }
@@ -124,13 +131,16 @@ impl Autoscaler {
     /// that has become shorter than what has passed of it is over, and new bounds act at once.
     ///
     /// With another window the rates seen so far are spread over its slices. With another sojourn target how many of
-    /// the sojourns seen so far exceed it is read from the sketch, and exact again when the window has turned.
+    /// the sojourns seen so far exceed it is read from the sketch, and exact again when the window has turned. What
+    /// observers [report](Self::report) begins anew with another window, and is refused until it counts against the same
+    /// target.
     pub fn reconfigure(&mut self, now: Timestamp, config: Config) {
         let now = self.clamp(now);
         self.advance(now);
         if config == self.config {
             return;
         }
+        self.rewind();
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.state.estimators.reconfigure(now, &self.config, &config);
         self.state.events.resize(config.event_log());

@@ -46,9 +46,9 @@ pub(super) type Origins = BTreeMap<Setting, Origin>;
 ///
 /// let table = effective.to_string();
 /// let lines: Vec<_> = table.lines().collect();
-/// assert_eq!(lines[0], "min              1                                         file");
-/// assert_eq!(lines[4], "up_delay         10 s                                      preset outpost-gpu");
-/// assert_eq!(lines[5], "down_delay       10 min                                    override by the command line");
+/// assert_eq!(lines[0], "min               1                                         file");
+/// assert_eq!(lines[4], "up_delay          10 s                                      preset outpost-gpu");
+/// assert_eq!(lines[5], "down_delay        10 min                                    override by the command line");
 ///
 /// let json = serde_json::to_value(&effective)?;
 /// assert_eq!(json["down_delay"]["value"], 600);
@@ -155,7 +155,7 @@ impl Effective {
 }
 
 /// Every setting of a configuration and what it holds.
-pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 28] {
+pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 29] {
     let some = |duration: Option<Duration>| duration.map_or(Value::None, Value::Duration);
     let step = |limit: Option<StepLimit>| limit.map_or(Value::None, Value::Step);
     // Taken apart as a whole, so that no setting is forgotten.
@@ -179,6 +179,7 @@ pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 28] {
         codel_interval,
         freshness,
         event_freshness,
+        observer_timeout,
         precision,
         event_log,
         buffer,
@@ -209,6 +210,7 @@ pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 28] {
         (Setting::CodelInterval, Value::Duration(*codel_interval)),
         (Setting::Freshness, Value::Duration(*freshness)),
         (Setting::EventFreshness, some(*event_freshness)),
+        (Setting::ObserverTimeout, Value::Duration(*observer_timeout)),
         (Setting::Precision, Value::Precision(*precision)),
         (Setting::EventLog, Value::Count(u32::from(*event_log))),
         (Setting::Buffer, buffer.map_or(Value::None, Value::Buffer)),

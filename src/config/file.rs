@@ -49,6 +49,7 @@ table! {
         codel_interval: Span = "codel_interval",
         freshness: Span = "freshness",
         event_freshness: Span = "event_freshness",
+        observer_timeout: Span = "observer_timeout",
         precision: Precision = "precision",
         event_log: u16 = "event_log",
         buffer: Buffer = "buffer",
@@ -298,6 +299,7 @@ impl ConfigFile {
         let config = set(config, self.codel_interval, Config::with_codel_interval)?;
         let config = set(config, self.freshness, Config::with_freshness)?;
         let config = set(config, self.event_freshness, Config::with_event_freshness)?;
+        let config = set(config, self.observer_timeout, Config::with_observer_timeout)?;
         let config = set(config, self.precision, |config, precision| Ok(config.with_precision(precision)))?;
         let config = set(config, self.event_log, |config, events| Ok(config.with_event_log(events)))?;
         let config = set(config, self.buffer, Config::with_buffer)?;
@@ -343,6 +345,7 @@ impl From<Config> for ConfigFile {
             codel_interval: Some(Span(config.codel_interval)),
             freshness: Some(Span(config.freshness)),
             event_freshness: config.event_freshness.map(Span),
+            observer_timeout: Some(Span(config.observer_timeout)),
             precision: Some(config.precision),
             event_log: Some(config.event_log),
             buffer: config.buffer,

@@ -122,6 +122,12 @@ impl Config {
         self.event_freshness
     }
 
+    /// How long an observer may be silent before it counts as gone.
+    #[must_use]
+    pub const fn observer_timeout(&self) -> Duration {
+        self.observer_timeout
+    }
+
     /// How finely quantiles are kept.
     #[must_use]
     pub const fn precision(&self) -> Precision {

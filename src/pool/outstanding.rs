@@ -11,7 +11,7 @@ pub(super) const fn lapsed(until: Timestamp, now: Timestamp) -> bool {
 
 /// Orders that no observation has confirmed yet, and when they count as lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Outstanding {
+pub(crate) struct Outstanding {
     pub(super) count: u32,
     pub(super) until: Timestamp,
 }

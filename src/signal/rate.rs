@@ -121,6 +121,11 @@ impl Arrivals {
         slice.into_iter().chain(self.resumes).min()
     }
 
+    /// Whether anybody has reported arrivals.
+    pub(crate) const fn is_heard(&self) -> bool {
+        self.heard.is_some()
+    }
+
     /// Whether a whole window has been seen since the last gap: before that a low rate says nothing.
     pub(crate) const fn is_full(&self) -> bool {
         self.resumes.is_none() && self.long.filled == FULL
@@ -305,7 +310,7 @@ pub(crate) const fn following(position: usize) -> usize {
     }
 }
 
-fn per_second(mass: u64, span: u64) -> Option<u64> {
+pub(super) fn per_second(mass: u64, span: u64) -> Option<u64> {
     let scaled = u128::from(mass).saturating_mul(1_000_000_000).checked_div(u128::from(span))?;
     Some(u64::try_from(scaled).unwrap_or(u64::MAX))
 }

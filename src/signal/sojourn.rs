@@ -40,17 +40,29 @@ impl Slice {
 /// Sums over some slices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Totals {
-    pub(crate) sojourns: u64,
-    over_target: u64,
-    sojourn_sum: u64,
-    newer_sojourns: u64,
-    newer_sum: u64,
-    pub(crate) sojourn_min: Option<u64>,
-    services: u64,
-    service_sum: u64,
+    pub(super) sojourns: u64,
+    pub(super) over_target: u64,
+    pub(super) sojourn_sum: u64,
+    pub(super) newer_sojourns: u64,
+    pub(super) newer_sum: u64,
+    pub(super) sojourn_min: Option<u64>,
+    pub(super) services: u64,
+    pub(super) service_sum: u64,
 }
 
 impl Totals {
+    /// Adds the sums over other requests of the same time.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.sojourns = self.sojourns.saturating_add(other.sojourns);
+        self.over_target = self.over_target.saturating_add(other.over_target);
+        self.sojourn_sum = self.sojourn_sum.saturating_add(other.sojourn_sum);
+        self.newer_sojourns = self.newer_sojourns.saturating_add(other.newer_sojourns);
+        self.newer_sum = self.newer_sum.saturating_add(other.newer_sum);
+        self.sojourn_min = self.sojourn_min.into_iter().chain(other.sojourn_min).min();
+        self.services = self.services.saturating_add(other.services);
+        self.service_sum = self.service_sum.saturating_add(other.service_sum);
+    }
+
     /// Whether the 99th percentile exceeds the target, exactly; `None` without a sojourn.
     pub(crate) const fn p99_over_target(&self) -> Option<bool> {
         if self.sojourns == 0 { None } else { Some(self.over_target.saturating_mul(100) > self.sojourns) }
@@ -256,7 +268,7 @@ mod tests {
     const SLICE: u64 = 5_000 * MILLI;
 
     fn window() -> SojournWindow {
-        SojournWindow::new(Timestamp::ORIGIN, SLICE, super::super::sketch::DEFAULT_BUCKETS)
+        SojournWindow::new(Timestamp::ORIGIN, SLICE, crate::grid::DEFAULT_BUCKETS)
     }
 
     proptest! {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use plimsoll::config::{Backoff, Blind, Breaker, Buffer, Cliff, Precision, StepLimit};
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::report::{Digest, Services};
 use plimsoll::schedule::Interval;
 use plimsoll::{
-    Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp, WorkerEvent,
-    WorkerId,
+    Config, FailureCause, Mode, Observation, ObserverId, Policy, PoolCounts, Rate, Report, ReservationId, Share,
+    Timestamp, WorkerEvent, WorkerId,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -49,6 +50,7 @@ pub struct Extras {
     pub backoff: Backoff,
     pub breaker: Breaker,
     pub schedule: Vec<Interval>,
+    pub observer_timeout: Option<Duration>,
 }
 
 impl Knobs {
@@ -94,6 +96,9 @@ impl Knobs {
                 .with_backoff(self.extras.backoff)?
                 .with_breaker(self.extras.breaker)?
                 .with_schedule(self.extras.schedule.iter().map(shifted).collect())?;
+            if let Some(timeout) = self.extras.observer_timeout {
+                config = config.with_observer_timeout(timeout)?;
+            }
             if let Some(buffer) = self.extras.buffer {
                 config = config.with_buffer(buffer)?;
             }
@@ -128,11 +133,11 @@ impl Knobs {
     }
 }
 
-pub fn knobs() -> impl Strategy<Value = Knobs> {
+pub fn knobs() -> BoxedStrategy<Knobs> {
     knobs_of(prop::collection::vec(policy(), 1..=4))
 }
 
-pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<Value = Knobs> {
+pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>> + 'static) -> BoxedStrategy<Knobs> {
     let size = (1_u32..=40).prop_flat_map(|max| {
         let min = prop_oneof![5 => Just(0), 3 => 0..=max, 1 => Just(max)];
         (min, Just(max), 1_u32..=8)
@@ -148,9 +153,9 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         weighted(0.2, positive(span())),
         select(vec![Precision::Default, Precision::Compact]),
     );
-    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras()]);
-    (policies, size, delays, pool, shape, windows, more).prop_map(
-        |(policies, size, delays, pool, shape, windows, more)| Knobs {
+    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras().boxed()]);
+    (policies, size, delays, pool, shape, windows, more)
+        .prop_map(|(policies, size, delays, pool, shape, windows, more)| Knobs {
             policies,
             min: size.0,
             max: size.1,
@@ -173,8 +178,8 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
             precision: windows.5,
             start_timeout: more.0,
             extras: more.1,
-        },
-    )
+        })
+        .boxed()
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
@@ -208,9 +213,18 @@ fn extras() -> impl Strategy<Value = Extras> {
         },
     );
     let schedule = prop_oneof![1 => Just(vec![]), 1 => prop::collection::vec(interval, 1..5)];
-    (buffer, blind, cliff, backoff, breaker, schedule).prop_map(|(buffer, blind, cliff, backoff, breaker, schedule)| {
-        Extras { buffer, blind, cliff, backoff, breaker, schedule }
-    })
+    let rest = (schedule, weighted(0.4, positive(span())));
+    (buffer, blind, cliff, backoff, breaker, rest).prop_map(
+        |(buffer, blind, cliff, backoff, breaker, (schedule, observer_timeout))| Extras {
+            buffer,
+            blind,
+            cliff,
+            backoff,
+            breaker,
+            schedule,
+            observer_timeout,
+        },
+    )
 }
 
 /// Every native policy.
@@ -251,9 +265,10 @@ fn step() -> impl Strategy<Value = StepLimit> {
 }
 
 /// What a platform does next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Step {
     Observe(Observation),
+    Report(Report),
     Decide,
 }
 
@@ -278,18 +293,28 @@ pub fn hostile_case() -> impl Strategy<Value = Case> {
 }
 
 fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
-    let step = prop_oneof![3 => observation().prop_map(Step::Observe), 1 => Just(Step::Decide)];
+    let step = prop_oneof![
+        12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))),
+        4 => Just(Told::Step(Step::Decide)),
+        3 => heard().prop_map(Told::Heard).boxed(),
+    ]
+    .boxed();
     let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
     let steps = prop::collection::vec((gap, step), 1..60);
     (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
         |(knobs, start, grain, steps)| {
-            let mut now = start;
-            let timed = |(gap, step): (i64, Step)| {
+            let (mut now, mut sequences) = (start, [0_u64; 3]);
+            let target = knobs.sojourn_target;
+            let timed = |(gap, step): (i64, Told)| {
                 now = now.saturating_add_signed(gap);
+                let step = match step {
+                    Told::Step(step) => step,
+                    Told::Heard(heard) => Step::Report(heard.report(now, target, &mut sequences)),
+                };
                 (Timestamp::from_nanos(now), step)
             };
-            let last = (0, Step::Decide);
-            let steps = steps.into_iter().filter(|(_, step)| grain.reports(step)).chain([last]).map(timed).collect();
+            let last = (0, Told::Step(Step::Decide));
+            let steps = steps.into_iter().filter(|(_, step)| grain.tells(step)).chain([last]).map(timed).collect();
             Case { knobs, start: Timestamp::from_nanos(start), steps }
         },
     )
@@ -319,8 +344,8 @@ pub enum Grain {
 }
 
 impl Grain {
-    fn reports(self, step: &Step) -> bool {
-        let Step::Observe(observation) = step else { return true };
+    fn tells(self, step: &Told) -> bool {
+        let Told::Step(Step::Observe(observation)) = step else { return true };
         match observation {
             Observation::Worker { .. } => self == Self::Ids,
             Observation::Pool(_) => self == Self::Counts,
@@ -334,7 +359,7 @@ pub fn grain() -> impl Strategy<Value = Grain> {
 }
 
 /// Anything a platform could say, sense or nonsense.
-pub fn observation() -> impl Strategy<Value = Observation> {
+pub fn observation() -> BoxedStrategy<Observation> {
     prop_oneof![
         10 => load(),
         8 => worker_event(),
@@ -346,6 +371,7 @@ pub fn observation() -> impl Strategy<Value = Observation> {
             .prop_map(|per_second| Observation::ArrivalRate { per_second }),
         1 => operator(),
     ]
+    .boxed()
 }
 
 /// What an operator orders.
@@ -427,5 +453,103 @@ fn wait() -> impl Strategy<Value = Duration> {
         20 => (0_u64..300).prop_map(Duration::from_millis),
         20 => (0_u64..60).prop_map(Duration::from_secs),
         1 => Just(Duration::MAX),
+    ]
+}
+
+/// A step before its time is known.
+#[derive(Clone, Debug)]
+enum Told {
+    Step(Step),
+    Heard(Heard),
+}
+
+/// A report before its time and its target are known.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub observer: u64,
+    pub incarnation: u64,
+    /// How much its number is ahead of the last one, and how long ago its span ended.
+    pub ahead: i64,
+    pub ago: i64,
+    pub over: Duration,
+    pub arrived: u64,
+    pub gauges: (Option<u32>, Option<Duration>, Option<u32>),
+    pub sojourns: Vec<Duration>,
+    pub services: Vec<Duration>,
+}
+
+impl Heard {
+    fn report(self, now: u64, target: Duration, sequences: &mut [u64; 3]) -> Report {
+        let last = &mut sequences[usize::try_from(self.observer).expect("small") % 3];
+        *last = last.saturating_add_signed(self.ahead);
+        let at = Timestamp::from_nanos(now.saturating_add_signed(-self.ago));
+        self.numbered(*last, at, target)
+    }
+
+    pub fn numbered(self, sequence: u64, at: Timestamp, target: Duration) -> Report {
+        let mut sojourns = Digest::new(target);
+        for sojourn in &self.sojourns {
+            sojourns.record(*sojourn);
+        }
+        let sum = self.services.iter().fold(Duration::ZERO, |sum, service| sum.saturating_add(*service));
+        Report {
+            observer: ObserverId(self.observer),
+            incarnation: self.incarnation,
+            sequence,
+            at,
+            over: self.over,
+            arrived: self.arrived,
+            depth: self.gauges.0,
+            oldest_age: self.gauges.1,
+            in_flight: self.gauges.2,
+            sojourns,
+            services: Services { count: self.services.len() as u64, sum },
+        }
+    }
+}
+
+/// A report of one of a few observers, sense or nonsense.
+pub fn heard() -> BoxedStrategy<Heard> {
+    let who = (0_u64..3, prop_oneof![9 => Just(1_u64), 1 => 0_u64..4]);
+    let ahead = prop_oneof![16 => Just(1_i64), 2 => Just(0), 2 => -3_i64..70, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];
+    let ago = prop_oneof![
+        4 => Just(0_i64),
+        4 => 0_i64..20_000_000_000,
+        1 => -6_000_000_000_i64..0,
+        1 => 0_i64..200_000_000_000,
+        1 => Just(i64::MAX),
+    ];
+    let over = prop_oneof![
+        6 => (1_u64..30_000).prop_map(Duration::from_millis),
+        3 => (1_u64..130).prop_map(Duration::from_millis),
+        1 => wait(),
+    ];
+    let arrived = prop_oneof![9 => count().prop_map(u64::from), 1 => Just(u64::MAX)];
+    let gauges = (weighted(0.6, count()), weighted(0.5, wait()), weighted(0.6, count()));
+    let waits = || prop::collection::vec(wait(), 0..6);
+    (who, ahead, ago, over, arrived, gauges, waits(), waits())
+        .prop_map(|((observer, incarnation), ahead, ago, over, arrived, gauges, sojourns, services)| Heard {
+            observer,
+            incarnation,
+            ahead,
+            ago,
+            over,
+            arrived,
+            gauges,
+            sojourns,
+            services,
+        })
+        .boxed()
+}
+
+/// Anything that could be told at an early instant.
+pub fn told() -> impl Strategy<Value = Step> {
+    let at = prop_oneof![0..2_000_000_000_000_u64, 0..u64::MAX];
+    let report = (heard(), at, select(vec![1_u64, 100, 2_000]), any::<u64>());
+    prop_oneof![
+        3 => observation().prop_map(Step::Observe),
+        1 => report.prop_map(|(heard, at, target, sequence)| {
+            Step::Report(heard.numbered(sequence, Timestamp::from_nanos(at), Duration::from_millis(target)))
+        }),
     ]
 }

@@ -36,7 +36,7 @@ fn every_setting() -> serde_json::Value {
         "drain_timeout": 120, "order_timeout": 1.5, "tolerance": 0.1,
         "up_step": {"workers": 4, "percent": 100, "period": "15s"}, "down_step": {"percent": 10, "period": 60},
         "window": 30, "sojourn_target": "50ms", "codel_interval": "500ms", "freshness": 15, "event_freshness": 5,
-        "precision": "compact", "event_log": 8, "buffer": {"percent": 10}, "blind": {"last_peak": "1h"},
+        "observer_timeout": 90, "precision": "compact", "event_log": 8, "buffer": {"percent": 10}, "blind": {"last_peak": "1h"},
         "cliff": {"fall": 0.5, "within": 60, "down_delay": 900}, "start_timeout": 100,
         "backoff": {"first": 1, "most": 2, "seed": 3}, "breaker": {"failures": 3, "within": 9, "pause": 8},
         "schedule": [{"start": "0", "end": "3600", "max": 2}, {"start": "7200", "end": "9000", "min": 1}],
@@ -404,15 +404,15 @@ mod output {
     fn the_table_is_aligned_and_has_a_line_for_each_setting() {
         let table = with(read(EVERY_WAY[4]), "flags", r#"{"up_step": {"percent": 50, "period": "1m"}}"#).unwrap();
         let want = "\
-min              1                                         default of replica_policy
-max              10                                        file
-concurrency      1                                         default
-policies         [{outpost: {target_qps_per_replica: 2}}]  file
-up_delay         5 min                                     default of replica_policy
-down_delay       20 min                                    default of replica_policy
-to_zero_delay    20 min                                    as down_delay
-idle_timeout     none                                      default
-standby          0                                         default";
+min               1                                         default of replica_policy
+max               10                                        file
+concurrency       1                                         default
+policies          [{outpost: {target_qps_per_replica: 2}}]  file
+up_delay          5 min                                     default of replica_policy
+down_delay        20 min                                    default of replica_policy
+to_zero_delay     20 min                                    as down_delay
+idle_timeout      none                                      default
+standby           0                                         default";
         let table = table.to_string();
         assert!(table.starts_with(want), "{table}");
     }
@@ -435,7 +435,7 @@ standby          0                                         default";
             let value = value.to_string();
             let width = value.chars().count();
             let gap = " ".repeat(if width > WIDEST { 2 } else { 42 - width });
-            assert_eq!(line, format!("{:15}  {value}{gap}{origin}", setting.name()));
+            assert_eq!(line, format!("{:16}  {value}{gap}{origin}", setting.name()));
         }
     }
 

@@ -68,6 +68,7 @@ mod native {
             codel_interval: 500ms
             freshness: 15
             event_freshness: 5
+            observer_timeout: 90
             precision: compact
             event_log: 8
             ",
@@ -93,7 +94,8 @@ mod native {
                 .with_sojourn_target(Duration::from_millis(50))?
                 .with_codel_interval(Duration::from_millis(500))?
                 .with_freshness(secs(15))?
-                .with_event_freshness(secs(5))
+                .with_event_freshness(secs(5))?
+                .with_observer_timeout(secs(90))
         })();
         assert_eq!(config, built.unwrap().with_precision(Precision::Compact).with_event_log(8));
     }
@@ -558,6 +560,7 @@ mod writing {
                 "sojourn_target": "100ms",
                 "codel_interval": 1,
                 "freshness": 60,
+                "observer_timeout": 300,
                 "precision": "default",
                 "backoff": {"first": 10, "most": 300, "seed": 0},
                 "blind": "hold",

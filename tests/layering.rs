@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["status"],
     &["autoscaler"],
+    &["recorder"],
     &["adapter", "calendar", "sim"],
 ];
 

@@ -1,9 +1,5 @@
 //! Snapshots: what they weigh, what is refused, and that a hostile one does no harm.
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test panics where it fails"
-)]
+#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test panics where it fails")]
 
 use core::time::Duration;
 

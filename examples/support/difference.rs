@@ -79,11 +79,15 @@ pub(crate) struct Differences<'a> {
     log: Option<LogFormat>,
     out: &'a mut dyn Write,
     rows: Vec<Difference>,
+    /// Further differences that are not in `rows`.
+    more: u64,
+    /// The two counts of the last decision, if it differed.
+    last: Option<(Option<u32>, Option<u32>)>,
 }
 
 impl<'a> Differences<'a> {
     pub(crate) fn new(log: Option<LogFormat>, out: &'a mut dyn Write) -> Self {
-        Self { log, out, rows: Vec::new() }
+        Self { log, out, rows: Vec::new(), more: 0, last: None }
     }
 
     pub(crate) fn add(&mut self, difference: Difference) -> io::Result<()> {
@@ -99,10 +103,20 @@ impl<'a> Differences<'a> {
                 writeln!(self.out)?;
             }
         }
-        if self.rows.len() < MAX_ROWS {
+        // Of several in a row with the same two counts the table has the first.
+        let counts = Some((difference.recorded.desired, difference.replayed.desired));
+        if self.rows.len() < MAX_ROWS && counts != self.last {
             self.rows.push(difference);
+        } else {
+            self.more += 1;
         }
+        self.last = counts;
         Ok(())
+    }
+
+    /// A decision came out the same.
+    pub(crate) const fn agree(&mut self) {
+        self.last = None;
     }
 
     /// Writes the table, what it sums up to, and what must be said about the log.
@@ -120,9 +134,9 @@ impl<'a> Differences<'a> {
                 line.set_cell_alignment(CellAlignment::Right);
             }
             writeln!(self.out, "{table}")?;
-            let more = summary.differ.saturating_sub(MAX_ROWS as u64);
-            if more > 0 {
-                writeln!(self.out, "and {more} more: --log text or --log json lists them all")?;
+            if self.more > 0 {
+                let more = self.more;
+                writeln!(self.out, "and {more} more, most with the same counts as the one before: see --log text")?;
             }
         }
         summary.sum_up(self.out)

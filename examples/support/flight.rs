@@ -178,6 +178,7 @@ impl Flight<'_, '_> {
             serde_json::to_string(recorded)? != serde_json::to_string(now)?
         };
         if !differs {
+            self.differences.agree();
             return Ok(Ok(()));
         }
         summary.differ += 1;

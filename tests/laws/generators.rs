@@ -148,7 +148,7 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<V
         weighted(0.2, positive(span())),
         select(vec![Precision::Default, Precision::Compact]),
     );
-    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras()]);
+    let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras().boxed()]);
     (policies, size, delays, pool, shape, windows, more).prop_map(
         |(policies, size, delays, pool, shape, windows, more)| Knobs {
             policies,
@@ -278,10 +278,11 @@ pub fn hostile_case() -> impl Strategy<Value = Case> {
 }
 
 fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
-    let step = prop_oneof![3 => observation().prop_map(Step::Observe), 1 => Just(Step::Decide)];
+    // Boxed: a strategy of strategies takes much of a test thread's stack.
+    let step = prop_oneof![3 => observation().prop_map(Step::Observe), 1 => Just(Step::Decide)].boxed();
     let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
     let steps = prop::collection::vec((gap, step), 1..60);
-    (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
+    (knobs().boxed(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
         |(knobs, start, grain, steps)| {
             let mut now = start;
             let timed = |(gap, step): (i64, Step)| {
@@ -336,7 +337,7 @@ pub fn grain() -> impl Strategy<Value = Grain> {
 /// Anything a platform could say, sense or nonsense.
 pub fn observation() -> impl Strategy<Value = Observation> {
     prop_oneof![
-        10 => load(),
+        10 => load().boxed(),
         8 => worker_event(),
         4 => pool_counts(),
         1 => (1_u32..4, cause()).prop_map(|(count, cause)| Observation::StartFailed { count, cause }),

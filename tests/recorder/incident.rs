@@ -81,7 +81,7 @@ pub(crate) fn log() -> String {
             // A metrics system divides by zero, and a worker is mixed up with another service's.
             160 => drop(recorder.observe(at, Observation::ArrivalRate { per_second: f64::NAN })),
             180 => drop(recorder.observe(at, Observation::worker(WorkerId(77), WorkerEvent::Idle))),
-            200 => drop(recorder.observe(at, Observation::ArrivalRate { per_second: 11.9 + 0.1 + 1e-13 })),
+            200 => drop(recorder.observe(at, Observation::ArrivalRate { per_second: 0.1 + 0.2 })),
             // A clock is set back by a minute and a half.
             220 => drop(recorder.decide(Timestamp::from_secs(130))),
             460 => recorder.reconfigure(at, config().with_up_delay(Duration::from_secs(30)).unwrap()),

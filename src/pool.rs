@@ -324,8 +324,8 @@ impl Pool {
 
     fn appeared(&mut self, now: Timestamp, at: usize, id: WorkerId, state: State) -> bool {
         if self.workers.is_empty() {
-            self.census = Census { idle: Some(0), ..Census::default() };
-            // What was counted as starting is known by id from now on, or not at all.
+            // What was counted as starting or being loaded is known by id from now on, or not at all.
+            (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
             self.cohorts = Cohorts::default();
         }
         let into_standby = matches!(state, State::Prewarming | State::Standby);

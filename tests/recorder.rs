@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
+    clippy::float_arithmetic,
+    clippy::similar_names,
     clippy::std_instead_of_core,
     reason = "a test panics where it fails"
 )]
@@ -67,8 +68,7 @@ proptest! {
         let resumed = resumed.map_or(case.steps.len(), |index| index.index(case.steps.len()));
         let (before, after) = case.steps.split_at(resumed);
         let changes: Vec<_> = changes.iter().map(|(index, knobs)| (index.index(case.steps.len()), knobs)).collect();
-        let mut number = 0;
-        for (now, step) in before {
+        for (number, (now, step)) in before.iter().enumerate() {
             match step {
                 Step::Observe(observation) => {
                     let told = (recorder.observe(*now, *observation), plain.observe(*now, *observation));
@@ -83,7 +83,6 @@ proptest! {
                 recorder.reconfigure(*now, knobs.config());
                 plain.reconfigure(*now, knobs.config());
             }
-            number += 1;
         }
         let mut recorder = Recorder::resume(recorder.into_autoscaler(), |record: &Record| second.push_str(&line(record)));
         for (now, step) in after {

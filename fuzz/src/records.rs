@@ -109,11 +109,11 @@ fn record(u: &mut Unstructured<'_>) -> Result<()> {
     let mut player = Player::new();
     for line in log {
         let read: core::result::Result<Record, _> = serde_json::from_str(&line);
-        let played = read.map_err(|error| error.to_string()).and_then(|record| {
+        let outcome = read.map_err(|error| error.to_string()).and_then(|record| {
             assert_eq!(write(&record), line, "records keep");
             player.play(&record).map_err(|error| error.to_string())
         });
-        assert!(matches!(&played, Ok(played) if played.is_same()), "{played:?} for {line}");
+        assert!(outcome.as_ref().is_ok_and(Played::is_same), "{outcome:?} for {line}");
     }
     assert_eq!(player.autoscaler(), Some(&last), "the whole state is reproduced");
     Ok(())

@@ -5,25 +5,37 @@
 //! cargo run --release --example replay
 //! cargo run --release --example replay -- traffic.csv --config autoscaler.yaml --cold-start 45s --log text
 //! ```
+//!
+//! It also goes through the flight log of a service again: the same decisions, or those of another configuration.
+//!
+//! ```text
+//! cargo run --release --example replay -- --flight-log incident.jsonl
+//! cargo run --release --example replay -- --flight-log incident.jsonl --config other.yaml
+//! ```
 #![allow(clippy::float_arithmetic, clippy::arithmetic_side_effects, reason = "numbers for people, no decisions")]
 #![allow(clippy::cast_precision_loss, reason = "counts of requests and seconds are far below 2^53")]
 #![allow(clippy::std_instead_of_core, reason = "examples have the standard library")]
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use plimsoll::config::{Effective, Override};
-use plimsoll::sim::{Options, ReadOptions, simulate};
-use plimsoll::{Preset, Share};
+use plimsoll::sim::{Options, ReadOptions, simulate, simulate_recorded};
+use plimsoll::{Config, Preset, Share};
 
+use crate::difference::Differences;
 use crate::record::{LogFormat, Record};
 use crate::run::Run;
 
+#[path = "support/difference.rs"]
+mod difference;
+#[path = "support/flight.rs"]
+mod flight;
 #[path = "support/input.rs"]
 mod input;
 #[path = "support/output.rs"]
@@ -46,9 +58,9 @@ struct Args {
     /// Configuration, in the format that its ending names: .yaml, .yml, .toml or .json
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     config: Option<PathBuf>,
-    /// A configuration by name
-    #[arg(long, value_name = "NAME", value_parser = presets(), default_value = "outpost-gpu")]
-    preset: Preset,
+    /// A configuration by name [default: outpost-gpu]
+    #[arg(long, value_name = "NAME", value_parser = presets())]
+    preset: Option<Preset>,
     /// How many requests a worker serves at a time [default: as configured]
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
@@ -85,13 +97,21 @@ struct Args {
     #[arg(long, value_name = "N")]
     max_requests: Option<usize>,
 
+    /// Go through a flight log again, and say of every decision whether it comes out the same; with a configuration, what
+    /// it would have decided instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = SIMULATED)]
+    flight_log: Option<PathBuf>,
+    /// Write a flight log of the replay: each observation and decision, as lines of JSON
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "replay-report")]
     out: PathBuf,
     /// Write no report
     #[arg(long)]
     no_report: bool,
-    /// Print each decision as a line of text or JSON
+    /// Print each decision (of a flight log: each that differs) as text or as a line of JSON
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
     /// Print the summary as one line of JSON, not as a table
@@ -102,9 +122,30 @@ struct Args {
     quiet: bool,
 }
 
+/// The configuration, if none is given.
+const DEFAULT: Preset = Preset::OutpostGpu;
+
 const AFTER_HELP: &str = "\
 Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
-The exit code is 0, 2 if something given cannot be used, or 1 if the output cannot be written.";
+The exit code is 0, 2 if something given cannot be used, 1 if the output cannot be written, or 3 if a flight log is not
+reproduced under its own configuration.";
+
+/// What is of no use for a flight log.
+const SIMULATED: [&str; 13] = [
+    "workload",
+    "record",
+    "cold_start",
+    "warm_start",
+    "start_spread",
+    "seed",
+    "price",
+    "pool",
+    "service",
+    "divide",
+    "max_requests",
+    "out",
+    "no_report",
+];
 
 fn presets() -> impl TypedValueParser<Value = Preset> {
     let value = |preset: Preset| PossibleValue::new(preset.name()).help(preset.description());
@@ -127,6 +168,8 @@ enum Failure {
     Input(String),
     /// The result cannot be written.
     Output(String),
+    /// A flight log does not come out as it stands.
+    Differs(String),
     /// Whoever read the output has read enough.
     Closed,
 }
@@ -145,17 +188,21 @@ fn main() -> ExitCode {
         Ok(()) | Err(Failure::Closed) => return ExitCode::SUCCESS,
         Err(Failure::Input(message)) => (2, message),
         Err(Failure::Output(message)) => (1, message),
+        Err(Failure::Differs(message)) => (3, message),
     };
     let _ = writeln!(io::stderr(), "error: {message}");
     ExitCode::from(code)
 }
 
 fn replay(args: &Args) -> Result<(), Failure> {
-    let effective = configured(args).map_err(Failure::Input)?;
+    let effective = configured(args)?;
     if args.explain_config {
         return explain(&effective, args.json);
     }
     let config = effective.into_config();
+    if let Some(log) = &args.flight_log {
+        return replay_flight(args, log, config);
+    }
     let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
     let expected =
         run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
@@ -168,13 +215,21 @@ fn replay(args: &Args) -> Result<(), Failure> {
 
     let mut out = BufWriter::new(io::stdout().lock());
     let mut record = Record::new(&config, args.log, args.quiet, &mut out);
-    let outcome = simulate(&workload, &config, &options, &mut record);
+    let outcome = match &args.record {
+        None => simulate(&workload, &config, &options, &mut record),
+        Some(path) => {
+            let mut log = flight::Writer::new(path)?;
+            let outcome = simulate_recorded(&workload, &config, &options, &mut record, &mut |record| log.write(record));
+            log.close()?;
+            outcome
+        }
+    };
     let Record { events, decisions, failed, .. } = record.close();
     failed.map_or(Ok(()), Err)?;
 
     let run = Run {
         workload: name(args.workload.as_deref(), workload.name(), args.pool),
-        under: name(args.config.as_deref(), args.preset.name(), None),
+        under: under(args),
         lints: config.lint(&expected),
         notice: args.workload.is_none().then_some(input::HOUR_NOTICE),
         config,
@@ -195,12 +250,42 @@ fn replay(args: &Args) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn configured(args: &Args) -> Result<Effective, String> {
-    let effective = args.config.as_deref().map_or_else(|| Ok(args.preset.into()), input::config)?;
+/// Goes through a flight log again; under `config` if the command line says anything about it.
+fn replay_flight(args: &Args, log: &Path, config: Config) -> Result<(), Failure> {
+    let given = args.config.is_some() || args.preset.is_some() || args.concurrency.is_some();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut differences = Differences::new(args.log, &mut out);
+    let summary = flight::replay(log, given.then(|| (under(args), config)), &mut differences)?;
+    if !args.json && !args.quiet {
+        differences.table(&summary)?;
+    }
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&summary).map_err(io::Error::from)?)?;
+    }
+    out.flush()?;
+    if given || summary.is_reproduced() { Ok(()) } else { Err(Failure::Differs(summary.complaint())) }
+}
+
+fn configured(args: &Args) -> Result<Effective, Failure> {
+    let effective = match (&args.config, args.preset, &args.flight_log) {
+        (Some(file), ..) => input::config(file).map_err(Failure::Input)?,
+        (None, Some(preset), _) => preset.into(),
+        (None, None, Some(log)) => flight::configuration(log)?.into(),
+        (None, None, None) => DEFAULT.into(),
+    };
     let Some(slots) = args.concurrency else { return Ok(effective) };
     let changes = serde_json::from_value::<Override>(serde_json::json!({ "concurrency": slots }));
-    let changes = changes.map_err(|error| format!("--concurrency: {error}"))?;
-    effective.with_override("--concurrency", changes).map_err(|error| format!("--concurrency: {error}"))
+    let refused = |error: String| Failure::Input(format!("--concurrency: {error}"));
+    let changes = changes.map_err(|error| refused(error.to_string()))?;
+    effective.with_override("--concurrency", changes).map_err(|error| refused(error.to_string()))
+}
+
+/// What a heading calls the configuration.
+fn under(args: &Args) -> String {
+    match (args.preset, args.concurrency) {
+        (None, Some(slots)) if args.config.is_none() && args.flight_log.is_some() => format!("--concurrency {slots}"),
+        (preset, _) => name(args.config.as_deref(), preset.unwrap_or(DEFAULT).name(), None),
+    }
 }
 
 fn explain(effective: &Effective, json: bool) -> Result<(), Failure> {
@@ -232,7 +317,7 @@ fn read_options(args: &Args) -> ReadOptions {
 }
 
 /// What a heading calls a file: its last part; `otherwise` if there is no file.
-fn name(file: Option<&std::path::Path>, otherwise: &str, pool: Option<u32>) -> String {
+fn name(file: Option<&Path>, otherwise: &str, pool: Option<u32>) -> String {
     let file = file.and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
     let name = file.unwrap_or_else(|| otherwise.to_owned());
     pool.map_or_else(|| name.clone(), |pool| format!("{name} (pool {pool})"))

@@ -50,6 +50,7 @@
 //! - [`decision`]: the outcome, its explanation, and the commands that bring the pool there;
 //! - [`config`]: every setting, its default and the reason for it, presets and lints;
 //! - [`status`]: the view for dashboards and operators;
+//! - [`recorder`]: a log of everything observed and decided, and its replay, under another configuration too;
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
 //! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
 //! - `sim`, with the feature of that name: a simulated pool that replays workloads.
@@ -111,6 +112,7 @@ mod placement;
 pub mod policy;
 mod pool;
 pub mod provider;
+pub mod recorder;
 pub mod report;
 pub mod schedule;
 mod signal;

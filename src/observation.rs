@@ -10,6 +10,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Human, nanos, optional_span, span};
+use crate::units::exact;
 
 /// The platform's own name for a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -88,6 +89,7 @@ pub enum Observation {
     /// Gauge: the arrival rate since the last report, as a metrics system computes it.
     ArrivalRate {
         /// Requests per second; negative, infinite and NaN are refused.
+        #[serde(with = "exact")]
         per_second: f64,
     },
     /// Event: a worker changed its state.

@@ -151,6 +151,7 @@ impl Pool {
         (self.busy_slots, self.unknown_load, self.committed_by_id, self.replica_depth) = (0, 0, 0, 0);
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
+            self.cohorts = Cohorts::default();
         }
         for at in 0..self.workers.len() {
             let Some(&worker) = self.workers.get(at) else { break };
@@ -343,7 +344,9 @@ impl Pool {
 
     fn appeared(&mut self, now: Timestamp, at: usize, id: WorkerId, state: State) -> bool {
         if self.workers.is_empty() {
-            self.census = Census { idle: Some(0), ..Census::default() };
+            // What was counted as starting or being loaded is known by id from now on, or not at all.
+            (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
+            self.cohorts = Cohorts::default();
         }
         let into_standby = matches!(state, State::Prewarming | State::Standby);
         let unordered = !into_standby && self.expected.at(now) == 0;

@@ -11,7 +11,7 @@ mod outcome;
 mod workers;
 pub mod workload;
 
-pub use self::engine::{Watch, simulate};
+pub use self::engine::{Watch, simulate, simulate_recorded};
 pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

@@ -178,6 +178,51 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+/// A number as it was given, kept exactly in text too: as a number where every reader gets the same one back, as a string
+/// where some would round it, or where JSON has no number for it (NaN and the infinities).
+pub(crate) mod exact {
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::{Deserialize, Deserializer, Serializer, de};
+
+    /// A product of so few digits and a small power of ten is rounded once, by any reader.
+    const DIGITS: usize = 14;
+    const EXPONENTS: core::ops::RangeInclusive<i32> = -6..=14;
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a number, or one in quotes")]
+    enum Written {
+        Number(f64),
+        Text(String),
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_f64(*value);
+        }
+        let text = format!("{value:e}");
+        let plain = text.split_once('e').is_some_and(|(digits, exponent)| {
+            let digits = digits.bytes().filter(u8::is_ascii_digit).count();
+            digits <= DIGITS && exponent.parse().is_ok_and(|exponent| EXPONENTS.contains(&exponent))
+        });
+        if plain { serializer.serialize_f64(*value) } else { serializer.collect_str(&format_args!("{value:?}")) }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        if !deserializer.is_human_readable() {
+            return f64::deserialize(deserializer);
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(number),
+            Written::Text(text) => {
+                text.parse().map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), &"a number"))
+            }
+        }
+    }
+}
+
 /// So many percent of a count, rounded up.
 pub(crate) fn percent_of(count: u32, percent: u32) -> u32 {
     let scaled = u64::from(count).saturating_mul(u64::from(percent)).div_ceil(100);

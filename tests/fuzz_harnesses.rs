@@ -31,6 +31,16 @@ fn report() {
     run("report", harness::report);
 }
 
+#[test]
+fn recorder() {
+    run("recorder", harness::recorder);
+}
+
+#[test]
+fn snapshot() {
+    run("snapshot", harness::snapshot);
+}
+
 fn run(target: &str, harness: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

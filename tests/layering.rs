@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["status"],
     &["autoscaler"],
+    &["recorder"],
     &["adapter", "calendar", "sim"],
 ];
 

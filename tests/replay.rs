@@ -199,6 +199,182 @@ fn what_the_command_line_says_is_done() {
     assert!(folder.join("deep").join("er").join("report.html").exists());
 }
 
+/// The kept flight log; the tests of the recorder say how it came about.
+fn incident() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/incident.jsonl")).unwrap()
+}
+
+const SHORTER: &str = "replica_policy: {min_replicas: 1, max_replicas: 10, target_qps_per_replica: 2.5, \
+                       upscale_delay_seconds: 30}\n";
+
+#[test]
+fn what_was_recorded_is_reproduced() {
+    let folder = folder("reproduced");
+    for preset in ["outpost-gpu", "runpod-high-performance"] {
+        let simulate = ["--preset", preset, "--no-report", "--json"];
+        let plain = printed(&folder, &simulate);
+        assert_eq!(printed(&folder, &[&simulate[..], &["--record", "hour.jsonl"]].concat()), plain, "{preset}");
+        let summary = summary(&folder, &["--flight-log", "hour.jsonl"]);
+        assert!(summary["observations"].as_u64() > Some(30_000), "{summary}");
+        assert!(summary["decisions"].as_u64() > Some(500), "{summary}");
+        assert_eq!((&summary["differ"], &summary["config"]), (&0.into(), &Value::Null));
+    }
+    fs::write(folder.join("incident.jsonl"), incident()).unwrap();
+    let words = printed(&folder, &["--flight-log", "incident.jsonl"]);
+    assert!(words.contains("38 decisions in 0:11:40\nEvery decision is reproduced, byte for byte.\n"), "{words}");
+    assert_eq!(printed(&folder, &["--flight-log", "incident.jsonl", "--quiet", "--log", "json"]), "");
+    let settings = printed(&folder, &["--flight-log", "incident.jsonl", "--explain-config"]);
+    assert!(settings.lines().any(|line| line.starts_with("up_delay ") && line.contains("5 min")), "{settings}");
+}
+
+#[test]
+fn another_configuration_shows_decision_by_decision_what_it_changes() {
+    let folder = folder("what-if");
+    fs::write(folder.join("incident.jsonl"), incident()).unwrap();
+    fs::write(folder.join("other.yaml"), SHORTER).unwrap();
+    let log = ["--flight-log", "incident.jsonl"];
+    let what_if = [&log[..], &["--config", "other.yaml"]].concat();
+    let words = printed(&folder, &what_if);
+    for part in [
+        "incident.jsonl under other.yaml",
+        "As recorded",
+        "held at 1 by the up delay until",
+        "up delay 30 s met",
+        "the first at 0:01:",
+        "Worker-hours wanted: ",
+        "1 recorded reconfigurations are left out",
+    ] {
+        assert!(words.contains(part), "{part} is not in:\n{words}");
+    }
+    let json = printed(&folder, &[&what_if[..], &["--log", "json", "--json"]].concat());
+    let mut lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.pop().unwrap();
+    assert_eq!(summary["differ"], lines.len());
+    assert_eq!(summary["first_difference"], lines[0]);
+    assert!(summary["worker_hours_replayed"].as_f64() > summary["worker_hours_recorded"].as_f64());
+    let recorded: Vec<_> = incident().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    for line in &lines {
+        let number = usize::try_from(line["line"].as_u64().unwrap()).unwrap();
+        let decision = &recorded[number - 1]["decided"]["decision"];
+        assert_eq!((&line["at"], &line["recorded"]["desired"]), (&decision["at"], &decision["desired"]));
+        assert_eq!(line["recorded"]["commands"], decision["commands"]);
+        assert!(line["replayed"]["text"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+    }
+    let text = printed(&folder, &[&what_if[..], &["--log", "text", "--quiet"]].concat());
+    assert_eq!(text.lines().filter(|line| line.starts_with("  instead   ")).count(), lines.len());
+
+    let preset = self::summary(&folder, &[&log[..], &["--preset", "outpost-gpu"]].concat());
+    assert_eq!(preset["config"], "outpost-gpu");
+    let slots = self::summary(&folder, &[&log[..], &["--concurrency", "9"]].concat());
+    assert_eq!(slots["config"], "--concurrency 9");
+    assert_eq!(slots["worker_hours_recorded"], preset["worker_hours_recorded"]);
+}
+
+/// What a crash leaves is replayed up to the crash, by itself or with what the next process appended.
+#[test]
+fn a_log_that_breaks_off_is_replayed_up_to_there() {
+    let folder = folder("cut");
+    let whole = incident();
+    let head = whole.lines().next().unwrap();
+    let run = |text: &str| {
+        fs::write(folder.join("cut.jsonl"), text).unwrap();
+        (summary(&folder, &["--flight-log", "cut.jsonl"]), printed(&folder, &["--flight-log", "cut.jsonl"]))
+    };
+    let cut = &whole[..whole.len() - 700];
+    let last = cut.lines().count();
+    let (json, words) = run(cut);
+    assert_eq!(
+        (&json["cut_off"], &json["differ"], &json["starts"]),
+        (&serde_json::json!([last]), &0.into(), &2.into())
+    );
+    assert!(words.contains(&format!("Line {last} is cut off, as by a crash")), "{words}");
+    let (json, _) = run(&format!("{cut}\n\n{head}\n"));
+    assert_eq!((&json["cut_off"], &json["starts"]), (&serde_json::json!([last]), &3.into()));
+    let (json, _) = run(&whole[..whole.len() - 1]);
+    assert_eq!(json["cut_off"], serde_json::json!([]), "only the line's end is missing");
+}
+
+#[test]
+fn a_log_that_is_not_reproduced_is_named_with_its_line() {
+    let folder = folder("differs");
+    let whole = incident();
+    let (number, line) = (1..).zip(whole.lines()).filter(|(_, line)| line.starts_with(r#"{"decided"#)).nth(5).unwrap();
+    let refused = (1..).zip(whole.lines()).find(|(_, line)| line.contains(r#""refused""#)).unwrap();
+    let cases = [
+        (whole.replacen(line, &line.replacen(r#""sequence":"#, r#""sequence":9"#, 1), 1), number, "\"sequence\":9", 1),
+        (whole.replacen(line, &line.replacen(r#""desired":1"#, r#""desired":4"#, 1), 1), number, "the log has `", 1),
+        (whole.replacen("is not usable", "is usable", 1), refused.0, "arrival rate NaN is not usable", 0),
+    ];
+    for (text, number, part, decisions) in cases {
+        fs::write(folder.join("other.jsonl"), text).unwrap();
+        let output = replay(&folder, &["--flight-log", "other.jsonl", "--json"]);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{message}");
+        assert!(message.starts_with(&format!("error: other.jsonl, line {number}: not reproduced: ")), "{message}");
+        assert!(
+            message.contains(part) && message.contains(&format!("; {decisions} of 38 decisions differ")),
+            "{message}"
+        );
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(summary["first_difference"]["line"], number);
+    }
+}
+
+#[test]
+fn a_damaged_log_is_refused_with_line_and_remedy() {
+    let folder = folder("damaged");
+    let whole = incident();
+    let lines: Vec<_> = whole.lines().collect();
+    let with = |number: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[number - 1] = line;
+        lines.join("\n")
+    };
+    let files = [
+        ("empty.jsonl", "\n".to_owned()),
+        ("headless.jsonl", lines[1..].join("\n")),
+        ("newer.jsonl", with(1, &lines[0].replacen(r#""version":1"#, r#""version":7"#, 1))),
+        ("word.jsonl", with(9, "soon")),
+        ("cut.jsonl", with(9, &lines[8][..20])),
+        ("cuts.jsonl", lines[..4].join("\n") + "\n{\n{\n"),
+        ("kind.jsonl", with(9, r#"{"heard":{}}"#)),
+        ("head.jsonl", lines[0][..90].to_owned()),
+        ("workload.csv", "arrival_ms,service_ms\n0,5\n".to_owned()),
+    ];
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let cases: [(&[&str], &[&str]); 14] = [
+        (&["none.jsonl"], &["none.jsonl: cannot be opened", "check the path"]),
+        (&["empty.jsonl"], &["empty.jsonl: the file has no record"]),
+        (&["headless.jsonl"], &["headless.jsonl, line 1: a flight log begins with its head"]),
+        (&["newer.jsonl"], &["newer.jsonl, line 1", "version 7", "reads version 1 only", "release that wrote it"]),
+        (&["word.jsonl"], &["word.jsonl, line 9, column 1: expected value", "head -n 8 word.jsonl"]),
+        (&["cut.jsonl"], &["cut.jsonl, line 9, column 20: EOF", "head -n 8 cut.jsonl"]),
+        (&["cuts.jsonl"], &["cuts.jsonl, line 5, column 1: EOF", "head -n 4 cuts.jsonl"]),
+        (&["kind.jsonl"], &["kind.jsonl, line 9", "unknown variant `heard`", "head -n 8"]),
+        (&["head.jsonl"], &["head.jsonl, line 1", "expected a flight log from its beginning"]),
+        (&["workload.csv"], &["workload.csv, line 1", "expected a flight log"]),
+        (&["word.jsonl", "--cold-start", "5s"], &["cannot be used with", "--cold-start"]),
+        (&["word.jsonl", "workload.csv"], &["cannot be used with"]),
+        (&["word.jsonl", "--record", "again.jsonl"], &["cannot be used with", "--record"]),
+        (&["word.jsonl", "--config", "none.yaml"], &["none.yaml: cannot be read"]),
+    ];
+    for (args, parts) in cases {
+        let output = replay(&folder, &[&["--flight-log"], args].concat());
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        assert_eq!(output.stdout, b"", "{args:?}");
+        for part in parts {
+            assert!(message.contains(part), "{args:?}: {part:?} is not in: {message}");
+        }
+    }
+    let output = replay(&folder, &["--record", "no/folder/here.jsonl", "--no-report"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: no/folder/here.jsonl: the flight log cannot be written: "), "{message}");
+}
+
 #[test]
 fn advice_is_shown() {
     let folder = folder("advice");

@@ -114,7 +114,7 @@ const fn seconds(at: Timestamp) -> f64 {
 }
 
 /// A command in words.
-fn words(command: &Command) -> String {
+pub(crate) fn words(command: &Command) -> String {
     match command {
         Command::Start { count } => format!("start {count}"),
         Command::Revive { id } => format!("revive {id}"),

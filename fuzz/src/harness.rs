@@ -1,7 +1,9 @@
-//! What the fuzzer checks: four pure functions over bytes that panic if a law is broken.
+//! What the fuzzer checks: pure functions over bytes that panic if a law is broken.
 //!
 //! The same file is a module of `tests/fuzz_harnesses.rs`, where the committed seeds and a few thousand generated
 //! inputs go through it with plain `cargo test`.
+
+mod records;
 
 use core::fmt::{Debug, Display};
 use core::time::Duration;
@@ -18,6 +20,8 @@ use plimsoll::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use self::records::{recorder, snapshot};
 
 /// A configuration and a stream of operations, both made from the bytes.
 ///

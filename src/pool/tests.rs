@@ -164,3 +164,14 @@ fn queues_of_single_workers_add_up_and_the_one_that_stands_out_is_named() {
     pool.event(at(15), WorkerId(2), WorkerEvent::Gone);
     assert_eq!((pool.replica_depth(), pool.replica_oldest()), (Some(0), None));
 }
+
+/// A platform may count its workers first and name them later: what was counted is nobody's any more.
+#[test]
+fn what_was_counted_does_not_stay_beside_workers_by_id() {
+    let mut pool = Pool::default();
+    pool.count(at(1), PoolCounts { starting: 3, prewarming: 2, ..PoolCounts::default() });
+    pool.event(at(2), WorkerId(1), WorkerEvent::Ready);
+    let late = pool.lapse(at(9_000), &config());
+    assert_eq!((late, pool.census().overdue, pool.next_lapse(at(2), &config())), (0, 0, None));
+    assert_eq!(pool.prewarming(at(2)), 0);
+}

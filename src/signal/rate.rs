@@ -45,7 +45,12 @@ pub(crate) struct Arrivals {
 impl Arrivals {
     /// Windows anchored at `origin`; `slice` is the length of the long window's slices, a multiple of ten.
     pub(crate) fn new(origin: Timestamp, slice: u64) -> Self {
-        Self { long: Window::new(origin, slice), short: Window::new(origin, (slice / SHORT).max(1)), heard: None, resumes: None }
+        Self {
+            long: Window::new(origin, slice),
+            short: Window::new(origin, (slice / SHORT).max(1)),
+            heard: None,
+            resumes: None,
+        }
     }
 
     /// Event: `count` requests arrived at `now`. `freshness` is how long the silence of events is zero traffic.

@@ -12,6 +12,7 @@ use crate::autoscaler::Autoscaler;
 use crate::config::Config;
 use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::recorder::{Beginning, Head, Record};
 use crate::time::{Timestamp, nanos};
 
 /// Looks on while a simulation runs. Both methods do nothing unless they are written.
@@ -48,10 +49,25 @@ pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: 
     Engine::new(workload, config, options).run(watch)
 }
 
+/// As [`simulate`], with a flight log of it: `sink` gets a [record](crate::recorder) of every call.
+pub fn simulate_recorded(
+    workload: &Workload,
+    config: &Config,
+    options: &Options,
+    watch: &mut dyn Watch,
+    sink: &mut dyn FnMut(&Record),
+) -> Outcome {
+    let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
+    sink(&Record::Head(Head::new(begins)));
+    Engine { sink: Some(sink), ..Engine::new(workload, config, options) }.run(watch)
+}
+
 struct Engine<'a> {
     workload: &'a Workload,
     options: &'a Options,
     autoscaler: Autoscaler,
+    /// Takes the flight log, if one is kept.
+    sink: Option<&'a mut dyn FnMut(&Record)>,
     workers: Workers,
     queue: VecDeque<Request>,
     /// What will happen, soonest first.
@@ -71,6 +87,7 @@ impl<'a> Engine<'a> {
             workload,
             options,
             autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN),
+            sink: None,
             workers: Workers::new(config.concurrency()),
             queue: VecDeque::new(),
             agenda: BinaryHeap::new(),
@@ -135,8 +152,11 @@ impl<'a> Engine<'a> {
     }
 
     fn tell(&mut self, observation: Observation) {
-        let refused = self.autoscaler.observe(self.now, observation).is_err();
-        self.measure.refused(refused);
+        let outcome = self.autoscaler.observe(self.now, observation);
+        if let Some(sink) = &mut self.sink {
+            sink(&Record::observed(self.now, observation, outcome));
+        }
+        self.measure.refused(outcome.is_err());
     }
 
     fn tell_worker(&mut self, worker: usize, event: WorkerEvent) {
@@ -217,6 +237,9 @@ impl<'a> Engine<'a> {
     fn decide(&mut self, watch: &mut dyn Watch) {
         self.pool_changed = false;
         let decision = self.autoscaler.decide(self.now);
+        if let Some(sink) = &mut self.sink {
+            sink(&Record::decided(self.now, &decision));
+        }
         self.measure.decided(self.desired, decision.desired);
         let news = self.desired != decision.desired || !decision.commands.is_empty();
         self.desired = decision.desired;

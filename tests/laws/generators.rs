@@ -293,6 +293,7 @@ pub fn hostile_case() -> impl Strategy<Value = Case> {
 }
 
 fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
+    // Boxed: a strategy of strategies takes much of a test thread's stack.
     let step = prop_oneof![
         12 => observation().prop_map(|observation| Told::Step(Step::Observe(observation))),
         4 => Just(Told::Step(Step::Decide)),
@@ -301,7 +302,7 @@ fn case_of(gap: BoxedStrategy<i64>) -> impl Strategy<Value = Case> {
     .boxed();
     let start = prop_oneof![Just(0_u64), 0..2_000_000_000_000_u64];
     let steps = prop::collection::vec((gap, step), 1..60);
-    (knobs(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
+    (knobs().boxed(), start, select(vec![Grain::Ids, Grain::Counts, Grain::Silent]), steps).prop_map(
         |(knobs, start, grain, steps)| {
             let (mut now, mut sequences) = (start, [0_u64; 3]);
             let target = knobs.sojourn_target;
@@ -361,7 +362,7 @@ pub fn grain() -> impl Strategy<Value = Grain> {
 /// Anything a platform could say, sense or nonsense.
 pub fn observation() -> BoxedStrategy<Observation> {
     prop_oneof![
-        10 => load(),
+        10 => load().boxed(),
         8 => worker_event(),
         4 => pool_counts(),
         1 => (1_u32..4, cause()).prop_map(|(count, cause)| Observation::StartFailed { count, cause }),

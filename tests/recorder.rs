@@ -1,6 +1,7 @@
 //! The flight recorder: what was recorded comes out again byte for byte, and what does not is named.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
@@ -249,7 +250,7 @@ fn what_is_no_log_is_refused_with_a_remedy() {
     let expected =
         "a flight log of version 2, and this release reads version 1 only: replay it with the release that wrote it";
     assert!(why.starts_with(expected), "{why}");
-    assert!(refusal(r#"{"reported":{}}"#).contains("unknown variant `reported`"));
+    assert!(refusal(r#"{"remarked":{}}"#).contains("unknown variant `remarked`"));
     assert!(refusal(&head.replacen(r#""max":"#, r#""most":"#, 1)).contains("most"));
 
     let mut player = Player::new();

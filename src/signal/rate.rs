@@ -289,7 +289,9 @@ impl Window {
     }
 
     const fn next_change(&self) -> Option<Timestamp> {
-        if self.sum == 0 && self.open == 0 { None } else { Some(self.open_start.plus(self.slice)) }
+        // An empty window changes by becoming a whole one.
+        let settled = self.sum == 0 && self.open == 0 && self.filled == FULL;
+        if settled { None } else { Some(self.open_start.plus(self.slice)) }
     }
 
     /// The estimate described above with `extra` mass added; `None` before anything was seen.

@@ -189,9 +189,8 @@ impl Pool {
         let observed = if self.by_id() {
             self.committed_by_id
         } else {
-            // In 64 bits, so that nothing is cut off before the releases are taken out.
-            let there = u64::from(self.in_service()).saturating_add(u64::from(self.revivals.at(now)));
-            u32::try_from(there.saturating_sub(u64::from(self.releases.at(now)))).unwrap_or(u32::MAX)
+            // What was let go is of those in service; what was revived comes from elsewhere.
+            self.in_service().saturating_sub(self.releases.at(now)).saturating_add(self.revivals.at(now))
         };
         observed.saturating_add(self.under_way(self.orders, now))
     }

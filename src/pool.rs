@@ -4,23 +4,24 @@
 //! count already; a standby, draining or failed one was never in it.
 
 mod cohorts;
+mod counts;
+mod lapse;
 mod outstanding;
 mod queues;
+mod starts;
 mod worker;
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use self::cohorts::Cohorts;
 pub(crate) use self::outstanding::Outstanding;
-use self::outstanding::lapsed;
+use self::starts::Starts;
 pub(crate) use self::worker::{Pending, State, Worker};
 use self::worker::{first_state, still_pending, transition};
-use crate::config::Config;
-use crate::observation::{FailureCause, PoolCounts, Rejected, WorkerEvent, WorkerId};
-use crate::time::{Timestamp, Waiting, nanos};
+use crate::observation::{FailureCause, Rejected, WorkerEvent, WorkerId};
+use crate::time::{Timestamp, Waiting};
 
 /// How many workers are tracked by id at most; a larger pool reports counts.
 const MAX_WORKERS: u32 = 1_000_000;
@@ -49,54 +50,6 @@ pub(crate) struct Seen {
     pub(crate) failed: Option<(u32, FailureCause)>,
     /// So many workers went, or failed when they were ready, that nobody had told to.
     pub(crate) vanished: u32,
-}
-
-/// Starts after which what was the slowest is forgotten.
-const GENERATION: u64 = 16;
-/// A worker is given so many times the slowest cold start that was measured: twice for a bad day, and twice again, since
-/// to replace one that would have come costs more than to wait for one that does not.
-const DEADLINE_FACTOR: u64 = 4;
-
-/// Start durations of one kind, cold or warm.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Starts {
-    pub(crate) count: u64,
-    sum: u64,
-    /// The slowest of the present sixteen, and of the sixteen before.
-    slowest: [u64; 2],
-}
-
-impl Starts {
-    const fn add(&mut self, nanos: u64) {
-        let [present, before] = self.slowest;
-        self.slowest = if self.count % GENERATION == 0 {
-            [nanos, present]
-        } else {
-            [if nanos > present { nanos } else { present }, before]
-        };
-        self.count = self.count.saturating_add(1);
-        self.sum = self.sum.saturating_add(nanos);
-    }
-
-    /// One took so long already and is not ready: what was measured before says too little.
-    const fn exceeded(&mut self, nanos: u64) {
-        let [present, before] = self.slowest;
-        self.slowest = [if nanos > present { nanos } else { present }, before];
-    }
-
-    /// The slowest of the last sixteen to 32, in nanoseconds; `None` before sixteen.
-    fn slowest(&self) -> Option<u64> {
-        (self.count >= GENERATION).then(|| self.slowest.into_iter().fold(0, u64::max))
-    }
-
-    pub(crate) fn mean(&self) -> Option<Duration> {
-        self.sum.checked_div(self.count).map(Duration::from_nanos)
-    }
-
-    /// How long before an announced load workers must be ordered: the slowest start of late, or else the mean.
-    pub(crate) fn lead(&self) -> u64 {
-        self.slowest().or(self.sum.checked_div(self.count)).unwrap_or(0)
-    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -254,66 +207,6 @@ impl Pool {
     }
 
     // What is observed ------------------------------------------------------------------------------------------
-
-    /// Whether counts by state can be taken over.
-    pub(crate) fn accepts_counts(&self, counts: PoolCounts) -> Result<(), Rejected> {
-        if self.by_id() {
-            let workers = u32::try_from(self.workers.len()).unwrap_or(u32::MAX);
-            return Err(Rejected::CountsBesideIds { workers });
-        }
-        if let Some(idle) = counts.idle.filter(|idle| *idle > counts.ready) {
-            return Err(Rejected::IdleAboveReady { idle, ready: counts.ready });
-        }
-        Ok(())
-    }
-
-    /// Takes over counts by state.
-    pub(crate) fn count(&mut self, now: Timestamp, counts: PoolCounts) -> Seen {
-        let before = self.observed();
-        let (ready_before, standby_before, overdue_before) =
-            (self.census.ready, self.census.standby, self.census.overdue);
-        self.cohorts.starting(now, counts.starting);
-        self.census = Census {
-            ready: counts.ready,
-            idle: counts.idle,
-            starting: counts.starting,
-            draining: counts.draining,
-            standby: counts.standby,
-            overdue: self.cohorts.overdue(),
-        };
-        let after = self.observed();
-        // A growing count confirms orders, a shrinking one confirms releases.
-        let (grown, shrunk) = (after.saturating_sub(before), before.saturating_sub(after));
-        let revived = grown.min(self.revivals.at(now));
-        let unordered = grown > self.expected.at(now);
-        self.expected.confirm(grown);
-        self.revivals.confirm(revived);
-        self.orders.confirm(grown.saturating_sub(revived));
-        let failed = counts.failed.saturating_sub(self.failed_seen);
-        // A ready worker that fails is no failed start, and one that took too long to start has counted as one already.
-        let no_longer_ready = ready_before.saturating_sub(counts.ready);
-        let became_ready = counts.ready.saturating_sub(ready_before);
-        let given_up = overdue_before.saturating_sub(self.census.overdue).saturating_sub(became_ready);
-        let failed_starts = failed.saturating_sub(no_longer_ready).saturating_sub(given_up);
-        let departed = shrunk.saturating_sub(self.releases.at(now));
-        self.releases.confirm(shrunk);
-        self.failed_seen = counts.failed;
-        self.failed = self.failed.saturating_add(u64::from(failed.saturating_sub(given_up)));
-        if failed > 0 {
-            self.last_failure = Some(FailureCause::Crash);
-        }
-        let loading = standby_before.saturating_add(self.prewarming);
-        self.prewarming = counts.prewarming;
-        self.prewarms.confirm(counts.standby.saturating_add(counts.prewarming).saturating_sub(loading));
-        let first = !core::mem::replace(&mut self.seen, true);
-        Seen {
-            unordered,
-            // What is there when the pool is first seen says nothing of how it came.
-            started: if first { 0 } else { became_ready },
-            failed: (failed_starts > 0).then_some((failed_starts, FailureCause::Crash)),
-            vanished: departed.saturating_sub(failed),
-        }
-    }
 
     /// Whether a worker's event fits what is known of it.
     pub(crate) fn accepts(&self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> Result<(), Rejected> {
@@ -476,13 +369,6 @@ impl Pool {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
     }
 
-    /// How long a worker may take to start from nothing, in nanoseconds: four times the slowest that was measured, within
-    /// the order timeout and the configured most. One that exceeds it counts as measured, so that starts that have become
-    /// slower are given longer until they succeed.
-    pub(crate) fn start_deadline(&self, config: &Config) -> u64 {
-        deadline(&self.cold_starts, config)
-    }
-
     // What is commanded -----------------------------------------------------------------------------------------
 
     pub(crate) const fn ordered(&mut self, now: Timestamp, count: u32, timeout: u64) {
@@ -518,95 +404,6 @@ impl Pool {
             *slot = new;
         }
     }
-
-    /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
-    /// and gives up workers that take too long to start. How many of those there are now.
-    pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
-        let late = self.lapse_each(now, config);
-        if late > 0 {
-            self.failed = self.failed.saturating_add(u64::from(late));
-            self.last_failure = Some(FailureCause::Timeout);
-        }
-        late
-    }
-
-    fn lapse_each(&mut self, now: Timestamp, config: &Config) -> u32 {
-        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
-        let late = self.cohorts.lapse(now, cold);
-        if late > 0 {
-            self.census.overdue = self.cohorts.overdue();
-            // Of those that were told to go, these do not count any more.
-            self.releases.confirm(late);
-        }
-        let starting = self.by_id() && self.census.starting > 0;
-        if !starting && self.earliest_lapse.is_none_or(|at| at > now) {
-            return late;
-        }
-        self.earliest_lapse = None;
-        let mut late = late;
-        for at in 0..self.workers.len() {
-            let Some(&worker) = self.workers.get(at) else { break };
-            let mut next = worker;
-            next.pending = worker.pending.filter(|(_, until)| !lapsed(*until, now));
-            match worker.state {
-                State::Leased(until) if until <= now => (next.state, next.since) = (State::Idle, until),
-                State::Leased(until) => self.note_lapse(until),
-                State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
-                    (next.state, next.since) = (State::Overdue, now);
-                    let starts = if is_warm { &mut self.warm_starts } else { &mut self.cold_starts };
-                    starts.exceeded(now.since(worker.since));
-                    late = late.saturating_add(1);
-                }
-                _ => {}
-            }
-            if let Some((_, until)) = next.pending {
-                self.note_lapse(until);
-            }
-            if next != worker {
-                self.tally(&worker, false);
-                self.tally(&next, true);
-                if let Some(slot) = self.workers.get_mut(at) {
-                    *slot = next;
-                }
-            }
-        }
-        late
-    }
-
-    /// When the next worker will have taken too long to start.
-    fn next_overdue(&self, config: &Config) -> Option<Timestamp> {
-        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
-        if !self.by_id() {
-            return self.cohorts.due(cold);
-        }
-        let due = |worker: &Worker| match worker.state {
-            State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
-            _ => None,
-        };
-        (self.census.starting > 0).then(|| self.workers.iter().filter_map(due).min())?
-    }
-
-    fn note_lapse(&mut self, until: Timestamp) {
-        self.earliest_lapse = Some(self.earliest_lapse.map_or(until, |at| at.min(until)));
-    }
-
-    /// When a command next lapses, a lease ends, or a worker will have taken too long to start.
-    pub(crate) fn next_lapse(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
-        let outstanding = if self.seen {
-            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
-        } else {
-            [None; 4]
-        };
-        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(config));
-        outstanding.into_iter().flatten().chain(noted).filter(|at| *at > now).min()
-    }
-}
-
-/// How long a start of this kind may take.
-fn deadline(starts: &Starts, config: &Config) -> u64 {
-    let most = nanos(config.start_timeout());
-    let learned = starts.slowest().map_or(most, |slowest| slowest.saturating_mul(DEADLINE_FACTOR));
-    learned.max(nanos(config.order_timeout())).min(most)
 }
 
 #[cfg(test)]

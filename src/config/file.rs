@@ -3,6 +3,7 @@
 //! Nothing is decided here: every value goes through the constructors of [`Config`], where the rules are.
 
 mod layers;
+mod nested;
 mod reader;
 
 use alloc::vec::Vec;

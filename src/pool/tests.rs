@@ -1,6 +1,9 @@
 use alloc::string::ToString;
+use core::time::Duration;
 
 use super::*;
+use crate::config::Config;
+use crate::observation::PoolCounts;
 
 const TIMEOUT: u64 = 60_000_000_000;
 

@@ -1,0 +1,92 @@
+//! What time alone does to a pool: commands lapse, leases end, starts take too long.
+
+use super::outstanding::lapsed;
+use super::starts::deadline;
+use super::{Outstanding, Pool, State, Worker};
+use crate::config::Config;
+use crate::observation::FailureCause;
+use crate::time::Timestamp;
+
+impl Pool {
+    /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
+    /// and gives up workers that take too long to start. How many of those there are now.
+    pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
+        let late = self.lapse_each(now, config);
+        if late > 0 {
+            self.failed = self.failed.saturating_add(u64::from(late));
+            self.last_failure = Some(FailureCause::Timeout);
+        }
+        late
+    }
+
+    fn lapse_each(&mut self, now: Timestamp, config: &Config) -> u32 {
+        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
+        let late = self.cohorts.lapse(now, cold);
+        if late > 0 {
+            self.census.overdue = self.cohorts.overdue();
+            // Of those that were told to go, these do not count any more.
+            self.releases.confirm(late);
+        }
+        let starting = self.by_id() && self.census.starting > 0;
+        if !starting && self.earliest_lapse.is_none_or(|at| at > now) {
+            return late;
+        }
+        self.earliest_lapse = None;
+        let mut late = late;
+        for at in 0..self.workers.len() {
+            let Some(&worker) = self.workers.get(at) else { break };
+            let mut next = worker;
+            next.pending = worker.pending.filter(|(_, until)| !lapsed(*until, now));
+            match worker.state {
+                State::Leased(until) if until <= now => (next.state, next.since) = (State::Idle, until),
+                State::Leased(until) => self.note_lapse(until),
+                State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
+                    (next.state, next.since) = (State::Overdue, now);
+                    let starts = if is_warm { &mut self.warm_starts } else { &mut self.cold_starts };
+                    starts.exceeded(now.since(worker.since));
+                    late = late.saturating_add(1);
+                }
+                _ => {}
+            }
+            if let Some((_, until)) = next.pending {
+                self.note_lapse(until);
+            }
+            if next != worker {
+                self.tally(&worker, false);
+                self.tally(&next, true);
+                if let Some(slot) = self.workers.get_mut(at) {
+                    *slot = next;
+                }
+            }
+        }
+        late
+    }
+
+    /// When the next worker will have taken too long to start.
+    fn next_overdue(&self, config: &Config) -> Option<Timestamp> {
+        let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
+        if !self.by_id() {
+            return self.cohorts.due(cold);
+        }
+        let due = |worker: &Worker| match worker.state {
+            State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
+            _ => None,
+        };
+        (self.census.starting > 0).then(|| self.workers.iter().filter_map(due).min())?
+    }
+
+    pub(super) fn note_lapse(&mut self, until: Timestamp) {
+        self.earliest_lapse = Some(self.earliest_lapse.map_or(until, |at| at.min(until)));
+    }
+
+    /// When a command next lapses, a lease ends, or a worker will have taken too long to start.
+    pub(crate) fn next_lapse(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
+        let outstanding = if self.seen {
+            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
+        } else {
+            [None; 4]
+        };
+        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(config));
+        outstanding.into_iter().flatten().chain(noted).filter(|at| *at > now).min()
+    }
+}

@@ -1,6 +1,6 @@
 //! The edge: a clock, a pool of workers, and a driver that joins them with the state machine.
 //!
-//! These are the only traits, and the state machine knows neither. A platform with its own loop calls
+//! These are the only traits, and the state machine knows none of them. A platform with its own loop calls
 //! [`Autoscaler`] directly and needs none of this.
 //!
 //! ```
@@ -43,6 +43,7 @@ use crate::autoscaler::Autoscaler;
 use crate::config::Config;
 use crate::decision::{Command, Decision};
 use crate::observation::{FailureCause, Observation, Rejected};
+use crate::recorder::{Record, Recorder};
 use crate::time::Timestamp;
 
 /// Tells the time. It should not go back; where it does, the state machine takes the last instant for the present one.
@@ -188,13 +189,57 @@ impl Clock for SystemClock {
     }
 }
 
-/// Joins a clock, a pool and an autoscaler. It has no loop of its own: call [`step`](Self::step) when something
-/// happened and at the wake-up that the last step named.
+/// What a driver drives: an [`Autoscaler`], or a [`Recorder`] that keeps a flight log of one.
+pub trait Machine {
+    /// As [`Autoscaler::observe`].
+    ///
+    /// # Errors
+    /// As [`Autoscaler::observe`].
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected>;
+
+    /// As [`Autoscaler::decide`].
+    #[must_use = "the commands are given once"]
+    fn decide(&mut self, now: Timestamp) -> Decision;
+
+    /// The autoscaler, to look at.
+    fn autoscaler(&self) -> &Autoscaler;
+}
+
+impl Machine for Autoscaler {
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        self.observe(now, observation)
+    }
+
+    fn decide(&mut self, now: Timestamp) -> Decision {
+        self.decide(now)
+    }
+
+    fn autoscaler(&self) -> &Autoscaler {
+        self
+    }
+}
+
+impl<S: FnMut(&Record)> Machine for Recorder<S> {
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        self.observe(now, observation)
+    }
+
+    fn decide(&mut self, now: Timestamp) -> Decision {
+        self.decide(now)
+    }
+
+    fn autoscaler(&self) -> &Autoscaler {
+        self.autoscaler()
+    }
+}
+
+/// Joins a clock, a pool and an autoscaler, or the recorder of one. It has no loop of its own: call
+/// [`step`](Self::step) when something happened and at the wake-up that the last step named.
 #[derive(Debug)]
-pub struct Driver<C, P> {
+pub struct Driver<C, P, M = Autoscaler> {
     clock: C,
     pool: P,
-    autoscaler: Autoscaler,
+    machine: M,
 }
 
 /// What one step did.
@@ -209,10 +254,10 @@ pub struct Step {
     pub rejected: Vec<Rejected>,
 }
 
-impl<C: Clock, P: WorkerPool> Driver<C, P> {
+impl<C: Clock, P: WorkerPool, M: Machine> Driver<C, P, M> {
     /// Joins the three.
-    pub const fn new(clock: C, pool: P, autoscaler: Autoscaler) -> Self {
-        Self { clock, pool, autoscaler }
+    pub const fn new(clock: C, pool: P, machine: M) -> Self {
+        Self { clock, pool, machine }
     }
 
     /// Tells the autoscaler of something that happened now, such as a request that arrived.
@@ -220,22 +265,22 @@ impl<C: Clock, P: WorkerPool> Driver<C, P> {
     /// # Errors
     /// As [`Autoscaler::observe`].
     pub fn observe(&mut self, observation: Observation) -> Result<(), Rejected> {
-        self.autoscaler.observe(self.clock.now(), observation)
+        self.machine.observe(self.clock.now(), observation)
     }
 
     /// Takes in what the pool reports, decides, and has the pool carry it out.
     pub fn step(&mut self) -> Step {
         let now = self.clock.now();
-        let (autoscaler, mut rejected) = (&mut self.autoscaler, Vec::new());
-        self.pool.report(now, &mut |at, observation| rejected.extend(autoscaler.observe(at, observation).err()));
-        let decision = autoscaler.decide(now);
+        let (machine, mut rejected) = (&mut self.machine, Vec::new());
+        self.pool.report(now, &mut |at, observation| rejected.extend(machine.observe(at, observation).err()));
+        let decision = machine.decide(now);
         let mut failed = Vec::new();
-        let orders: Vec<_> = Order::of(&decision, autoscaler.config()).collect();
+        let orders: Vec<_> = Order::of(&decision, machine.autoscaler().config()).collect();
         for order in orders {
             if let Err(cause) = self.pool.apply(&order) {
                 if let Command::Start { count } = order.command {
                     // A refused order is a fact like any other; the back-off paces the next try.
-                    rejected.extend(autoscaler.observe(now, Observation::StartFailed { count, cause }).err());
+                    rejected.extend(machine.observe(now, Observation::StartFailed { count, cause }).err());
                 }
                 failed.push((order.command, cause));
             }
@@ -245,12 +290,12 @@ impl<C: Clock, P: WorkerPool> Driver<C, P> {
 
     /// How long to sleep if nothing happens before; `None` for as long as nothing happens.
     pub fn sleep(&self) -> Option<Duration> {
-        self.autoscaler.next_wakeup().map(|at| at.saturating_since(self.clock.now()))
+        self.autoscaler().next_wakeup().map(|at| at.saturating_since(self.clock.now()))
     }
 
     /// The autoscaler, to look at its status and events.
-    pub const fn autoscaler(&self) -> &Autoscaler {
-        &self.autoscaler
+    pub fn autoscaler(&self) -> &Autoscaler {
+        self.machine.autoscaler()
     }
 
     /// The pool.
@@ -271,6 +316,7 @@ mod tests {
     use super::*;
     use crate::observation::PoolCounts;
     use crate::policy::{Policy, RunPod};
+    use crate::recorder::Player;
 
     /// Refuses the first orders for want of quota; its workers are ready a second after their order.
     struct Scarce {
@@ -320,6 +366,26 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         driver.step();
         assert_eq!((driver.pool().ready, driver.autoscaler().status().failures), (2, 2));
+    }
+
+    #[test]
+    fn a_recorder_can_be_driven_and_its_log_plays_back() {
+        let clock = ManualClock::new(Timestamp::from_secs(100));
+        let mut records = Vec::new();
+        let recorder =
+            Recorder::new(Config::fixed(2).unwrap(), clock.now(), |record: &Record| records.push(record.clone()));
+        let pool = Scarce { refusals: 1, starting: vec![], ready: 0 };
+        let mut driver = Driver::new(&clock, pool, recorder);
+        for _ in 0..4 {
+            let step = driver.step();
+            assert_eq!(step.rejected, []);
+            clock.advance(driver.sleep().unwrap_or(Duration::from_secs(1)));
+        }
+        assert_eq!(driver.autoscaler().status().failures, 2);
+        let decided = records.iter().filter(|record| matches!(record, Record::Decided { .. })).count();
+        assert_eq!(decided, 4);
+        let mut player = Player::new();
+        assert!(records.iter().all(|record| player.play(record).unwrap().is_same()));
     }
 
     #[test]

@@ -511,10 +511,11 @@ impl Config {
             if start >= end {
                 return Err(ConfigError::EmptyInterval { start, end });
             }
-            if let (Some(min), Some(max)) = (interval.min, interval.max)
-                && min > max
-            {
-                return Err(ConfigError::IntervalMinAboveMax { start, end, min, max });
+            match (interval.min, interval.max) {
+                (Some(min), Some(max)) if min > max => {
+                    return Err(ConfigError::IntervalMinAboveMax { start, end, min, max });
+                }
+                _ => {}
             }
         }
         self.schedule = schedule;

@@ -12,8 +12,10 @@ use std::time::Instant;
 
 use allocation_counter::{AllocationInfo, measure};
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::report::Reporter;
 use plimsoll::{
-    Autoscaler, Config, FailureCause, Observation, Policy, PoolCounts, Rate, Timestamp, WorkerEvent, WorkerId,
+    Autoscaler, Config, FailureCause, Observation, ObserverId, Policy, PoolCounts, Rate, Timestamp, WorkerEvent,
+    WorkerId,
 };
 
 /// Observations of each test. Ten million in release; a debug build is some twenty times slower and makes do with fewer.
@@ -68,6 +70,44 @@ fn ten_million_observations_of_counts_allocate_nothing() {
         },
     };
     observe_without_allocating("counts", &mut autoscaler(SHORT), cycle);
+}
+
+#[test]
+fn reports_of_known_observers_allocate_nothing() {
+    const REPORTS: u64 = OBSERVATIONS / 100;
+    let mut autoscaler = autoscaler(SHORT);
+    let target = autoscaler.config().sojourn_target();
+    let mut balancers = [1, 2, 3].map(|id| Reporter::new(ObserverId(id), 1, target, Timestamp::ORIGIN));
+    let (mut total, mut changes) = (AllocationInfo::default(), 0_u32);
+    for n in 1..=REPORTS {
+        let now = Timestamp::from_millis(n * 10);
+        let balancer = &mut balancers[usize::try_from(n % 3).unwrap()];
+        balancer.arrived(n / 512 % 6);
+        balancer.started(wait(n * 100));
+        balancer.queue(small(n / 64, 20), Some(wait(n)));
+        balancer.in_flight(small(n / 32, 8));
+        let report = balancer.report(now);
+        let taken = measure(|| {
+            let before = autoscaler.desired();
+            autoscaler.report(now, &report).unwrap();
+            // At least once, so now and then twice.
+            if n % 7 == 0 {
+                autoscaler.report(now, &report).unwrap();
+            }
+            changes += u32::from(autoscaler.desired() != before);
+        });
+        // Room for an observer is made by its first report.
+        if n > 3 {
+            total += taken;
+        }
+        if n % PER_DECISION == 0 {
+            let _ = autoscaler.decide(now);
+        }
+    }
+    assert_eq!(total.count_total, 0, "taking in reports allocated {} bytes", total.bytes_total);
+    assert!(changes > 10, "the count must have moved for this to mean anything: {changes}");
+    let input = autoscaler.status().input;
+    assert_eq!((input.accepted, input.rejected), (REPORTS, 0));
 }
 
 /// Once windows and delays have run out nothing changes any more: two seconds, two hours and a century of silence cost

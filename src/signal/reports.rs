@@ -158,9 +158,7 @@ impl Reports {
         let Some(reports) = reports else { return Ok(News::New) };
         let late = Rejected::TooLate { observer, sequence };
         let known = reports.position(report).ok().and_then(|at| reports.observers.get(at));
-        if let Some(known) = known
-            && let Some(back) = known.highest.checked_sub(sequence)
-        {
+        if let Some((known, back)) = known.and_then(|known| Some((known, known.highest.checked_sub(sequence)?))) {
             match u32::try_from(back).ok().and_then(|back| known.seen.checked_shr(back)) {
                 None => return Err(late),
                 Some(seen) if seen & 1 == 1 => return Ok(News::Doubled),

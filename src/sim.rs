@@ -5,7 +5,9 @@
 //! worker with a free slot, cold starts, revivals from standby, drains. A run has no chance in it but what its seed
 //! gives.
 
+mod chance;
 mod engine;
+pub mod generate;
 mod options;
 mod outcome;
 mod workers;

@@ -4,6 +4,7 @@ use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::chance::Chance;
 use super::options::Options;
 use super::outcome::{Measure, Outcome};
 use super::workers::{Event, Kind, State, Workers, id, position};
@@ -75,7 +76,7 @@ struct Engine<'a> {
     sequence: u64,
     now: Timestamp,
     measure: Measure,
-    chance: u64,
+    chance: Chance,
     desired: u32,
     /// Something happened to the pool: ask for a decision although the count stands.
     pool_changed: bool,
@@ -94,7 +95,7 @@ impl<'a> Engine<'a> {
             sequence: 0,
             now: Timestamp::ORIGIN,
             measure: Measure::new(workload, config, options),
-            chance: options.seed,
+            chance: Chance::new(options.seed, 0),
             desired: config.min(),
             pool_changed: true,
         }
@@ -313,16 +314,7 @@ impl<'a> Engine<'a> {
         }
         let most = u128::from(mean).saturating_mul(u128::from(share)) / 1_000_000;
         let width = u64::try_from(most.saturating_mul(2)).unwrap_or(u64::MAX).saturating_add(1);
-        let drawn = self.draw().checked_rem(width).unwrap_or(0);
+        let drawn = self.chance.draw().checked_rem(width).unwrap_or(0);
         mean.saturating_sub(u64::try_from(most).unwrap_or(0)).saturating_add(drawn)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): the next number of the seed's sequence.
-    const fn draw(&mut self) -> u64 {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }

@@ -92,6 +92,11 @@ impl Workload {
         Ok(Self { name: name.into(), requests, duration })
     }
 
+    /// Requests that are known to be in order and to take time, in a window of this length.
+    pub(super) const fn drawn(name: String, requests: Vec<Request>, duration: Duration) -> Self {
+        Self { name, requests, duration }
+    }
+
     /// What the workload was called when it was made.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -11,10 +11,10 @@
 use std::time::Duration;
 
 use plimsoll::config::{Backoff, Blind, Breaker, Cliff};
-use plimsoll::policy::RunPod;
+use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::provider::Measure;
 use plimsoll::{
-    Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Share, Timestamp,
+    Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Rate, Share, Timestamp,
     WorkerEvent, WorkerId,
 };
 
@@ -696,4 +696,22 @@ fn a_cliff_ends_when_demand_is_back_and_is_not_forgotten_in_the_dark() {
     assert!(service.line().ends_with("; demand fell off a cliff 100 s ago"), "{}", service.line());
     service.at(320);
     assert_eq!(shrinks(&mut service, 2_000), Some(1_100), "the silence was no demand that came back");
+}
+
+#[test]
+fn a_verdict_of_codel_lapses_in_time_although_the_queue_gauge_has_gone_stale() {
+    let policy = Outpost::new(Rate::per_second(1.0).unwrap());
+    let config = Config::new(Policy::Outpost(policy), 0, 4).unwrap().with_freshness(5 * SECOND).unwrap();
+    let mut service = Service::new(config);
+    service.tell(Observation::started(SECOND)).at(1).tell(Observation::started(SECOND));
+    service.pool(1, 0).tell(Observation::queue(1, Some(Duration::ZERO))).tell(Observation::in_flight(0));
+    let overloaded = |service: &mut Service| service.decide().explanation.signals.overloaded;
+    assert!(overloaded(service.at(6)), "the gauge is stale now, the verdict is not");
+    // Sixteen intervals after the last request left the queue, by wake-ups alone.
+    while let Some(now) = service.autoscaler.next_wakeup().filter(|now| *now <= at(17_000)) {
+        let overloaded = service.autoscaler.decide(now).explanation.signals.overloaded;
+        assert_eq!(overloaded, now < at(17_000));
+        service.millis = now.as_nanos() / 1_000_000;
+    }
+    assert_eq!(service.millis, 17_000);
 }

@@ -51,7 +51,7 @@ impl Estimators {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         let freshness = nanos(config.freshness());
         let heard = &self.heard(now, config);
-        let waiting = heard.depth.with(self.depth(pool)).is_some_and(|depth| depth > 0);
+        let waiting = self.fresh_depth(now, pool, config, heard).is_some_and(|depth| depth > 0);
         let by_age = self.oldest(pool, heard).into_iter().flat_map(|oldest| {
             let overdue = config.policies().iter().filter_map(Policy::overdue_age);
             let ages = [target.saturating_add(1), target.saturating_add(interval)];

@@ -22,11 +22,6 @@ impl Gauge {
             self.stale |= stale;
         }
     }
-
-    /// The sum with what is known otherwise; `None` if a part of it is too old.
-    pub(in crate::signal) fn with(self, other: Option<u64>) -> Option<u64> {
-        if self.stale { None } else { sum(self.sum, other) }
-    }
 }
 
 /// The sum of what there is.

@@ -1,0 +1,172 @@
+//! The whole pipeline against a slow reference model that is written from the documents.
+//!
+//! The model keeps everything that was ever told and, at every instant at which anything may change, computes every signal,
+//! every proposal and every guard from that history again. Random operations over random configurations go through both.
+//! After each of them the count, every proposal, what every guard did, the signals and the commands must be the same, and
+//! nothing may change in the model before the wake-up that the implementation named.
+//!
+//! Not in the model: workers by id, standby workers, queues of single workers, rates scraped as counts or gauges, reports
+//! of observers, a live change of configuration, a clock that goes back, snapshots, and the words of an explanation. The
+//! laws are about those.
+#![expect(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unreachable,
+    reason = "a test fails by panicking, and its helpers are not seen to be tests"
+)]
+
+#[path = "model/generators.rs"]
+mod generators;
+#[path = "model/guards.rs"]
+mod guards;
+#[path = "model/pipeline.rs"]
+mod pipeline;
+#[path = "model/policies.rs"]
+mod policies;
+#[path = "model/pool.rs"]
+mod pool;
+#[path = "model/provider.rs"]
+mod provider;
+#[path = "model/signals.rs"]
+mod signals;
+
+use std::time::Duration;
+
+use generators::{Case, Op, case};
+use pipeline::Model;
+use plimsoll::{Autoscaler, Config, Decision, Mode, Observation, PoolCounts, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestRunner};
+
+/// The implementation and the model, side by side.
+struct Pair {
+    config: Config,
+    autoscaler: Autoscaler,
+    model: Model,
+    now: u64,
+}
+
+impl Pair {
+    fn run(case: &Case) -> TestCaseResult {
+        let config = case.config();
+        let start = Timestamp::from_nanos(case.start);
+        let autoscaler = Autoscaler::new(config.clone(), start);
+        let mut pair = Self { model: Model::new(&config, case.start), config, autoscaler, now: case.start };
+        pair.agree("at the start")?;
+        for (index, (gap, op)) in case.ops.iter().enumerate() {
+            let what = format!("operation {index}, {op:?}");
+            let now = match gap {
+                Some(gap) => pair.now + u64::try_from(gap.as_nanos()).expect("a short while"),
+                None => pair.autoscaler.next_wakeup().map_or(pair.now, Timestamp::as_nanos),
+            };
+            pair.pass_time(now, &what)?;
+            pair.perform(op, &what)?;
+            pair.agree(&what)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing changes before the next wake-up.
+    fn pass_time(&mut self, now: u64, what: &str) -> TestCaseResult {
+        let wakeup = self.autoscaler.next_wakeup().map_or(u64::MAX, Timestamp::as_nanos);
+        prop_assert!(wakeup > self.now, "before {}: a wake-up at {} at {}", what, wakeup, self.now);
+        let missed = self.model.advance(now, wakeup);
+        prop_assert_eq!(missed, None, "before {}: a change before the wake-up at {}", what, wakeup);
+        self.now = now;
+        Ok(())
+    }
+
+    fn perform(&mut self, op: &Op, what: &str) -> TestCaseResult {
+        let observation = match *op {
+            Op::Observe(observation) => observation,
+            Op::AsOrdered { starting, idle } => {
+                let starting = starting.min(self.model.count);
+                let ready = self.model.count - starting;
+                let idle = idle.map(|idle| idle.min(ready));
+                Observation::Pool(PoolCounts { ready, idle, starting, ..PoolCounts::default() })
+            }
+            Op::Decide => {
+                let decision = self.autoscaler.decide(Timestamp::from_nanos(self.now));
+                let observing = self.model.mode(self.now) == Mode::Observe;
+                if observing {
+                    let commands = self.model.clone().decide(self.now);
+                    prop_assert_eq!((decision.commands, decision.would), (vec![], commands), "{}", what);
+                } else {
+                    let commands = self.model.decide(self.now);
+                    prop_assert_eq!((decision.commands, decision.would), (commands, vec![]), "{}", what);
+                }
+                return Ok(());
+            }
+        };
+        let taken = self.autoscaler.observe(Timestamp::from_nanos(self.now), observation);
+        prop_assert_eq!(taken, Ok(()), "{}", what);
+        self.model.observe(self.now, observation);
+        Ok(())
+    }
+
+    /// Both would decide the same.
+    fn agree(&self, what: &str) -> TestCaseResult {
+        prop_assert_eq!(self.autoscaler.desired(), self.model.count, "{}: the count", what);
+        let decision = self.autoscaler.clone().decide(Timestamp::from_nanos(self.now));
+        let mut model = self.model.clone();
+        let commands = model.decide(self.now);
+        let explanation = &decision.explanation;
+        let wishes: Vec<_> = explanation.proposals.iter().flatten().collect();
+        let theirs: Vec<_> = wishes.iter().map(|p| (p.want, p.keep, p.because, p.blind)).collect();
+        let ours: Vec<_> = model.shown.wishes.iter().map(|w| (w.want, w.keep, w.because, w.blind)).collect();
+        prop_assert_eq!(theirs, ours, "{}: the proposals; signals {:#?}", what, model.signals);
+        let theirs = (explanation.count, explanation.proposed, explanation.stages.map(|stage| stage.count));
+        let ours = (model.shown.before, model.shown.proposed, model.shown.stages);
+        prop_assert_eq!(theirs, ours, "{}: the guards", what);
+        prop_assert_eq!(explanation.fold(), decision.desired, "{}: the fold", what);
+        self.agree_on_signals(&decision, &model, what)?;
+        let given = if model.mode(self.now) == Mode::Observe { &decision.would } else { &decision.commands };
+        prop_assert_eq!(given, &commands, "{}: the commands", what);
+        Ok(())
+    }
+
+    fn agree_on_signals(&self, decision: &Decision, model: &Model, what: &str) -> TestCaseResult {
+        let (theirs, ours) = (&decision.explanation.signals, &model.signals);
+        prop_assert_eq!(theirs.arrival_rate.map(plimsoll::Rate::as_micros), ours.rate, "{}: the rate", what);
+        let age = |age: Option<u64>| age.map(Duration::from_nanos);
+        prop_assert_eq!(
+            (theirs.queue_depth, theirs.backlog, theirs.in_flight, theirs.oldest_age, theirs.last_wait),
+            (ours.depth, ours.backlog, ours.in_flight, age(ours.oldest_age), age(ours.last_wait)),
+            "{}: the queue",
+            what
+        );
+        prop_assert_eq!(
+            (theirs.sojourn_over_target, theirs.sojourn_rising, theirs.overloaded, theirs.stale, theirs.surplus),
+            (ours.p99_over_target, ours.rising, ours.overloaded, ours.lost, ours.surplus),
+            "{}: the verdicts",
+            what
+        );
+        let terms = &decision.explanation.terms;
+        prop_assert_eq!((terms.min, terms.max), model.bounds(self.now), "{}: the bounds", what);
+        prop_assert_eq!(terms.mode, model.mode(self.now), "{}: the mode", what);
+        prop_assert_eq!(self.autoscaler.status().codel_marks, ours.codel_marks, "{}: CoDel's marks", what);
+        prop_assert_eq!(self.config.max() > 0, true);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_pipeline_is_what_the_documents_say() {
+    let config = ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        source_file: Some(file!()),
+        test_name: Some("the_pipeline_is_what_the_documents_say"),
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    };
+    if let Err(error) = TestRunner::new(config).run(&case(), |case| Pair::run(&case)) {
+        panic!("{error}");
+    }
+}

@@ -6,6 +6,7 @@
 //! gives.
 
 mod chance;
+mod controller;
 mod engine;
 pub mod generate;
 mod options;
@@ -13,7 +14,8 @@ mod outcome;
 mod workers;
 pub mod workload;
 
-pub use self::engine::{Watch, simulate, simulate_recorded};
+pub use self::controller::{Controller, Plan};
+pub use self::engine::{Service, Watch, simulate, simulate_recorded, simulate_with};
 pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

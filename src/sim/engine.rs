@@ -3,8 +3,10 @@
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
+use std::vec::Vec;
 
 use super::chance::Chance;
+use super::controller::{Controller, Native};
 use super::options::Options;
 use super::outcome::{Measure, Outcome};
 use super::workers::{Event, Kind, State, Workers, id, position};
@@ -47,7 +49,8 @@ impl Watch for () {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: &mut dyn Watch) -> Outcome {
-    Engine::new(workload, config, options).run(watch)
+    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None };
+    native(workload, config, options, controller, watch)
 }
 
 /// As [`simulate`], with a flight log of it: `sink` gets a [record](crate::recorder) of every call.
@@ -60,15 +63,50 @@ pub fn simulate_recorded(
 ) -> Outcome {
     let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
     sink(&Record::Head(Head::new(begins)));
-    Engine { sink: Some(sink), ..Engine::new(workload, config, options) }.run(watch)
+    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink) };
+    native(workload, config, options, controller, watch)
 }
 
-struct Engine<'a> {
+fn native(
+    workload: &Workload,
+    config: &Config,
+    options: &Options,
+    controller: Native<'_>,
+    watch: &mut dyn Watch,
+) -> Outcome {
+    let service = Service { concurrency: config.concurrency(), target: config.sojourn_target() };
+    let (mut outcome, controller) = Engine::new(workload, service, options, controller).run(watch);
+    outcome.events = controller.autoscaler.events().copied().collect();
+    outcome
+}
+
+/// Of the service that is simulated, whoever scales it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "slots and a target are all there is to it")]
+pub struct Service {
+    /// Requests that one worker serves at once; zero counts as one.
+    pub concurrency: u32,
+    /// The sojourn above which a request has waited too long.
+    pub target: Duration,
+}
+
+/// Replays a workload under anything that decides, and gives it back with the outcome.
+pub fn simulate_with<C: Controller>(
+    workload: &Workload,
+    service: Service,
+    controller: C,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> (Outcome, C) {
+    Engine::new(workload, service, options, controller).run(watch)
+}
+
+struct Engine<'a, C> {
     workload: &'a Workload,
     options: &'a Options,
-    autoscaler: Autoscaler,
-    /// Takes the flight log, if one is kept.
-    sink: Option<&'a mut dyn FnMut(&Record)>,
+    controller: C,
+    /// The controller's commands, while they are carried out.
+    commands: Vec<Command>,
     workers: Workers,
     queue: VecDeque<Request>,
     /// What will happen, soonest first.
@@ -82,26 +120,26 @@ struct Engine<'a> {
     pool_changed: bool,
 }
 
-impl<'a> Engine<'a> {
-    fn new(workload: &'a Workload, config: &Config, options: &'a Options) -> Self {
+impl<'a, C: Controller> Engine<'a, C> {
+    fn new(workload: &'a Workload, service: Service, options: &'a Options, controller: C) -> Self {
         Self {
             workload,
             options,
-            autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN),
-            sink: None,
-            workers: Workers::new(config.concurrency()),
+            desired: controller.desired(),
+            controller,
+            commands: Vec::new(),
+            workers: Workers::new(service.concurrency.max(1)),
             queue: VecDeque::new(),
             agenda: BinaryHeap::new(),
             sequence: 0,
             now: Timestamp::ORIGIN,
-            measure: Measure::new(workload, config, options),
+            measure: Measure::new(workload, service.target, options),
             chance: Chance::new(options.seed, 0),
-            desired: config.min(),
             pool_changed: true,
         }
     }
 
-    fn run(mut self, watch: &mut dyn Watch) -> Outcome {
+    fn run(mut self, watch: &mut dyn Watch) -> (Outcome, C) {
         // The queue's owner lives and has seen nothing yet: zero is known, not missing.
         self.tell(Observation::arrived(0));
         self.decide(watch);
@@ -111,7 +149,7 @@ impl<'a> Engine<'a> {
         loop {
             let arrival = requests.get(arrived).map(|request| request.arrival);
             let event = self.agenda.peek().map(|Reverse(event)| event.at);
-            let wakeup = self.autoscaler.next_wakeup();
+            let wakeup = self.controller.next_wakeup();
             let Some(next) = [arrival, event, wakeup].into_iter().flatten().min() else { break };
             if next > end && self.is_over(arrival) {
                 break;
@@ -130,19 +168,19 @@ impl<'a> Engine<'a> {
                 }
             }
             self.serve();
-            if woken || self.pool_changed || self.autoscaler.desired() != self.desired {
+            if woken || self.pool_changed || self.controller.desired() != self.desired {
                 self.decide(watch);
             }
         }
         watch.progress(requests.len(), requests.len());
         self.pass_to(end.max(self.now));
-        self.measure.finish(&self.autoscaler, self.queue.len())
+        (self.measure.finish(self.queue.len()), self.controller)
     }
 
     /// Nothing more will come, and nobody is being served, waited for or hoped for.
     fn is_over(&self, arrival: Option<Timestamp>) -> bool {
         let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. }));
-        let hope = !self.agenda.is_empty() || self.autoscaler.desired() > 0;
+        let hope = !self.agenda.is_empty() || self.controller.desired() > 0;
         arrival.is_none() && !serving && (self.queue.is_empty() || !hope)
     }
 
@@ -153,11 +191,8 @@ impl<'a> Engine<'a> {
     }
 
     fn tell(&mut self, observation: Observation) {
-        let outcome = self.autoscaler.observe(self.now, observation);
-        if let Some(sink) = &mut self.sink {
-            sink(&Record::observed(self.now, observation, outcome));
-        }
-        self.measure.refused(outcome.is_err());
+        let accepted = self.controller.observe(self.now, observation);
+        self.measure.refused(!accepted);
     }
 
     fn tell_worker(&mut self, worker: usize, event: WorkerEvent) {
@@ -237,17 +272,17 @@ impl<'a> Engine<'a> {
 
     fn decide(&mut self, watch: &mut dyn Watch) {
         self.pool_changed = false;
-        let decision = self.autoscaler.decide(self.now);
-        if let Some(sink) = &mut self.sink {
-            sink(&Record::decided(self.now, &decision));
+        let mut commands = core::mem::take(&mut self.commands);
+        let decision = self.controller.decide(self.now, &mut commands);
+        let desired = self.controller.desired();
+        self.measure.decided(self.desired, desired);
+        let news = self.desired != desired || !commands.is_empty();
+        self.desired = desired;
+        for command in commands.drain(..) {
+            self.carry_out(command);
         }
-        self.measure.decided(self.desired, decision.desired);
-        let news = self.desired != decision.desired || !decision.commands.is_empty();
-        self.desired = decision.desired;
-        for command in &decision.commands {
-            self.carry_out(*command);
-        }
-        if news {
+        self.commands = commands;
+        if let Some(decision) = decision.filter(|_| news) {
             watch.decision(&decision);
         }
         self.serve();

@@ -91,7 +91,7 @@ pub enum Arrivals {
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Service {
+pub enum ServiceTime {
     /// Always as long.
     Constant(#[serde(with = "span")] Duration),
     /// Exponential of this mean.
@@ -114,7 +114,7 @@ pub struct Generated {
     /// How requests arrive.
     pub arrivals: Arrivals,
     /// How long each holds a slot.
-    pub service: Service,
+    pub service: ServiceTime,
     /// The length of the window.
     #[serde(with = "span")]
     pub duration: Duration,
@@ -160,11 +160,11 @@ impl Generated {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use plimsoll::sim::generate::{Arrivals, Generated, Service};
+    /// use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
     ///
     /// let hour = Generated {
     ///     arrivals: Arrivals::Poisson { rate: 5.0 },
-    ///     service: Service::Lognormal { mean: Duration::from_secs(1), cv: 1.0 },
+    ///     service: ServiceTime::Lognormal { mean: Duration::from_secs(1), cv: 1.0 },
     ///     duration: Duration::from_secs(3_600),
     /// };
     /// let workload = hour.draw("steady", 7)?;
@@ -187,9 +187,9 @@ impl Generated {
         let mut chance = Chance::new(seed, 3);
         let request = |at: f64| {
             let service = match self.service {
-                Service::Constant(service) => service,
-                Service::Exponential(mean) => seconds(chance.exponential(mean.as_secs_f64())),
-                Service::Lognormal { mean, cv } => seconds(chance.lognormal(mean.as_secs_f64(), cv)),
+                ServiceTime::Constant(service) => service,
+                ServiceTime::Exponential(mean) => seconds(chance.exponential(mean.as_secs_f64())),
+                ServiceTime::Lognormal { mean, cv } => seconds(chance.lognormal(mean.as_secs_f64(), cv)),
             };
             Request { arrival: Timestamp::from_elapsed(seconds(at)), service }
         };
@@ -199,9 +199,10 @@ impl Generated {
 
     fn check(&self) -> Result<(), GenerateError> {
         time("duration", self.duration)?;
-        let (Service::Constant(mean) | Service::Exponential(mean) | Service::Lognormal { mean, .. }) = self.service;
+        let (ServiceTime::Constant(mean) | ServiceTime::Exponential(mean) | ServiceTime::Lognormal { mean, .. }) =
+            self.service;
         time("service", mean)?;
-        if let Service::Lognormal { cv, .. } = self.service {
+        if let ServiceTime::Lognormal { cv, .. } = self.service {
             number("cv", cv, 0.0, 100.0, "give a coefficient of variation between 0 and 100")?;
         }
         let rate = |what, value| number(what, value, 0.0, 1e9, "give requests per second between 0 and 1e9");

@@ -14,8 +14,6 @@ use serde::Serialize;
 use super::options::Options;
 use super::workers::Tally;
 use super::workload::Workload;
-use crate::autoscaler::Autoscaler;
-use crate::config::Config;
 use crate::decision::Explanation;
 use crate::time::{Timestamp, nanos};
 
@@ -138,7 +136,7 @@ struct Sums {
 }
 
 impl Measure {
-    pub(super) fn new(workload: &Workload, config: &Config, options: &Options) -> Self {
+    pub(super) fn new(workload: &Workload, target: Duration, options: &Options) -> Self {
         let chosen =
             (nanos(workload.duration()) / BUCKETS).div_ceil(1_000_000_000).max(1).saturating_mul(1_000_000_000);
         let bucket = if options.bucket.is_zero() { chosen } else { nanos(options.bucket) };
@@ -153,7 +151,7 @@ impl Measure {
                 sojourn_p50: Duration::ZERO,
                 sojourn_p99: Duration::ZERO,
                 sojourn_max: Duration::ZERO,
-                target: config.sojourn_target(),
+                target,
                 within_target: 1.0,
                 cold_starts: 0,
                 warm_starts: 0,
@@ -283,7 +281,7 @@ impl Measure {
         self.direction = direction;
     }
 
-    pub(super) fn finish(mut self, autoscaler: &Autoscaler, waiting: usize) -> Outcome {
+    pub(super) fn finish(mut self, waiting: usize) -> Outcome {
         self.close_bucket();
         self.sojourns.sort_unstable();
         let mut outcome = self.outcome;
@@ -306,7 +304,6 @@ impl Measure {
         outcome.cost = outcome.replica_hours * self.price_per_hour;
         let end = outcome.duration;
         outcome.samples = self.sums.iter().enumerate().map(|(i, sums)| sums.sample(i, self.bucket, end)).collect();
-        outcome.events = autoscaler.events().copied().collect();
         outcome
     }
 }

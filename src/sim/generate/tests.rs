@@ -5,7 +5,7 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn generated(arrivals: Arrivals, duration: Duration) -> Generated {
-    Generated { arrivals, service: Service::Exponential(Duration::from_secs(1)), duration }
+    Generated { arrivals, service: ServiceTime::Exponential(Duration::from_secs(1)), duration }
 }
 
 fn draw(arrivals: Arrivals, duration: Duration) -> Workload {
@@ -104,7 +104,7 @@ fn what_cannot_be_drawn_is_refused_by_name() {
     );
     let sparse = Arrivals::Sparse { every: Duration::ZERO, requests: 2.0, pause: HOUR };
     assert_eq!(refused(sparse), "every = 0: give a time above zero");
-    let service = Service::Lognormal { mean: HOUR, cv: -0.5 };
+    let service = ServiceTime::Lognormal { mean: HOUR, cv: -0.5 };
     let poisson = Generated { service, ..generated(Arrivals::Poisson { rate: 1.0 }, HOUR) };
     let error = poisson.draw("x", 0).unwrap_err().to_string();
     assert_eq!(error, "cv = -0.5: give a coefficient of variation between 0 and 100");

@@ -1,0 +1,198 @@
+//! What no policy can beat: a lower bound on worker-seconds, and the plan of somebody who knows every arrival.
+//!
+//! A request that arrived at `a`, takes `s` and starts at most `W` late certainly holds a slot during
+//! `M = [a + W, a + s)`. Whoever drops it (serves it late) saves at most that. Give a request the density `1/|M|` over
+//! its `M`: then a pool of `n(t)` workers with `c` slots drops at least `∫ g(n(t), t) dt` requests, where `g` is the sum
+//! of the densities of all active requests but the `c·n` densest (the shortest). `g` is convex in `n`, so at a price `p`
+//! for a dropped request the worker counts fall apart into levels: level `k` is on, at 1 per second, or off, at `p` times
+//! the densities of rank `(k−1)·c + 1` to `k·c`, and to switch it on costs a cold start. Each level is a dynamic program
+//! of two states. For every `p`, `Σ levels − p·ε·N` is a lower bound for whoever drops at most `ε·N` of `N` requests
+//! (Lagrangian duality); the largest is taken. All work must be done as well, so the bound is at least `Σ s / c`.
+//!
+//! The levels that are on at the first instant are on for nothing: no policy is charged for starts before the window.
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "sums of a finished run; no decision rests on them")]
+
+use core::time::Duration;
+use std::vec::Vec;
+
+use super::workload::Workload;
+use crate::time::Timestamp;
+
+/// The certain occupancies of a workload's requests, in order of time.
+pub(super) struct Certain {
+    /// When one begins or ends, in seconds, and how long it is.
+    events: Vec<(f64, bool, f64)>,
+    slots: usize,
+    cold_start: f64,
+    requests: f64,
+    /// All work over the slots of a worker.
+    work: f64,
+}
+
+impl Certain {
+    /// Of requests that start at most `within` late on workers with `slots` slots.
+    pub(super) fn new(workload: &Workload, slots: u32, cold_start: Duration, within: Duration) -> Self {
+        let mut events = Vec::with_capacity(workload.requests().len().saturating_mul(2));
+        let mut work = 0.0;
+        for request in workload.requests() {
+            work += request.service.as_secs_f64();
+            let length = request.service.as_secs_f64() - within.as_secs_f64();
+            if length > 0.0 {
+                let begin = request.arrival.saturating_since(Timestamp::ORIGIN).as_secs_f64() + within.as_secs_f64();
+                events.push((begin, true, length));
+                events.push((begin + length, false, length));
+            }
+        }
+        // At one instant what ends goes before what begins.
+        events.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+        let slots = slots.max(1);
+        Self {
+            events,
+            slots: slots as usize,
+            cold_start: cold_start.as_secs_f64(),
+            requests: workload.requests().len() as f64,
+            work: work / f64::from(slots),
+        }
+    }
+
+    /// The least worker-seconds of whoever starts the `share` of all requests in time.
+    pub(super) fn least(&self, share: f64) -> f64 {
+        let allowed = (1.0 - share).max(0.0) * self.requests;
+        let value = |log: f64| {
+            let price = libm::exp(log);
+            self.levels(price, None) - price * allowed
+        };
+        // Concave in the price, so over its logarithm it has one peak: golden section.
+        let (mut low, mut high) = (libm::log(1e-3), libm::log(1e7));
+        let ratio = 0.618_033_988_749_894_9;
+        let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
+        let (mut at_a, mut at_b) = (value(a), value(b));
+        let mut best = self.work.max(at_a).max(at_b);
+        for _ in 0..18 {
+            if at_a < at_b {
+                (low, a, at_a) = (a, b, at_b);
+                b = low + ratio * (high - low);
+                at_b = value(b);
+                best = best.max(at_b);
+            } else {
+                (high, b, at_b) = (b, a, at_a);
+                a = high - ratio * (high - low);
+                at_a = value(a);
+                best = best.max(at_a);
+            }
+        }
+        best
+    }
+
+    /// When how many workers are on at this price of a late request: each change, in seconds.
+    pub(super) fn plan(&self, price: f64) -> Vec<(f64, i32)> {
+        let mut trace = Trace::default();
+        self.levels(price, Some(&mut trace));
+        trace.changes
+    }
+
+    /// The cost of all levels at this price, drops included.
+    fn levels(&self, price: f64, mut trace: Option<&mut Trace>) -> f64 {
+        let mut levels: Vec<Level> = Vec::new();
+        // Lengths of the active occupancies, the shortest (densest) first.
+        let mut active: Vec<f64> = Vec::new();
+        for &(at, begins, length) in &self.events {
+            let rank = active.partition_point(|other| *other < length);
+            if begins {
+                active.insert(rank, length);
+                if active.len() > levels.len().saturating_mul(self.slots) {
+                    levels.push(Level::default());
+                }
+            }
+            // From its own level on, each gives its last to the next, or takes the next one's first.
+            let (first, mut moved) = (rank.checked_div(self.slots).unwrap_or(0), 1.0 / length);
+            for (index, level) in levels.iter_mut().enumerate().skip(first) {
+                let boundary = index.saturating_add(1).saturating_mul(self.slots);
+                level.pass_to(at, price, self.cold_start, trace.as_deref_mut());
+                let passed = active.get(boundary).map(|length| 1.0 / length);
+                level.density += if begins { moved } else { -moved };
+                let Some(passed) = passed else { break };
+                level.density += if begins { -passed } else { passed };
+                moved = passed;
+            }
+            if !begins {
+                active.remove(rank);
+            }
+        }
+        levels
+            .iter_mut()
+            .map(|level| {
+                level.close(trace.as_deref_mut());
+                level.on.min(level.off)
+            })
+            .sum()
+    }
+}
+
+/// One level's dynamic program: the least cost so far of being on, and of being off.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    on: f64,
+    off: f64,
+    density: f64,
+    at: f64,
+    begun: bool,
+    /// The last changes that led to being on and to being off: positions in the trace, counted from one.
+    led_on: usize,
+    led_off: usize,
+}
+
+impl Level {
+    fn pass_to(&mut self, at: f64, price: f64, cold_start: f64, trace: Option<&mut Trace>) {
+        if !core::mem::replace(&mut self.begun, true) {
+            // What came before cost nothing while it was off, and to be on from here on costs one start, but at the
+            // beginning of everything.
+            self.on = if at > cold_start { cold_start } else { 0.0 };
+            self.at = at;
+            if let Some(trace) = trace {
+                self.led_on = trace.note(at, true, 0);
+            }
+            return;
+        }
+        let passed = at - self.at;
+        self.at = at;
+        self.on += passed;
+        // What rounding leaves of a sum that is empty again is no density.
+        self.off += passed * price * self.density.max(0.0);
+        if self.off + cold_start < self.on {
+            self.on = self.off + cold_start;
+            if let Some(trace) = trace {
+                self.led_on = trace.note(at, true, self.led_off);
+            }
+        } else if self.on < self.off {
+            self.off = self.on;
+            if let Some(trace) = trace {
+                self.led_off = trace.note(at, false, self.led_on);
+            }
+        }
+    }
+
+    fn close(&mut self, trace: Option<&mut Trace>) {
+        let Some(trace) = trace else { return };
+        let mut at = if self.on < self.off { trace.note(self.at, false, self.led_on) } else { self.led_off };
+        while let Some(&(time, on, before)) = at.checked_sub(1).and_then(|at| trace.notes.get(at)) {
+            trace.changes.push((time, if on { 1 } else { -1 }));
+            at = before;
+        }
+        trace.notes.clear();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Trace {
+    /// A change of a level's state, and the one that came before it.
+    notes: Vec<(f64, bool, usize)>,
+    changes: Vec<(f64, i32)>,
+}
+
+impl Trace {
+    fn note(&mut self, at: f64, on: bool, before: usize) -> usize {
+        self.notes.push((at, on, before));
+        self.notes.len()
+    }
+}

@@ -1,0 +1,265 @@
+//! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
+
+use std::vec::Vec;
+
+use crate::autoscaler::Autoscaler;
+use crate::decision::{Command, Decision};
+use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::recorder::Record;
+use crate::time::Timestamp;
+
+/// Decides in a [simulation](super::simulate_with).
+pub trait Controller {
+    /// Something became true. False if it was refused.
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool;
+
+    /// The next instant at which it wants to be asked.
+    fn next_wakeup(&self) -> Option<Timestamp>;
+
+    /// How many workers there should be, as of the last call.
+    fn desired(&self) -> u32;
+
+    /// Decides: adds its commands to `commands`, and explains itself if it can.
+    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
+}
+
+/// An autoscaler that may keep a flight log.
+pub(super) struct Native<'a> {
+    pub(super) autoscaler: Autoscaler,
+    pub(super) sink: Option<&'a mut dyn FnMut(&Record)>,
+}
+
+impl Controller for Native<'_> {
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        let outcome = self.autoscaler.observe(now, observation);
+        if let Some(sink) = &mut self.sink {
+            sink(&Record::observed(now, observation, outcome));
+        }
+        outcome.is_ok()
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        self.autoscaler.next_wakeup()
+    }
+
+    fn desired(&self) -> u32 {
+        self.autoscaler.desired()
+    }
+
+    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+        let decision = self.autoscaler.decide(now);
+        if let Some(sink) = &mut self.sink {
+            sink(&Record::decided(now, &decision));
+        }
+        commands.extend_from_slice(&decision.commands);
+        Some(decision)
+    }
+}
+
+/// So many workers from each instant on, whatever happens: a fixed pool, or what somebody who knew it all would do.
+///
+/// ```
+/// use plimsoll::Timestamp;
+/// use plimsoll::sim::{Controller, Plan};
+///
+/// let plan = Plan::new(vec![(Timestamp::ORIGIN, 2), (Timestamp::from_secs(60), 5)]);
+/// assert_eq!((plan.desired(), plan.next_wakeup()), (2, Some(Timestamp::from_secs(60))));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In order of time.
+    steps: Vec<(Timestamp, u32)>,
+    /// How many of them have begun.
+    begun: usize,
+    desired: u32,
+    roster: Roster,
+}
+
+impl Plan {
+    /// The count that holds from each instant on, zero before the first; put in order of time if they are not.
+    #[must_use]
+    pub fn new(mut steps: Vec<(Timestamp, u32)>) -> Self {
+        steps.sort_by_key(|(at, _)| *at);
+        let mut plan = Self { steps, begun: 0, desired: 0, roster: Roster::default() };
+        plan.pass_to(Timestamp::ORIGIN);
+        plan
+    }
+
+    /// The same count all the time.
+    #[must_use]
+    pub fn fixed(workers: u32) -> Self {
+        Self::new([(Timestamp::ORIGIN, workers)].to_vec())
+    }
+
+    fn pass_to(&mut self, now: Timestamp) {
+        while let Some((_, count)) = self.steps.get(self.begun).filter(|(at, _)| *at <= now) {
+            self.desired = *count;
+            self.begun = self.begun.saturating_add(1);
+        }
+    }
+}
+
+impl Controller for Plan {
+    fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
+        self.roster.observe(observation);
+        true
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        self.steps.get(self.begun).map(|(at, _)| *at)
+    }
+
+    fn desired(&self) -> u32 {
+        self.desired
+    }
+
+    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+        self.pass_to(now);
+        self.roster.bring_to(self.desired, commands);
+        None
+    }
+}
+
+/// The workers there are, for controllers that decide a count and leave it to others whom it concerns: starting workers
+/// go first (the latest ordered first), then idle ones and then busy ones by draining, in either case the highest id
+/// first, since requests go to the lowest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roster {
+    /// By id; in a simulation ids count from zero.
+    workers: Vec<Life>,
+    pub(super) starting: u32,
+    pub(super) ready: u32,
+    /// Requests in service on ready workers.
+    pub(super) busy: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Life {
+    Starting,
+    Ready(u32),
+    /// Leaving, gone, or never there.
+    Gone,
+}
+
+impl Roster {
+    pub(super) fn observe(&mut self, observation: Observation) {
+        let Observation::Worker { id, event } = observation else { return };
+        let next = match (event, self.life(id)) {
+            (WorkerEvent::Ordered, _) => Life::Starting,
+            (WorkerEvent::Ready, Life::Starting) => Life::Ready(0),
+            (WorkerEvent::Busy(slots), Life::Ready(_)) => Life::Ready(slots),
+            (WorkerEvent::Idle, Life::Ready(_)) => Life::Ready(0),
+            (WorkerEvent::Ready | WorkerEvent::Busy(_) | WorkerEvent::Idle, life) => life,
+            _ => Life::Gone,
+        };
+        self.set(id, next);
+    }
+
+    fn life(&self, id: WorkerId) -> Life {
+        usize::try_from(id.0).ok().and_then(|at| self.workers.get(at)).copied().unwrap_or(Life::Gone)
+    }
+
+    fn set(&mut self, id: WorkerId, life: Life) {
+        let Ok(at) = usize::try_from(id.0) else { return };
+        if at >= self.workers.len() {
+            self.workers.resize(at.saturating_add(1), Life::Gone);
+        }
+        let Some(slot) = self.workers.get_mut(at) else { return };
+        let old = core::mem::replace(slot, life);
+        match old {
+            Life::Starting => self.starting = self.starting.saturating_sub(1),
+            Life::Ready(slots) => {
+                self.ready = self.ready.saturating_sub(1);
+                self.busy = self.busy.saturating_sub(u64::from(slots));
+            }
+            Life::Gone => {}
+        }
+        match life {
+            Life::Starting => self.starting = self.starting.saturating_add(1),
+            Life::Ready(slots) => {
+                self.ready = self.ready.saturating_add(1);
+                self.busy = self.busy.saturating_add(u64::from(slots));
+            }
+            Life::Gone => {}
+        }
+    }
+
+    /// Starting and ready workers.
+    pub(super) const fn committed(&self) -> u32 {
+        self.starting.saturating_add(self.ready)
+    }
+
+    /// The commands that make it so many.
+    pub(super) fn bring_to(&mut self, desired: u32, commands: &mut Vec<Command>) {
+        let committed = self.committed();
+        if desired > committed {
+            commands.push(Command::Start { count: desired.saturating_sub(committed) });
+        }
+        let mut surplus = committed.saturating_sub(desired);
+        let turns: [fn(Life) -> bool; 3] =
+            [|life| life == Life::Starting, |life| life == Life::Ready(0), |life| matches!(life, Life::Ready(_))];
+        for (turn, concerns) in turns.into_iter().enumerate() {
+            let mut at = self.workers.len();
+            while surplus > 0 && at > 0 {
+                at = at.saturating_sub(1);
+                if !self.workers.get(at).is_some_and(|life| concerns(*life)) {
+                    continue;
+                }
+                let id = WorkerId(at as u64);
+                commands.push(match turn {
+                    2 => Command::Drain { id },
+                    _ => Command::Stop { id, to_standby: false, cut_off: false },
+                });
+                self.set(id, Life::Gone);
+                surplus = surplus.saturating_sub(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    fn seen(events: &[(u64, WorkerEvent)]) -> Roster {
+        let mut roster = Roster::default();
+        for (id, event) in events {
+            roster.observe(Observation::worker(WorkerId(*id), *event));
+        }
+        roster
+    }
+
+    #[test]
+    fn starting_workers_go_first_then_idle_then_busy_ones_by_draining() {
+        use WorkerEvent::{Busy, Ordered, Ready};
+        let events = [(0, Ordered), (0, Ready), (0, Busy(2)), (1, Ordered), (1, Ready), (2, Ordered), (3, Ordered)];
+        let stop = |id| Command::Stop { id: WorkerId(id), to_standby: false, cut_off: false };
+        let mut roster = seen(&events);
+        assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
+        let mut commands = vec![];
+        roster.bring_to(0, &mut commands);
+        assert_eq!(commands, [stop(3), stop(2), stop(1), Command::Drain { id: WorkerId(0) }]);
+        assert_eq!((roster.committed(), roster.busy), (0, 0));
+        commands.clear();
+        roster.bring_to(0, &mut commands);
+        assert_eq!(commands, []);
+        // What a draining worker still does changes nothing.
+        roster.observe(Observation::worker(WorkerId(0), Busy(1)));
+        roster.bring_to(2, &mut commands);
+        assert_eq!(commands, [Command::Start { count: 2 }]);
+    }
+
+    #[test]
+    fn a_plan_is_put_in_order_and_followed() {
+        let mut plan = Plan::new(vec![(Timestamp::from_secs(9), 1), (Timestamp::from_secs(3), 4)]);
+        assert_eq!((plan.desired(), plan.next_wakeup()), (0, Some(Timestamp::from_secs(3))));
+        let mut commands = vec![];
+        assert_eq!(plan.decide(Timestamp::from_secs(5), &mut commands), None);
+        assert_eq!((plan.desired(), commands), (4, vec![Command::Start { count: 4 }]));
+        assert_eq!(plan.next_wakeup(), Some(Timestamp::from_secs(9)));
+        plan.decide(Timestamp::from_secs(9), &mut vec![]);
+        assert_eq!((plan.desired(), plan.next_wakeup()), (1, None));
+    }
+}

@@ -17,3 +17,9 @@
 
 #[doc = include_str!("peers/differences.md")]
 pub mod differences {}
+
+mod invalid;
+pub mod keda;
+pub mod migration;
+
+pub use self::invalid::Invalid;

@@ -1,5 +1,7 @@
 //! The peers' decisions, recorded from their real code, step for step.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics where it fails")]
 
+#[path = "peers/keda.rs"]
+mod keda;
 #[path = "peers/vectors.rs"]
 mod vectors;

@@ -18,8 +18,10 @@
 #[doc = include_str!("peers/differences.md")]
 pub mod differences {}
 
+mod exact;
 mod invalid;
 pub mod keda;
 pub mod migration;
+pub mod ray_serve;
 
 pub use self::invalid::Invalid;

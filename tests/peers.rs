@@ -3,5 +3,7 @@
 
 #[path = "peers/keda.rs"]
 mod keda;
+#[path = "peers/ray_serve.rs"]
+mod ray_serve;
 #[path = "peers/vectors.rs"]
 mod vectors;

@@ -23,5 +23,6 @@ mod invalid;
 pub mod keda;
 pub mod migration;
 pub mod ray_serve;
+pub mod skyserve;
 
 pub use self::invalid::Invalid;

@@ -5,5 +5,7 @@
 mod keda;
 #[path = "peers/ray_serve.rs"]
 mod ray_serve;
+#[path = "peers/skyserve.rs"]
+mod skyserve;
 #[path = "peers/vectors.rs"]
 mod vectors;

@@ -44,3 +44,18 @@ pub(crate) mod map {
         Ok(values.into_iter().map(|(key, value)| (key, value.0)).collect())
     }
 }
+
+/// Doubles in a row.
+pub(crate) mod list {
+    use alloc::vec::Vec;
+
+    use super::{Deserialize, Deserializer, Exact, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().copied().map(Exact))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        Ok(Vec::<Exact>::deserialize(deserializer)?.into_iter().map(f64::from).collect())
+    }
+}

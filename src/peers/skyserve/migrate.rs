@@ -1,0 +1,1 @@
+//! From a `replica_policy` to the nearest native configuration.

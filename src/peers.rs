@@ -9,6 +9,7 @@
 //! laws, so they stand beside the state machine instead of inside it.
 #![allow(
     clippy::float_arithmetic,
+    clippy::float_cmp,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
@@ -22,7 +23,9 @@ mod exact;
 mod invalid;
 pub mod keda;
 pub mod migration;
+pub mod modal;
 pub mod ray_serve;
+pub mod runpod;
 pub mod skyserve;
 
 pub use self::invalid::Invalid;

@@ -87,7 +87,12 @@ impl TryFrom<File> for Manifest {
 
     fn try_from(file: File) -> Result<Self, Invalid> {
         if let Some(version) = file.api_version.filter(|version| !version.starts_with("keda.sh/")) {
-            return Err(Invalid::new("apiVersion", version, "must be one of keda.sh", "give the ScaledObject manifest"));
+            return Err(Invalid::new(
+                "apiVersion",
+                version,
+                "must be one of keda.sh",
+                "give the ScaledObject manifest",
+            ));
         }
         if let Some(kind) = file.kind.filter(|kind| kind != "ScaledObject") {
             let remedy = "jobs (ScaledJob) are not autoscaled services; give the ScaledObject manifest";

@@ -101,13 +101,5 @@ fn concurrency(trigger: &Trigger) -> Option<ConcurrencyTarget> {
 }
 
 /// Scalers whose value is work that waits.
-const QUEUES: [&str; 8] = [
-    "kafka",
-    "rabbitmq",
-    "aws-sqs-queue",
-    "azure-queue",
-    "azure-servicebus",
-    "redis",
-    "nats-jetstream",
-    "temporal",
-];
+const QUEUES: [&str; 8] =
+    ["kafka", "rabbitmq", "aws-sqs-queue", "azure-queue", "azure-servicebus", "redis", "nats-jetstream", "temporal"];

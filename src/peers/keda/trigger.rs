@@ -68,7 +68,7 @@ impl Trigger {
 
     /// Active above so many thousandths.
     #[must_use]
-    pub fn with_activation(mut self, activation: i64) -> Self {
+    pub const fn with_activation(mut self, activation: i64) -> Self {
         self.activation = activation;
         self
     }

@@ -92,6 +92,6 @@ impl Delay {
 }
 
 /// A whole number, held to what fits; nothing for what is no number.
-fn whole(number: f64) -> i64 {
+const fn whole(number: f64) -> i64 {
     number as i64
 }

@@ -29,7 +29,8 @@ fn share(rows: Vec<&Replica>, wanted: i64, stop: &mut Vec<u64>) -> Result<u32, F
     if wanted >= there {
         return Ok(u32::try_from(wanted.saturating_sub(there)).unwrap_or(u32::MAX));
     }
-    let surplus = if wanted < 0 { len(rows.len()).saturating_add(wanted.unsigned_abs()) } else { there.abs_diff(wanted) };
+    let surplus =
+        if wanted < 0 { len(rows.len()).saturating_add(wanted.unsigned_abs()) } else { there.abs_diff(wanted) };
     stop.extend(to_stop(rows, surplus)?);
     Ok(0)
 }

@@ -1,5 +1,7 @@
 //! The delays, counted in ticks.
 
+use core::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::TICK_S;
@@ -28,19 +30,21 @@ impl Hysteresis {
         if target == 0 {
             return wanted;
         }
-        if wanted == target {
-            (self.up, self.down) = (0, 0);
-        } else if wanted > target {
-            (self.up, self.down) = (self.up.saturating_add(1), 0);
-            if reached(self.up, self.up_ticks) {
-                self.up = 0;
-                return wanted;
+        match wanted.cmp(&target) {
+            Ordering::Equal => (self.up, self.down) = (0, 0),
+            Ordering::Greater => {
+                (self.up, self.down) = (self.up.saturating_add(1), 0);
+                if reached(self.up, self.up_ticks) {
+                    self.up = 0;
+                    return wanted;
+                }
             }
-        } else {
-            (self.up, self.down) = (0, self.down.saturating_add(1));
-            if reached(self.down, self.down_ticks) {
-                self.down = 0;
-                return wanted;
+            Ordering::Less => {
+                (self.up, self.down) = (0, self.down.saturating_add(1));
+                if reached(self.down, self.down_ticks) {
+                    self.down = 0;
+                    return wanted;
+                }
             }
         }
         target

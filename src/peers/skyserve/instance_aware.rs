@@ -15,9 +15,8 @@ impl SkyServe {
     ///   of the fastest kind.
     pub(super) fn wanted_by_instance(&self, rows: &[Replica]) -> f64 {
         let rate = self.window.rate();
-        let counted = rows.iter().filter(|row| {
-            matches!(row.status, Status::Ready | Status::Starting | Status::Provisioning)
-        });
+        let counted =
+            rows.iter().filter(|row| matches!(row.status, Status::Ready | Status::Starting | Status::Provisioning));
         let capacity = counted.map(|row| self.rate_of(row)).fold(0.0, |sum, rate| sum + rate);
         let fastest = self.target_qps.largest();
         if capacity == 0.0 {

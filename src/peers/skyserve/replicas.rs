@@ -21,7 +21,7 @@ pub struct Replica {
     pub version: u32,
     /// Whether it is a spot instance.
     pub is_spot: bool,
-    /// Its accelerator, such as `L4` or `A100:8`.
+    /// Its accelerator by name, such as `L4`.
     pub accelerator: Option<String>,
     /// Jobs that it runs, in a pool.
     pub running_jobs: u32,
@@ -38,7 +38,7 @@ impl Replica {
     }
 
     /// Whether it counts: ready or on its way.
-    pub(super) fn exists(&self) -> bool {
+    pub(super) const fn exists(&self) -> bool {
         self.status.rank().is_some()
     }
 

@@ -77,14 +77,17 @@ impl Default for ReplicaPolicy {
 impl ReplicaPolicy {
     /// The most replicas.
     #[must_use]
-    pub fn max(&self) -> u32 {
-        self.max_replicas.unwrap_or(self.min_replicas)
+    pub const fn max(&self) -> u32 {
+        match self.max_replicas {
+            Some(max) => max,
+            None => self.min_replicas,
+        }
     }
 
     /// Which autoscaler the service gets: queue length for a pool, else fallback if it has any, else instance-aware for
     /// a map of rates, else the request rate.
     #[must_use]
-    pub fn variant(&self) -> Variant {
+    pub const fn variant(&self) -> Variant {
         if self.queue_length_threshold.is_some() {
             Variant::QueueLength
         } else if self.uses_fallback() {
@@ -166,8 +169,7 @@ impl TargetQps {
     pub(super) fn of(&self, accelerator: Option<&str>) -> f64 {
         let Self::ByAccelerator(rates) = self else { return self.largest() };
         let exactly = || rates.iter().find(|(name, _)| Some(name.as_str()) == accelerator);
-        let kind = |name: &str| name.split(':').next().map(alloc::borrow::ToOwned::to_owned);
-        let by_kind = || rates.iter().find(|(name, _)| accelerator.is_some() && kind(name) == accelerator.and_then(kind));
+        let by_kind = || rates.iter().find(|(name, _)| accelerator.is_some() && name.split(':').next() == accelerator);
         exactly().or_else(by_kind).map_or_else(|| self.extreme(|one, other| one < other), |(_, rate)| *rate)
     }
 

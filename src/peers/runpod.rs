@@ -1,4 +1,4 @@
-//! RunPod endpoints, as its API has them. Their rules are native ones ([`RunPod`](crate::policy::RunPod)), so there is
+//! RunPod endpoints, as its API has them. Their rules are native ones ([`RunPod`]), so there is
 //! nothing to emulate: an endpoint loads and migrates.
 
 use alloc::format;

@@ -51,6 +51,7 @@ struct TriggerConfig {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as recorded")]
 struct Step {
     t: u64,
     #[serde(default)]
@@ -164,6 +165,6 @@ fn trigger(config: &TriggerConfig) -> Trigger {
     trigger.with_activation(config.activation)
 }
 
-fn served(served: &plimsoll::peers::keda::Served) -> Served {
+const fn served(served: &plimsoll::peers::keda::Served) -> Served {
     Served { fallback: served.fallback, error: served.error, value: served.value, failures: served.failures }
 }

@@ -1,6 +1,7 @@
 //! Ray Serve: the policy alone, the whole way from samples to a decision, and merging and aggregation alone.
 //!
 //! Every recorded field is compared, and to the bit: the recordings are of the reference path, which adds in sequence.
+#![expect(clippy::indexing_slicing, reason = "a test panics where it fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,9 @@
 //! Not compared: the `ready` and `pending` counts (they repeat the rows) and what the peer's exceptions say; that it
 //! raises, where, and the state it leaves behind are compared. A recorded `desired` is absent for the instance-aware
 //! autoscaler, so there it is compared through the target and the counters only.
+#![expect(clippy::indexing_slicing, clippy::float_cmp, reason = "a test panics where it fails")]
+
+use core::iter;
 
 use plimsoll::peers::skyserve::{Failure, Launch, Mode, Replica, ReplicaPolicy, SkyServe, Status, TargetQps, Variant};
 use serde::Deserialize;
@@ -126,7 +129,7 @@ fn replay(scenario: &Scenario) -> usize {
     for (number, step) in scenario.steps.iter().enumerate() {
         let place = format!("{} step {number} at {} s", scenario.name, step.t.get());
         for (now, arrivals) in &step.syncs {
-            let stamps = arrivals.iter().flat_map(|(at, count)| std::iter::repeat_n(at.get(), *count));
+            let stamps = arrivals.iter().flat_map(|(at, count)| iter::repeat_n(at.get(), *count));
             service.report(now.get(), stamps);
         }
         if let Some(replicas) = &step.replicas {
@@ -189,7 +192,7 @@ fn decide(
     None
 }
 
-fn kind(failure: Failure) -> &'static str {
+const fn kind(failure: Failure) -> &'static str {
     match failure {
         Failure::ZeroTarget => "zero_division",
         Failure::TargetIsAMap => "value_error",

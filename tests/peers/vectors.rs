@@ -66,7 +66,7 @@ fn in_quotes(json: &str) -> String {
         quoted.push_str(before);
         let text = found.starts_with('"');
         let end = if text {
-            found[1..].find('"').map_or(found.len(), |end| end + 2)
+            found[1..].find('"').map_or(found.len(), |end| end.saturating_add(2))
         } else {
             found.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(found.len())
         };

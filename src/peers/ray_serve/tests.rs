@@ -1,4 +1,5 @@
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 
 use super::*;
 use crate::policy::{ConcurrencyTarget, Policy};
@@ -121,7 +122,7 @@ fn gangs_come_whole() {
     assert_eq!(own.tick(0.0, 10.0, 1).target, 8);
 }
 
-fn load(json: &str) -> Result<AutoscalingConfig, alloc::string::String> {
+fn load(json: &str) -> Result<AutoscalingConfig, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
@@ -155,7 +156,7 @@ fn what_is_wrong_or_not_supported_is_named() {
     let half = Deployment { target_capacity: Some(101.0), ..Deployment::default() };
     let error = RayServe::new(AutoscalingConfig::default(), half).unwrap_err();
     let text = "target_capacity (101) must be between 0 and 100: give a percentage, or leave it out";
-    assert_eq!(alloc::string::ToString::to_string(&error), text);
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]

@@ -81,7 +81,9 @@ fn a_restart_stops_the_surplus_and_rebuilds_it() {
 fn a_restart_after_an_update_launches_and_stops_for_ever() {
     let mut service = SkyServe::new(&policy(2, 10, 1.0)).unwrap();
     let mut third: Vec<Replica> = rows(4, Status::Ready);
-    third.iter_mut().for_each(|row| row.version = 3);
+    for row in &mut third {
+        row.version = 3;
+    }
     for _ in 0..100 {
         let decision = service.tick(&third, &[3], 0).unwrap();
         assert_eq!((decision.launch.plain, decision.stop.len()), (2, 2));
@@ -117,7 +119,9 @@ fn running_jobs_do_not_count() {
     };
     let mut service = SkyServe::new(&pool).unwrap();
     let mut busy = rows(5, Status::Ready);
-    busy.iter_mut().for_each(|row| row.running_jobs = 1);
+    for row in &mut busy {
+        row.running_jobs = 1;
+    }
     assert_eq!(service.tick(&busy, &[1], 0).unwrap().stop, [0_u64; 0]);
     assert_eq!(service.tick(&busy, &[1], 4).unwrap().launch.plain, 0, "four wait, five are busy, one is wanted");
 }

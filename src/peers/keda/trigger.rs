@@ -213,6 +213,11 @@ const SCALERS: &[Scaler] = &[
 fn thousandths(key: &'static str, text: &str) -> Result<i64, Invalid> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number.map(|number| (number * 1_000.0) as i64).ok_or_else(|| {
-        Invalid::new(key, text, "must be a number in quotes", "a text such as \"5\" or \"0.5\" is what KEDA reads")
+        Invalid::new(
+            key,
+            text,
+            "must be a number in quotes",
+            "write a text such as \"5\" or \"0.5\", and a quantity such as 512Mi in full",
+        )
     })
 }

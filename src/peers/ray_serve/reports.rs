@@ -98,6 +98,20 @@ struct FromHandle {
 }
 
 /// The reports that the controller holds, one of every handle and replica.
+///
+/// ```
+/// use std::collections::{BTreeMap, BTreeSet};
+/// use plimsoll::peers::ray_serve::{AutoscalingConfig, Holder, Reports, Sampler};
+///
+/// let config = AutoscalingConfig::default();
+/// let (mut handle, mut reports) = (Sampler::default(), Reports::default());
+/// // Handle 1 has three requests queued and four at replica 7, samples them and reports.
+/// handle.sample(&config, 100.0, 3.0, BTreeMap::from([(7, 4.0)]));
+/// reports.handle_reports(100.0, 1, Holder::Proxy, handle.report(&config, 100.0));
+/// // At every tick: forget who is gone, then ask for the load.
+/// reports.sweep(&config, 100.1, &BTreeSet::from([1]));
+/// assert_eq!(reports.load(config.aggregation_function, &BTreeSet::from([7]), 100.1).total, 7.0);
+/// ```
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reports {
@@ -148,16 +162,14 @@ impl Reports {
     /// sent to them; and what waits at the handles. One report of one replica hides the counts of all handles.
     #[must_use]
     pub fn load(&self, function: Aggregation, running: &BTreeSet<u64>, now: f64) -> Load {
-        let of_running = |replicas: &'_ BTreeMap<u64, Series>| -> Vec<Series> {
-            replicas.iter().filter(|(replica, _)| running.contains(replica)).map(|(_, series)| series.clone()).collect()
-        };
         let own = self.replicas.iter().filter(|(replica, _)| running.contains(replica));
-        let mut counted: Vec<Series> = own.flat_map(|(_, report)| report.running.values().cloned()).collect();
-        if counted.iter().all(Vec::is_empty) {
-            counted = self.handles.values().flat_map(|from| of_running(&from.report.running)).collect();
+        let mut counted: Vec<&Series> = own.flat_map(|(_, report)| report.running.values()).collect();
+        if counted.iter().all(|series| series.is_empty()) {
+            let sent = self.handles.values().flat_map(|from| &from.report.running);
+            counted = sent.filter(|(replica, _)| running.contains(replica)).map(|(_, series)| series).collect();
         }
         let queued: Vec<&[Sample]> = self.handles.values().map(|from| from.report.queued.as_slice()).collect();
-        let all: Vec<&[Sample]> = counted.iter().map(Vec::as_slice).chain(queued.iter().copied()).collect();
+        let all: Vec<&[Sample]> = counted.into_iter().map(Vec::as_slice).chain(queued.iter().copied()).collect();
         Load { total: aggregate(function, &all, now), queued: aggregate(function, &queued, now) }
     }
 }

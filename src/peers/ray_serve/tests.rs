@@ -110,6 +110,31 @@ fn initial_replicas_count_anew_at_every_redeployment() {
 }
 
 #[test]
+fn any_registration_starts_the_delay_over() {
+    let config = AutoscalingConfig { upscale_delay_s: 10.0, ..up_to(10) };
+    let mut own = deployment(config.clone());
+    own.tick(0.0, 8.0, 1);
+    own.register(config, Deployment::default(), false).unwrap();
+    assert_eq!(own.tick(10.0, 8.0, 1).target, 1);
+}
+
+#[test]
+fn the_delays_to_zero_add_up() {
+    let slow = AutoscalingConfig { min_replicas: 0, initial_replicas: Some(5), downscale_delay_s: 600.0, ..up_to(10) };
+    let mut own = deployment(slow);
+    assert_eq!(own.tick(0.0, 0.0, 5).target, 5);
+    assert_eq!(own.tick(600.0, 0.0, 5).target, 1);
+    assert_eq!(own.tick(600.1, 0.0, 1).target, 1);
+    assert_eq!(own.tick(1_200.2, 0.0, 1).target, 0);
+}
+
+#[test]
+fn a_residue_of_load_keeps_a_replica() {
+    let mut own = deployment(AutoscalingConfig { min_replicas: 0, ..up_to(10) });
+    assert_eq!(own.tick(1e6, 1e-9, 1).target, 1);
+}
+
+#[test]
 fn a_factor_above_one_overshoots() {
     let mut own = deployment(AutoscalingConfig { upscaling_factor: Some(2.0), ..up_to(100) });
     assert_eq!(own.tick(0.0, 8.0, 1).target, 7, "four were needed");

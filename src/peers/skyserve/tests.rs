@@ -45,6 +45,45 @@ fn every_update_of_an_instance_aware_service_fails_half_way() {
 }
 
 #[test]
+fn a_change_to_instance_aware_drops_the_target() {
+    let mut service = SkyServe::new(&policy(1, 10, 1.0)).unwrap();
+    load(&mut service, 60.0, 300);
+    service.tick(&[], &[], 0).unwrap();
+    assert_eq!(service.target(), 5);
+    service.update(&kinds(1), 2, Mode::Rolling, 0).unwrap_err();
+    assert_eq!((service.variant(), service.target()), (Variant::InstanceAware, 1));
+}
+
+#[test]
+fn dead_replicas_inflate_the_target() {
+    let mut service = SkyServe::new(&kinds(1)).unwrap();
+    let mut mixed = rows(4, Status::Failed);
+    mixed[0].status = Status::Ready;
+    load(&mut service, 60.0, 60);
+    assert_eq!(service.tick(&mixed, &[1], 0).unwrap().wanted, Some(5), "half a request per second is missing");
+}
+
+#[test]
+fn starting_replicas_count_on_the_way_up_only() {
+    let mut service = SkyServe::new(&kinds(1)).unwrap();
+    let mut coming = rows(3, Status::Starting);
+    coming[0].status = Status::Ready;
+    load(&mut service, 60.0, 89);
+    assert_eq!(service.tick(&coming, &[1], 0).unwrap().wanted, Some(1), "just below what is coming up");
+    load(&mut service, 200.0, 90);
+    assert_eq!(service.tick(&coming, &[1], 0).unwrap().wanted, Some(3), "and at it");
+}
+
+#[test]
+fn a_serving_replica_goes_before_a_pending_one() {
+    let mut service = SkyServe::new(&kinds(1)).unwrap();
+    let mut mixed = rows(2, Status::Ready);
+    mixed[1].status = Status::Pending;
+    mixed[1].accelerator = Some("A100".into());
+    assert_eq!(service.tick(&mixed, &[1], 0).unwrap().stop, [1]);
+}
+
+#[test]
 fn a_base_above_the_target_launches_nothing_at_all() {
     let base = ReplicaPolicy { base_ondemand_fallback_replicas: Some(2), ..policy(1, 5, 1.0) };
     let mut service = SkyServe::new(&base).unwrap();
@@ -67,6 +106,15 @@ fn an_update_divides_by_the_old_rate_once_more() {
     service.update(&policy(1, 100, 5.0), 2, Mode::Rolling, 0).unwrap();
     assert_eq!(service.target(), 10, "two would do");
     assert_eq!(service.tick(&[], &[], 0).unwrap().wanted, Some(2));
+}
+
+#[test]
+fn an_update_to_an_older_version_moves_the_target_too() {
+    let slow = ReplicaPolicy { upscale_delay_seconds: 400.0, ..policy(1, 100, 1.0) };
+    let mut service = SkyServe::new(&slow).unwrap();
+    load(&mut service, 60.0, 600);
+    service.update(&slow, 1, Mode::Rolling, 0).unwrap();
+    assert_eq!(service.target(), 10, "past the delay");
 }
 
 #[test]

@@ -53,6 +53,7 @@
 //! - [`recorder`]: a log of everything observed and decided, and its replay, under another configuration too;
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
 //! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
+//! - `peers`, with the feature of that name: other autoscalers' rules, exact to the recorded step;
 //! - `sim`, with the feature of that name: a simulated pool that replays workloads.
 //!
 //! # Time
@@ -82,6 +83,7 @@
 //! - `std` (default): the system clock adapter; nothing else needs it.
 //! - `sim`: the simulator and the workload reader.
 //! - `calendar`: weekly schedules in a time zone, daylight saving included; it brings `jiff` and a time-zone database.
+//! - `peers`: the rules of Knative, Kubernetes' HPA, KEDA, Ray Serve and SkyServe, to compare with and to migrate from.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![cfg_attr(
     test,
@@ -108,6 +110,8 @@ mod grid;
 pub mod guard;
 pub mod observation;
 mod operator;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod placement;
 pub mod policy;
 mod pool;

@@ -19,7 +19,8 @@ const LAYERS: &[&[&str]] = &[
     &["status"],
     &["autoscaler"],
     &["recorder"],
-    &["adapter", "calendar", "sim"],
+    &["adapter", "calendar", "peers"],
+    &["sim"],
 ];
 
 #[test]

@@ -17,3 +17,5 @@
 
 #[doc = include_str!("peers/differences.md")]
 pub mod differences {}
+
+pub mod migration;

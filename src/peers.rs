@@ -18,4 +18,5 @@
 #[doc = include_str!("peers/differences.md")]
 pub mod differences {}
 
+pub mod knative;
 pub mod migration;

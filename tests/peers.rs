@@ -3,3 +3,6 @@
 
 #[path = "peers/vectors.rs"]
 mod vectors;
+
+#[path = "peers/knative.rs"]
+mod knative;

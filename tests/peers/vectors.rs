@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use serde::de::DeserializeOwned;
 
 /// The file `NAME.json` of the vectors.
-pub fn read<T: DeserializeOwned>(name: &str) -> T {
+pub(crate) fn read<T: DeserializeOwned>(name: &str) -> T {
     if let Some(folder) = env::var_os("PLIMSOLL_CONFORMANCE") {
         let path = PathBuf::from(folder).join(format!("{name}.json"));
         let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

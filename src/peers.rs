@@ -19,4 +19,5 @@
 pub mod differences {}
 
 pub mod knative;
+pub mod kubernetes;
 pub mod migration;

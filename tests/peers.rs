@@ -6,3 +6,6 @@ mod vectors;
 
 #[path = "peers/knative.rs"]
 mod knative;
+
+#[path = "peers/kubernetes.rs"]
+mod kubernetes;

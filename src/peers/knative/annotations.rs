@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
-use core::time::Duration;
 
 use super::parameters::{Metric, ParameterError, Parameters};
 use super::values::{FromText, Switch, Whole};
@@ -224,6 +223,8 @@ impl FromText for Aggregation {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -28,8 +28,8 @@ pub use self::replicas::{
     Calculator, MetricError, Phase, Pod, Proposal, Reading, Release, Sample, Target, Tolerance, Usage,
 };
 pub use self::spec::{
-    Behavior, Controller, LabelCondition, LabelSelector, Manifest, MetricKind, MetricName, MetricSpec, MetricTarget, NamedMetric, ResourceMetric,
-    ScaleTargetRef, ScalingRules, Spec, SpecError, TargetKind,
+    Behavior, Controller, LabelCondition, LabelSelector, Manifest, MetricKind, MetricName, MetricSpec, MetricTarget,
+    NamedMetric, ResourceMetric, ScaleTargetRef, ScalingRules, Spec, SpecError, TargetKind,
 };
 use crate::time::Timestamp;
 

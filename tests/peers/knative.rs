@@ -218,7 +218,8 @@ fn zero(config: &Value) -> Run<'_> {
             reachability,
         };
         let pass = reconciler.reconcile(time(&step["t"]), &seen);
-        let requeue: Vec<Value> = pass.requeue_after.map(|rest| whole_or_decimal(rest.as_secs_f64())).into_iter().collect();
+        let requeue: Vec<Value> =
+            pass.requeue_after.map(|rest| whole_or_decimal(rest.as_secs_f64())).into_iter().collect();
         let active = match reconciler.activity() {
             Activity::Active => "True",
             Activity::Inactive => "False",

@@ -45,7 +45,8 @@ fn every_recorded_step() {
         for step in &scenario.steps {
             let found = run(step);
             for (field, expected) in step["expect"].as_object().unwrap() {
-                let found = found.get(field).unwrap_or_else(|| panic!("{name}: {field} is not compared: {found} {step}"));
+                let found =
+                    found.get(field).unwrap_or_else(|| panic!("{name}: {field} is not compared: {found} {step}"));
                 assert_eq!(found, expected, "{name} at {}: {field}\n{config}\n{step}", step["t"]);
             }
             steps += 1;

@@ -292,7 +292,11 @@ mod tests {
                 "autoscaling.knative.dev/target (many) must be a number such as 70 or 0.5: write it as a string, as \
                  Kubernetes does with every annotation",
             ),
-            ("target", "0.001", "target (0.001) must be at least 0.01: give the load that one pod should take, such as 100"),
+            (
+                "target",
+                "0.001",
+                "target (0.001) must be at least 0.01: give the load that one pod should take, such as 100",
+            ),
             ("window", "2s", "stable-window (2 s) must be from 6 s to 1 h: 60s is the peer's default"),
             (
                 "class",

@@ -9,6 +9,7 @@ use super::reconcile::ReconcilerSpec;
 use super::scale::DeciderSpec;
 use super::window::Aggregation;
 use crate::time::{Human, nanos, span};
+use crate::units::exact;
 
 /// A parameter that the peer would refuse, or that cannot be emulated.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -87,29 +88,40 @@ pub struct Parameters {
     /// The revision's `containerConcurrency`: requests that one pod takes at a time; 0 is no limit.
     pub container_concurrency: u32,
     /// The load that one pod should take; otherwise the container concurrency or the default below.
+    #[serde(with = "maybe_exact", skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
     /// How much of it is aimed at; otherwise the default percentage below.
+    #[serde(with = "maybe_exact", skip_serializing_if = "Option::is_none")]
     pub target_utilization_percentage: Option<f64>,
     /// 70: how much of a pod's concurrency is aimed at. Up to 1 it is a fraction.
+    #[serde(with = "exact")]
     pub container_concurrency_target_percentage: f64,
     /// 100: the concurrency of a pod that has no limit.
+    #[serde(with = "exact")]
     pub container_concurrency_target_default: f64,
     /// 200: the requests per second of a pod.
+    #[serde(with = "exact")]
     pub requests_per_second_target_default: f64,
     /// 1000: at most so many times the ready pods.
+    #[serde(with = "exact")]
     pub max_scale_up_rate: f64,
     /// 2: at least the ready pods divided by this.
+    #[serde(with = "exact")]
     pub max_scale_down_rate: f64,
     /// 211: burst that must fit beside the present load without the activator; 0 is off, -1 without limit.
+    #[serde(with = "exact")]
     pub target_burst_capacity: f64,
     /// 60 s: the window of the stable mode.
     #[serde(with = "span")]
     pub stable_window: Duration,
     /// 10: the panic window, in percent of the stable one.
+    #[serde(with = "exact")]
     pub panic_window_percentage: f64,
     /// 200: panic begins when so many percent of the ready pods are wanted.
+    #[serde(with = "exact")]
     pub panic_threshold_percentage: f64,
     /// 100: requests that one activator takes at a time.
+    #[serde(with = "exact")]
     pub activator_capacity: f64,
     /// On: zero pods are allowed.
     pub enable_scale_to_zero: bool,
@@ -372,4 +384,23 @@ pub(super) fn burst_capacity(field: &'static str, value: f64) -> Result<(), Para
     let fits = value == -1.0 || value.is_finite() && value >= 0.0;
     let remedy = "0 takes the activator out of the path, -1 keeps it in";
     ParameterError::number(field, value, fits, "be -1, 0 or above", remedy)
+}
+
+/// A number that may be absent.
+mod maybe_exact {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::units::exact;
+
+    #[derive(Serialize, Deserialize)]
+    struct Exact(#[serde(with = "exact")] f64);
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(Exact).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Option::<Exact>::deserialize(deserializer).map(|value| value.map(|Exact(number)| number))
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::parameters::ParameterError;
 use super::window::MaxWindow;
 use crate::time::{Timestamp, nanos, span};
+use crate::units::exact;
 
 /// The period of the autoscaler's loop, and the bucket of the scale-down delay.
 pub(super) const TICK: Duration = Duration::from_secs(2);
@@ -16,16 +17,22 @@ pub(super) const TICK: Duration = Duration::from_secs(2);
 #[serde(deny_unknown_fields)]
 pub struct DeciderSpec {
     /// Concurrency (or requests per second) wanted per pod.
+    #[serde(with = "exact")]
     pub target_value: f64,
     /// What one pod can take, before utilization; it is used for the excess burst capacity alone.
+    #[serde(with = "exact")]
     pub total_value: f64,
     /// Burst that must fit beside the present load; 0 is off, -1 without limit.
+    #[serde(with = "exact")]
     pub target_burst_capacity: f64,
     /// Panic begins when so many times the ready pods are wanted.
+    #[serde(with = "exact")]
     pub panic_threshold: f64,
     /// At most so many times the ready pods.
+    #[serde(with = "exact")]
     pub max_scale_up_rate: f64,
     /// At least the ready pods divided by this.
+    #[serde(with = "exact")]
     pub max_scale_down_rate: f64,
     /// How long panic lasts after the last tick over the threshold.
     #[serde(with = "span")]
@@ -179,6 +186,12 @@ impl Decider {
             self.panic_since = None;
             self.max_panic_pods = 0;
         }
+    }
+
+    /// What it is told to do.
+    #[must_use]
+    pub const fn spec(&self) -> DeciderSpec {
+        self.spec
     }
 
     /// In panic mode, in which the count does not fall.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::ParameterError;
 use crate::time::{Timestamp, nanos};
+use crate::units::exact;
 
 /// How the buckets of a window are averaged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -45,10 +46,12 @@ pub struct Buckets {
     granularity: u64,
     window: u64,
     aggregation: Aggregation,
+    #[serde(with = "ring")]
     ring: Vec<f64>,
     /// The earliest and the latest bucket written to, as numbers since the origin.
     first: Option<i64>,
     last: Option<i64>,
+    #[serde(with = "exact")]
     total: f64,
 }
 
@@ -249,5 +252,25 @@ impl MaxWindow {
             self.maxima.push_back((bucket, value));
         }
         self.maxima.front().map_or(value, |&(_, largest)| largest)
+    }
+}
+
+/// Numbers that every reader gets back to the last bit.
+mod ring {
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::units::exact;
+
+    #[derive(Serialize, Deserialize)]
+    struct Exact(#[serde(with = "exact")] f64);
+
+    pub(super) fn serialize<S: Serializer>(ring: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(ring.iter().copied().map(Exact))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        Vec::<Exact>::deserialize(deserializer).map(|ring| ring.into_iter().map(|Exact(number)| number).collect())
     }
 }

@@ -231,7 +231,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Quantity>().map(Quantity::milli), Ok(milli), "{text}");
         }
-        for text in ["", ".", "-", "m", "10%", "1 k", "1K", "1.2.3", "1e", "1ee3", "NaN", "inf", "0x10", "١", "1e99999"] {
+        for text in ["", ".", "-", "m", "10%", "1 k", "1K", "1.2.3", "1e", "1ee3", "NaN", "inf", "0x10", "١", "1e99999"]
+        {
             assert!(text.parse::<Quantity>().is_err(), "{text}");
         }
     }

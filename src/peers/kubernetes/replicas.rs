@@ -6,6 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Timestamp, span};
+use crate::units::exact;
 
 /// Which Kubernetes it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -25,8 +26,10 @@ pub enum Release {
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
     /// Above 1; before v1.33 on both sides.
+    #[serde(with = "exact")]
     pub up: f64,
     /// Below 1.
+    #[serde(with = "exact")]
     pub down: f64,
 }
 
@@ -270,13 +273,7 @@ impl Calculator {
 
     /// In this order: being deleted or ended, it is ignored; pending, it is unready; without a sample, it is missing;
     /// for the CPU it may be unready; otherwise it is ready.
-    fn group(
-        &self,
-        now: Timestamp,
-        target: &Target,
-        usage: &[Usage],
-        pods: &[Pod],
-    ) -> Result<Groups, MetricError> {
+    fn group(&self, now: Timestamp, target: &Target, usage: &[Usage], pods: &[Pod]) -> Result<Groups, MetricError> {
         if pods.is_empty() {
             return Err(MetricError::NoPods);
         }

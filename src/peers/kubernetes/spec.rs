@@ -14,6 +14,7 @@ use super::behavior::{Both, PolicyKind, Rules, ScalingPolicy, SelectPolicy};
 use super::quantity::Quantity;
 use super::replicas::{Calculator, Release, Target, Tolerance};
 use crate::time::span;
+use crate::units::exact;
 
 /// A setting that Kubernetes would refuse, or that cannot be emulated.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -299,6 +300,7 @@ pub struct Controller {
     #[serde(with = "span")]
     pub downscale_stabilization: Duration,
     /// 0.1: `--horizontal-pod-autoscaler-tolerance`.
+    #[serde(with = "exact")]
     pub tolerance: f64,
     /// 5 min: `--horizontal-pod-autoscaler-cpu-initialization-period`.
     #[serde(with = "span")]
@@ -336,7 +338,8 @@ impl Spec {
         let (min, max) = (self.min(), self.max_replicas);
         SpecError::check(max > 0, "maxReplicas", &max, "be above zero", "allow at least one replica")?;
         SpecError::check(min >= 0, "minReplicas", &min, "be 0 or above", "1 is the default")?;
-        let outside = self.metrics.iter().any(|metric| matches!(metric.kind, MetricKind::Object | MetricKind::External));
+        let outside =
+            self.metrics.iter().any(|metric| matches!(metric.kind, MetricKind::Object | MetricKind::External));
         let wakes = min > 0 || outside;
         let remedy = "without pods only an Object or External metric is left; add one, or keep one replica";
         SpecError::check(wakes, "minReplicas", &min, "be at least 1", remedy)?;
@@ -449,7 +452,11 @@ impl MetricSpec {
     fn target(&self, field: &str) -> Result<Target, SpecError> {
         let parts = [
             (MetricKind::Resource, "resource", self.resource.as_ref().map(|part| &part.target)),
-            (MetricKind::ContainerResource, "containerResource", self.container_resource.as_ref().map(|part| &part.target)),
+            (
+                MetricKind::ContainerResource,
+                "containerResource",
+                self.container_resource.as_ref().map(|part| &part.target),
+            ),
             (MetricKind::Pods, "pods", self.pods.as_ref().map(|part| &part.target)),
             (MetricKind::Object, "object", self.object.as_ref().map(|part| &part.target)),
             (MetricKind::External, "external", self.external.as_ref().map(|part| &part.target)),
@@ -524,7 +531,13 @@ impl MetricTarget {
             let field = format!("{field}.{name}");
             let there = part.is_some() == (kind == self.kind);
             let value = if part.is_some() { "given" } else { "missing" };
-            SpecError::check(there, &field, &value, "be what type names", "write the part that type names, and no other")?;
+            SpecError::check(
+                there,
+                &field,
+                &value,
+                "be what type names",
+                "write the part that type names, and no other",
+            )?;
             if let Some(value) = part {
                 SpecError::check(value > 0, field, &value, "be above zero", "give what one pod should take")?;
                 amount = value;

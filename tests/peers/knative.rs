@@ -3,6 +3,7 @@
 //! Everything recorded is compared. The count wanted, the excess burst capacity, panic and its timer, the replicas
 //! written, requeue times, activity, mode and linear averages must be equal; weighted averages, whose weights are
 //! powers that no two libraries compute to the same last bit, to 1e-9.
+#![expect(clippy::indexing_slicing, clippy::float_arithmetic, reason = "recorded values are JSON, and doubles")]
 
 use core::time::Duration;
 
@@ -95,7 +96,7 @@ fn time(seconds: &Value) -> Timestamp {
     Timestamp::from_millis((START * 1000).checked_add_signed(millis).unwrap())
 }
 
-fn since_start(time: Timestamp) -> f64 {
+const fn since_start(time: Timestamp) -> f64 {
     time.saturating_since(Timestamp::from_secs(START)).as_secs_f64()
 }
 
@@ -137,7 +138,9 @@ fn scale(config: &Value) -> Run<'_> {
         let averages = if let Some(windows) = &mut windows {
             for sample in step["samples"].as_array().unwrap() {
                 let value = number(&sample[1]) - sample[2].as_f64().unwrap_or(0.0);
-                windows.iter_mut().for_each(|window| window.record(time(&sample[0]), value));
+                for window in windows.iter_mut() {
+                    window.record(time(&sample[0]), value);
+                }
             }
             let [stable, panic] = windows;
             (!stable.is_empty(now)).then(|| Averages { stable: stable.average(now), panic: panic.average(now) })

@@ -2,6 +2,7 @@
 //!
 //! Everything recorded is compared, the conditions' reasons included: the last one of each kind stays until another
 //! replaces it, as in the object's status.
+#![expect(clippy::indexing_slicing, reason = "recorded values are JSON")]
 
 use core::time::Duration;
 
@@ -232,7 +233,7 @@ fn reconcile(config: &Value) -> Box<dyn FnMut(&Value) -> Value> {
     })
 }
 
-fn stabilized(by: Option<Stabilized>) -> &'static str {
+const fn stabilized(by: Option<Stabilized>) -> &'static str {
     match by {
         Some(Stabilized::Up) => "ScaleUpStabilized",
         Some(_) => "ScaleDownStabilized",
@@ -240,7 +241,7 @@ fn stabilized(by: Option<Stabilized>) -> &'static str {
     }
 }
 
-fn limited(by: Option<Limit>) -> &'static str {
+const fn limited(by: Option<Limit>) -> &'static str {
     match by {
         Some(Limit::Min) => "TooFewReplicas",
         Some(Limit::Max) => "TooManyReplicas",

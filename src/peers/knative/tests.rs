@@ -21,12 +21,9 @@ fn decider(change: impl FnOnce(&mut DeciderSpec), ready: u32) -> Decider {
     Decider::new(spec, at(0), Some(ready)).unwrap()
 }
 
-fn load(value: f64) -> Option<Averages> {
-    Some(Averages { stable: value, panic: value })
-}
-
 fn desired(decider: &mut Decider, seconds: u64, ready: u32, value: f64) -> i32 {
-    decider.tick(at(seconds), Some(ready), load(value)).unwrap().desired
+    let load = Averages { stable: value, panic: value };
+    decider.tick(at(seconds), Some(ready), Some(load)).unwrap().desired
 }
 
 /// Surprise 1.
@@ -328,8 +325,8 @@ proptest! {
         for (index, (now, step)) in steps.iter().enumerate() {
             if index == cut {
                 twin = serde_json::from_str(&serde_json::to_string(&twin).unwrap()).unwrap();
-                let numbers = !format!("{:?}", kpa).contains("NaN");
-                prop_assert!(twin == kpa || !numbers);
+                let spoiled = format!("{kpa:?}").contains("NaN");
+                prop_assert!(twin == kpa || spoiled);
             }
             let found = apply(&mut kpa, *now, step);
             prop_assert_eq!(found, apply(&mut twin, *now, step));
@@ -366,7 +363,7 @@ proptest! {
     ) {
         let map = |key: String| BTreeMap::from([(key, value.clone())]);
         let annotations = map(format!("autoscaling.knative.dev/{name}"));
-        let _ = super::load(&annotations, 3, &map(name)).map(|parameters| parameters.migrate().unwrap());
+        let _ = load(&annotations, 3, &map(name)).map(|parameters| parameters.migrate().unwrap());
     }
 
     #[test]

@@ -365,7 +365,7 @@ fn rules() -> impl Strategy<Value = ScalingRules> {
     let policy = (kind, prop_oneof![1..300, Just(i32::MAX)], 1..1_800)
         .prop_map(|(kind, value, period_seconds)| ScalingPolicy { kind, value, period_seconds });
     let select = prop_oneof![Just(SelectPolicy::Max), Just(SelectPolicy::Min), Just(SelectPolicy::Disabled)];
-    let of = proptest::option::of::<std::ops::Range<i64>>;
+    let of = proptest::option::of::<core::ops::Range<i64>>;
     (of(0..300), proptest::option::of(select), proptest::collection::vec(policy, 1..4), of(0..500)).prop_map(
         |(window, select_policy, policies, tolerance)| ScalingRules {
             stabilization_window_seconds: window.map(|seconds| i32::try_from(seconds).unwrap()),

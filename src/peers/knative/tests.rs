@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Config;
+use crate::config::Config;
 
 const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_000 + seconds)

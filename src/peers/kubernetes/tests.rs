@@ -7,7 +7,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Config;
+use crate::config::Config;
 
 const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(10_000 + seconds)

@@ -10,6 +10,9 @@
 //! | the autoscaler's loop | every 2 s, [`Kpa::TICK`], and at once if `record` says so | [`Kpa::tick`] |
 //! | the reconciler alone | when pods become ready or go, and after `requeue_after` | [`Kpa::reconcile`] |
 //!
+//! Of the crate's laws it keeps totality, determinism and restoring, and bounds but for the initial scale, which the peer
+//! puts above `max_scale`. The others it does not claim: see [`differences`](super::differences).
+//!
 //! Source: knative/serving 98e5ef90aa70 (the same as v1.23 in these files). Where a count does not fit into 32 bits the
 //! peer's result depends on its processor; here it is the nearest that fits.
 
@@ -134,6 +137,21 @@ impl Kpa {
             excess_burst_capacity: capacity as i32,
             parameters,
         })
+    }
+
+    /// A revision that has so many replicas at `now`, all of them ready: active and serving, or at zero behind the
+    /// activator.
+    ///
+    /// # Errors
+    /// As [`Kpa::new`].
+    pub fn resumed(parameters: Parameters, now: Timestamp, replicas: u32) -> Result<Self, ParameterError> {
+        let spec = parameters.reconciler();
+        let (activity, mode) = match replicas {
+            0 => ((Activity::Inactive, Reason::NoTraffic), Mode::Proxy),
+            _ => ((Activity::Active, Reason::Ready), Mode::Serve),
+        };
+        let reconciler = Reconciler::resumed(spec, now, scale::count(replicas), activity, mode, true);
+        Ok(Self { reconciler, ..Self::new(parameters, now, Some(replicas))? })
     }
 
     /// Takes other parameters from now on, as a live change of annotations or ConfigMap does. A changed scale-down delay

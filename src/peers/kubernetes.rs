@@ -5,7 +5,10 @@
 //!
 //! | what | when | call |
 //! |---|---|---|
-//! | one pass of the loop | every 15 s, [`Controller::sync_period`] | [`Hpa::tick`] |
+//! | one pass of the loop | every 15 s, [`Hpa::period`] | [`Hpa::tick`] |
+//!
+//! Of the crate's laws it keeps totality, determinism and restoring, and bounds but at zero replicas, which switch it off.
+//! The others it does not claim: see [`differences`](super::differences).
 //!
 //! Source: Kubernetes v1.28, `pkg/controller/podautoscaler`, and what v1.33 and later do differently ([`Release`]).
 
@@ -18,6 +21,7 @@ mod spec;
 mod tests;
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -162,7 +166,7 @@ impl Hpa {
         Ok(Self { spec, controller, targets, calculator, rules, history: History::default() })
     }
 
-    /// One pass of the loop, every [`Controller::sync_period`].
+    /// One pass of the loop, every [`Hpa::period`].
     ///
     /// # Errors
     /// If metrics failed and nothing may change therefore.
@@ -212,6 +216,12 @@ impl Hpa {
             self.calculator.propose(now, target, reading, &inputs.pods, counts)
         };
         self.targets.iter().enumerate().map(propose).collect()
+    }
+
+    /// The period of the loop.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        self.controller.sync_period
     }
 
     /// The specification.

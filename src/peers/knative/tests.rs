@@ -1,6 +1,7 @@
 //! The defaults, the entries of the differences page, and what holds for any input.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
@@ -166,6 +167,17 @@ fn a_sample_at_zero_ticks_at_once() {
 }
 
 #[test]
+fn a_revision_goes_on_with_the_replicas_there_are() {
+    let resumed = |replicas| Kpa::resumed(Parameters::default(), at(0), replicas).unwrap();
+    let four = resumed(4);
+    assert_eq!((four.replicas(), four.reconciler().mode(), four.decider().panicking()), (4, Mode::Serve, true));
+    let mut none = resumed(0);
+    assert_eq!((none.replicas(), none.reconciler().activity()), (0, Activity::Inactive));
+    none.record(at(1), 3.0, 0.0).unwrap();
+    assert_eq!(none.tick(at(1), &Inputs::ready(0)).unwrap().replicas, 1);
+}
+
+#[test]
 fn without_a_scrape_target_no_data_is_no_load() {
     let parameters = Parameters { target_burst_capacity: -1.0, ..Parameters::default() };
     assert_eq!(parameters.activators(3), None);
@@ -324,6 +336,9 @@ proptest! {
         let mut twin = kpa.clone();
         for (index, (now, step)) in steps.iter().enumerate() {
             if index == cut {
+                let mut binary = Vec::new();
+                ciborium::into_writer(&twin, &mut binary).unwrap();
+                twin = ciborium::from_reader(binary.as_slice()).unwrap();
                 twin = serde_json::from_str(&serde_json::to_string(&twin).unwrap()).unwrap();
                 let spoiled = format!("{kpa:?}").contains("NaN");
                 prop_assert!(twin == kpa || spoiled);

@@ -2,7 +2,6 @@
 
 use alloc::string::ToString;
 use alloc::vec;
-use core::time::Duration;
 
 use proptest::prelude::*;
 
@@ -144,6 +143,8 @@ fn one_failing_metric_stops_the_way_down_only() {
         readings: vec![Reading::Unavailable, Reading::Values(vec![total])],
     };
     assert_eq!(hpa(two.clone()).tick(at(0), &inputs(15_000)).unwrap().replicas, 15);
+    let as_many = hpa(two.clone()).tick(at(0), &inputs(10_000)).unwrap();
+    assert_eq!((as_many.replicas, as_many.proposals[0]), (10, Err(MetricError::Unavailable)), "that is no way down");
     assert_eq!(
         hpa(two).tick(at(0), &inputs(5_000)).unwrap_err().to_string(),
         "metrics[0]: the metric is not available, and the others do not ask for more than there is"
@@ -433,6 +434,9 @@ proptest! {
             let mut twin = hpa.clone();
             for (index, (now, inputs)) in steps.iter().enumerate() {
                 if index == cut {
+                    let mut binary = vec![];
+                    ciborium::into_writer(&twin, &mut binary).unwrap();
+                    prop_assert_eq!(&ciborium::from_reader::<Hpa, _>(binary.as_slice()).unwrap(), &hpa);
                     twin = serde_json::from_str(&serde_json::to_string(&twin).unwrap()).unwrap();
                     prop_assert_eq!(&twin, &hpa);
                 }

@@ -22,6 +22,8 @@ pub mod differences {}
 mod exact;
 mod invalid;
 pub mod keda;
+pub mod knative;
+pub mod kubernetes;
 pub mod migration;
 pub mod modal;
 pub mod ray_serve;

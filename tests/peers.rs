@@ -11,3 +11,9 @@ mod ray_serve;
 mod skyserve;
 #[path = "peers/vectors.rs"]
 mod vectors;
+
+#[path = "peers/knative.rs"]
+mod knative;
+
+#[path = "peers/kubernetes.rs"]
+mod kubernetes;

@@ -146,9 +146,8 @@ impl Roster {
         let Observation::Worker { id, event } = observation else { return };
         let next = match (event, self.life(id)) {
             (WorkerEvent::Ordered, _) => Life::Starting,
-            (WorkerEvent::Ready, Life::Starting) => Life::Ready(0),
             (WorkerEvent::Busy(slots), Life::Ready(_)) => Life::Ready(slots),
-            (WorkerEvent::Idle, Life::Ready(_)) => Life::Ready(0),
+            (WorkerEvent::Ready, Life::Starting) | (WorkerEvent::Idle, Life::Ready(_)) => Life::Ready(0),
             (WorkerEvent::Ready | WorkerEvent::Busy(_) | WorkerEvent::Idle, life) => life,
             _ => Life::Gone,
         };

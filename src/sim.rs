@@ -5,12 +5,14 @@
 //! worker with a free slot, cold starts, revivals from standby, drains. A run has no chance in it but what its seed
 //! gives.
 
+mod bound;
 mod chance;
 mod controller;
 mod engine;
 pub mod generate;
 mod options;
 mod outcome;
+mod reference;
 mod workers;
 pub mod workload;
 
@@ -18,4 +20,5 @@ pub use self::controller::{Controller, Plan};
 pub use self::engine::{Service, Watch, simulate, simulate_recorded, simulate_with};
 pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
+pub use self::reference::{Objective, Reference, References};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

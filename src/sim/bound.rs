@@ -10,13 +10,20 @@
 //! (Lagrangian duality); the largest is taken. All work must be done as well, so the bound is at least `Σ s / c`.
 //!
 //! The levels that are on at the first instant are on for nothing: no policy is charged for starts before the window.
-#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "sums of a finished run; no decision rests on them")]
+#![expect(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "sums of a finished run; no decision rests on them"
+)]
 
 use core::time::Duration;
 use std::vec::Vec;
 
 use super::workload::Workload;
 use crate::time::Timestamp;
+
+/// Certain occupancies of fewer seconds are left out.
+const SHORTEST: f64 = 1e-3;
 
 /// The certain occupancies of a workload's requests, in order of time.
 pub(super) struct Certain {
@@ -37,7 +44,8 @@ impl Certain {
         for request in workload.requests() {
             work += request.service.as_secs_f64();
             let length = request.service.as_secs_f64() - within.as_secs_f64();
-            if length > 0.0 {
+            // To leave one out makes the bound a little lower; to sum densities of any size would make it inexact.
+            if length >= SHORTEST {
                 let begin = request.arrival.saturating_since(Timestamp::ORIGIN).as_secs_f64() + within.as_secs_f64();
                 events.push((begin, true, length));
                 events.push((begin + length, false, length));
@@ -63,7 +71,7 @@ impl Certain {
             self.levels(price, None) - price * allowed
         };
         // Concave in the price, so over its logarithm it has one peak: golden section.
-        let (mut low, mut high) = (libm::log(1e-3), libm::log(1e7));
+        let (mut low, mut high) = (libm::log(1e-3), libm::log(1e6));
         let ratio = 0.618_033_988_749_894_9;
         let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
         let (mut at_a, mut at_b) = (value(a), value(b));
@@ -111,7 +119,13 @@ impl Certain {
                 level.pass_to(at, price, self.cold_start, trace.as_deref_mut());
                 let passed = active.get(boundary).map(|length| 1.0 / length);
                 level.density += if begins { moved } else { -moved };
-                let Some(passed) = passed else { break };
+                let Some(passed) = passed else {
+                    if !begins && active.len() <= index.saturating_mul(self.slots).saturating_add(1) {
+                        // The last of this level: what rounding has left of the sum goes with it.
+                        level.density = 0.0;
+                    }
+                    break;
+                };
                 level.density += if begins { -passed } else { passed };
                 moved = passed;
             }
@@ -145,9 +159,8 @@ struct Level {
 impl Level {
     fn pass_to(&mut self, at: f64, price: f64, cold_start: f64, trace: Option<&mut Trace>) {
         if !core::mem::replace(&mut self.begun, true) {
-            // What came before cost nothing while it was off, and to be on from here on costs one start, but at the
-            // beginning of everything.
-            self.on = if at > cold_start { cold_start } else { 0.0 };
+            // Off cost nothing so far. To be on from here on costs a start, or to have been on from the beginning.
+            self.on = cold_start.min(at);
             self.at = at;
             if let Some(trace) = trace {
                 self.led_on = trace.note(at, true, 0);
@@ -157,7 +170,6 @@ impl Level {
         let passed = at - self.at;
         self.at = at;
         self.on += passed;
-        // What rounding leaves of a sum that is empty again is no density.
         self.off += passed * price * self.density.max(0.0);
         if self.off + cold_start < self.on {
             self.on = self.off + cold_start;
@@ -179,7 +191,6 @@ impl Level {
             trace.changes.push((time, if on { 1 } else { -1 }));
             at = before;
         }
-        trace.notes.clear();
     }
 }
 
@@ -194,5 +205,73 @@ impl Trace {
     fn note(&mut self, at: f64, on: bool, before: usize) -> usize {
         self.notes.push((at, on, before));
         self.notes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+    use crate::sim::workload::Request;
+
+    fn workload(requests: &[(u64, u64)]) -> Workload {
+        let request = |&(arrival, service)| Request {
+            arrival: Timestamp::from_secs(arrival),
+            service: Duration::from_secs(service),
+        };
+        Workload::from_requests("test", requests.iter().map(request).collect()).unwrap()
+    }
+
+    fn certain(requests: &[(u64, u64)], slots: u32, cold_start: u64) -> Certain {
+        Certain::new(&workload(requests), slots, Duration::from_secs(cold_start), Duration::ZERO)
+    }
+
+    #[test]
+    fn one_request_after_the_start_costs_its_work_and_a_cold_start() {
+        // All must be in time: the price is pushed up until dropping is no way out.
+        assert_relative_eq!(certain(&[(100, 10)], 1, 20).least(1.0), 30.0, max_relative = 1e-6);
+        // At the beginning of everything a worker is there already, for what it costs to have it since then.
+        assert_relative_eq!(certain(&[(0, 10)], 1, 20).least(1.0), 10.0, max_relative = 1e-6);
+        assert_relative_eq!(certain(&[(5, 10)], 1, 20).least(1.0), 15.0, max_relative = 1e-6);
+        // Whoever may drop it does, and still has its work to do.
+        assert_relative_eq!(certain(&[(100, 10)], 1, 20).least(0.0), 10.0, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn a_short_gap_is_bridged_and_a_long_one_is_not() {
+        let gap = |seconds: u64| certain(&[(100, 10), (110 + seconds, 10)], 1, 20).least(1.0);
+        assert_relative_eq!(gap(5), 45.0, max_relative = 1e-6);
+        assert_relative_eq!(gap(50), 60.0, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn slots_are_shared_and_levels_are_counted() {
+        let both = [(100, 10), (100, 10)];
+        assert_relative_eq!(certain(&both, 1, 20).least(1.0), 60.0, max_relative = 1e-6);
+        assert_relative_eq!(certain(&both, 2, 20).least(1.0), 30.0, max_relative = 1e-6);
+        let three = [(100, 10), (100, 20), (105, 10)];
+        // One worker for 20 s, one for 15 s and one for the 5 s in which there are three.
+        assert_relative_eq!(certain(&three, 1, 20).least(1.0), 100.0, max_relative = 1e-6);
+        assert!(certain(&three, 1, 20).least(1.0) >= certain(&three, 1, 20).least(0.5));
+    }
+
+    #[test]
+    fn what_may_wait_is_not_certain_and_its_work_remains() {
+        let late = Certain::new(&workload(&[(100, 10)]), 1, Duration::from_secs(20), Duration::from_secs(10));
+        assert_relative_eq!(late.least(1.0), 10.0, max_relative = 1e-6);
+        let partly = Certain::new(&workload(&[(100, 10)]), 1, Duration::from_secs(20), Duration::from_secs(4));
+        assert_relative_eq!(partly.least(1.0), 26.0, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn a_plan_is_on_while_it_pays() {
+        let mut plan = certain(&[(100, 10), (115, 10), (500, 10)], 1, 20).plan(1e6);
+        plan.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert_eq!(plan, [(100.0, 1), (125.0, -1), (500.0, 1), (510.0, -1)]);
+        let two = certain(&[(100, 10), (105, 10)], 1, 20).plan(1e6);
+        assert_eq!(two.iter().map(|(_, change)| *change).sum::<i32>(), 0);
+        assert_eq!(two.len(), 4);
+        assert_eq!(certain(&[(100, 10)], 1, 20).plan(0.001), []);
     }
 }

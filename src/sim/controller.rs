@@ -115,14 +115,27 @@ impl Controller for Plan {
 
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
         self.pass_to(now);
-        self.roster.bring_to(self.desired, commands);
+        self.roster.bring_to(self.desired, ORDERED_ONES_LAST, commands);
         None
     }
 }
 
-/// The workers there are, for controllers that decide a count and leave it to others whom it concerns: starting workers
-/// go first (the latest ordered first), then idle ones and then busy ones by draining, in either case the highest id
-/// first, since requests go to the lowest.
+/// Workers that are let go together: starting ones and idle ones by stopping, busy ones by draining.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    Starting,
+    Idle,
+    Busy,
+}
+
+/// As most platforms do it: who serves nobody goes before who does.
+#[cfg_attr(not(test), expect(dead_code, reason = "peers, which leave the choice to their platform, need it"))]
+pub(super) const LEAST_USEFUL_FIRST: [Turn; 3] = [Turn::Starting, Turn::Idle, Turn::Busy];
+/// Who has ordered a worker knowing when it will be needed stops no other for it.
+const ORDERED_ONES_LAST: [Turn; 3] = [Turn::Idle, Turn::Busy, Turn::Starting];
+
+/// The workers there are, for controllers that decide a count and leave it to others whom it concerns. Of those whose
+/// turn it is the highest id goes first: the latest ordered, and the one to which requests go last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roster {
     /// By id; in a simulation ids count from zero.
@@ -139,6 +152,17 @@ enum Life {
     Ready(u32),
     /// Leaving, gone, or never there.
     Gone,
+}
+
+impl Life {
+    const fn turn(self) -> Option<Turn> {
+        match self {
+            Self::Starting => Some(Turn::Starting),
+            Self::Ready(0) => Some(Turn::Idle),
+            Self::Ready(_) => Some(Turn::Busy),
+            Self::Gone => None,
+        }
+    }
 }
 
 impl Roster {
@@ -188,26 +212,24 @@ impl Roster {
         self.starting.saturating_add(self.ready)
     }
 
-    /// The commands that make it so many.
-    pub(super) fn bring_to(&mut self, desired: u32, commands: &mut Vec<Command>) {
+    /// The commands that make it so many; who goes first is for `order` to say.
+    pub(super) fn bring_to(&mut self, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
         let committed = self.committed();
         if desired > committed {
             commands.push(Command::Start { count: desired.saturating_sub(committed) });
         }
         let mut surplus = committed.saturating_sub(desired);
-        let turns: [fn(Life) -> bool; 3] =
-            [|life| life == Life::Starting, |life| life == Life::Ready(0), |life| matches!(life, Life::Ready(_))];
-        for (turn, concerns) in turns.into_iter().enumerate() {
+        for turn in order {
             let mut at = self.workers.len();
             while surplus > 0 && at > 0 {
                 at = at.saturating_sub(1);
-                if !self.workers.get(at).is_some_and(|life| concerns(*life)) {
+                if self.workers.get(at).and_then(|life| life.turn()) != Some(turn) {
                     continue;
                 }
                 let id = WorkerId(at as u64);
                 commands.push(match turn {
-                    2 => Command::Drain { id },
-                    _ => Command::Stop { id, to_standby: false, cut_off: false },
+                    Turn::Busy => Command::Drain { id },
+                    Turn::Starting | Turn::Idle => Command::Stop { id, to_standby: false, cut_off: false },
                 });
                 self.set(id, Life::Gone);
                 surplus = surplus.saturating_sub(1);
@@ -238,15 +260,15 @@ mod tests {
         let mut roster = seen(&events);
         assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
         let mut commands = vec![];
-        roster.bring_to(0, &mut commands);
+        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [stop(3), stop(2), stop(1), Command::Drain { id: WorkerId(0) }]);
         assert_eq!((roster.committed(), roster.busy), (0, 0));
         commands.clear();
-        roster.bring_to(0, &mut commands);
+        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, []);
         // What a draining worker still does changes nothing.
         roster.observe(Observation::worker(WorkerId(0), Busy(1)));
-        roster.bring_to(2, &mut commands);
+        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [Command::Start { count: 2 }]);
     }
 

@@ -309,7 +309,8 @@ impl<'a, C: Controller> Engine<'a, C> {
         let worker = self.workers.add(state);
         self.measure.cold_start(state == State::Starting);
         self.tell_worker(worker, event);
-        let after = self.spread(self.options.cold_start);
+        let before = self.options.prepared && self.now == Timestamp::ORIGIN;
+        let after = if before { 0 } else { self.spread(self.options.cold_start) };
         self.schedule(after, Kind::Started { worker, life: 0 });
     }
 

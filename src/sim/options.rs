@@ -18,12 +18,14 @@ pub struct Options {
     pub seed: u64,
     /// The price of one worker that is starting, ready or draining, for an hour.
     pub price_per_hour: f64,
+    /// Workers that are ordered at the very beginning are ready at once, as if they had been ordered before it.
+    pub prepared: bool,
     /// The width of the buckets in which the course of the run is kept; chosen from the length if zero.
     pub bucket: Duration,
 }
 
 impl Default for Options {
-    /// A cold start of 20 s, a warm one of 2 s, no spread, a price of one per worker and hour.
+    /// A cold start of 20 s, a warm one of 2 s, no spread, a price of one per worker and hour, an empty pool.
     fn default() -> Self {
         Self {
             cold_start: Duration::from_secs(20),
@@ -31,6 +33,7 @@ impl Default for Options {
             start_spread: Share::ZERO,
             seed: 0,
             price_per_hour: 1.0,
+            prepared: false,
             bucket: Duration::ZERO,
         }
     }

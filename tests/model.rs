@@ -43,7 +43,7 @@ use generators::{Case, Op, case};
 use pipeline::Model;
 use plimsoll::{Autoscaler, Config, Decision, Mode, Observation, PoolCounts, Timestamp};
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestRunner};
+use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestError, TestRunner};
 
 /// The implementation and the model, side by side.
 struct Pair {
@@ -54,7 +54,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn run(case: &Case) -> TestCaseResult {
+    fn run(case: &Case, log: &mut Vec<String>) -> TestCaseResult {
         let config = case.config();
         let start = Timestamp::from_nanos(case.start);
         let autoscaler = Autoscaler::new(config.clone(), start);
@@ -68,6 +68,12 @@ impl Pair {
             };
             pair.pass_time(now, &what)?;
             pair.perform(op, &what)?;
+            let (at, decision) =
+                (Timestamp::from_nanos(now), pair.autoscaler.clone().decide(Timestamp::from_nanos(now)));
+            log.push(format!(
+                "  at {at} {what}\n    {decision}; model: {} by {:?}",
+                pair.model.count, pair.model.shown.stages
+            ));
             pair.agree(&what)?;
         }
         Ok(())
@@ -166,7 +172,14 @@ fn the_pipeline_is_what_the_documents_say() {
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
     };
-    if let Err(error) = TestRunner::new(config).run(&case(), |case| Pair::run(&case)) {
-        panic!("{error}");
+    let run = |case: Case| Pair::run(&case, &mut Vec::new());
+    match TestRunner::new(config).run(&case(), run) {
+        Ok(()) => {}
+        Err(TestError::Fail(_, case)) => {
+            let mut log = Vec::new();
+            let error = Pair::run(&case, &mut log).expect_err("it has failed");
+            panic!("{error}\n{case:?}\nwhat was decided:\n{}", log.join("\n"));
+        }
+        Err(error) => panic!("{error}"),
     }
 }

@@ -97,9 +97,8 @@ impl Delay {
     }
 
     fn want(&mut self, now: Nanos, demand: u32, delay: Nanos) {
-        let same =
-            |mark: &&Mark| matches!(mark, Mark::Demand(_, d, for_so_long) if (*d, *for_so_long) == (demand, delay));
-        if self.marks.last().filter(same).is_none() {
+        let last = self.marks.last().copied();
+        if !matches!(last, Some(Mark::Demand(_, level, so_long)) if (level, so_long) == (demand, delay)) {
             self.marks.push(Mark::Demand(now, demand, delay));
         }
     }

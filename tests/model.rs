@@ -5,9 +5,20 @@
 //! After each of them the count, every proposal, what every guard did, the signals and the commands must be the same, and
 //! nothing may change in the model before the wake-up that the implementation named.
 //!
-//! Not in the model: workers by id, standby workers, queues of single workers, rates scraped as counts or gauges, reports
-//! of observers, a live change of configuration, a clock that goes back, snapshots, and the words of an explanation. The
-//! laws are about those.
+//! It looks at more instants than the implementation lives through: every one that follows from what was told by a span of
+//! the configuration, a window's slice or a delay's progress. So it also finds what changes without a wake-up, and what
+//! depends on how often it is looked at.
+//!
+//! Rules that are stated beside the code only are the model's too: the twelve slices of a window, how a lapse of demand sets
+//! a delay back, the spread of a back-off, for how long a worker that was called for is expected.
+//!
+//! Not in the model: workers by id (their leases, drains and idle timeouts one by one, and which of them a command names),
+//! standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for display, reports of
+//! observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead of their start, a live
+//! change of configuration, a clock that goes back, snapshots, the event log, and the words of an explanation. The laws and
+//! the scenarios are about those.
+//!
+//! `PROPTEST_CASES` sets how many cases are tried. A failure prints the operations and what was decided after each.
 #![expect(
     unreachable_pub,
     clippy::arithmetic_side_effects,

@@ -281,7 +281,8 @@ impl Config {
     }
 
     /// How long a worker must have been idle before it may be stopped. With it only idle workers are ever let go;
-    /// without it a surplus worker that is busy is drained.
+    /// without it a surplus worker that is busy is drained. A platform that counts its workers and does not say how many
+    /// are idle keeps that rule itself: what it is told to release is idle workers first.
     ///
     /// # Errors
     /// If it is longer than ten years.

@@ -290,6 +290,7 @@ impl Guards {
         let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
 
+        let proposal = demand;
         let (want, freshness) = self.see(demand, config);
         let demand = &Demand { want, ..*demand };
         fold.stage(Guard::Freshness, freshness);
@@ -324,10 +325,19 @@ impl Guards {
             self.counts.update(now, fold.count, nanos(within));
         }
         if fold.count != count {
-            // What is close to the new count is another demand than what was close to the old one.
-            let (want, keep, _) = tolerate(&Demand { count: fold.count, ..*demand }, fold.count, express, config);
+            // What is wanted in view of the new count is another demand than what was wanted in view of the old one.
+            let proposal = &Demand { count: fold.count, ..*proposal };
+            let (want, freshness) = self.see(proposal, config);
+            let seen = &Demand { want, ..*proposal };
+            let (_, express) = self.zero_gate(seen, freshness.apply(proposal.proposed()));
+            let (want, keep, _) = tolerate(seen, fold.count, express, config);
+            let surplus = seen.surplus.filter(|_| !express).map(|most| most.max(fold.count));
             let want = surplus.map_or(want, |most| want.min(most));
             self.update(now, want, keep, config);
+        }
+        if fold.count == 0 {
+            // What is held at zero has not woken.
+            self.woken = None;
         }
         fold.stages
     }

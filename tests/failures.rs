@@ -13,6 +13,7 @@ use std::time::Duration;
 use plimsoll::config::{Backoff, Blind, Breaker, Cliff};
 use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::provider::Measure;
+use plimsoll::schedule::Interval;
 use plimsoll::{
     Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Rate, Share, Timestamp,
     WorkerEvent, WorkerId,
@@ -714,4 +715,24 @@ fn a_verdict_of_codel_lapses_in_time_although_the_queue_gauge_has_gone_stale() {
         service.millis = now.as_nanos() / 1_000_000;
     }
     assert_eq!(service.millis, 17_000);
+}
+
+#[test]
+fn a_rule_that_has_lost_a_signal_asks_for_nothing_after_the_count_was_lowered_either() {
+    let max_2 = |from, to| Interval::new(at(from), at(to)).with_max(2);
+    let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 0, 1).unwrap();
+    let config = config.with_up_delay(5 * SECOND).unwrap().with_window(12 * SECOND).unwrap();
+    let config = config.with_freshness(10 * SECOND).unwrap();
+    let mut service = Service::new(config.with_schedule(vec![max_2(0, 30_000), max_2(60_000, 600_000)]).unwrap());
+    // Two requests wait; how many are served is not known from the tenth second on.
+    service.tell(Observation::in_flight(0)).tell(Observation::arrived(3)).tell(Observation::abandoned(SECOND));
+    assert_eq!(service.at(20).decide().desired, 2);
+    assert_eq!(service.at(30).decide().desired, 1);
+    let mut asked = service.clone();
+    asked.at(45).decide();
+    for service in [&mut service, &mut asked] {
+        assert_eq!(service.at(60).tell(Observation::in_flight(0)).decide().desired, 1, "wanted from now on");
+        assert_eq!(service.at(64).decide().desired, 1);
+        assert_eq!(service.at(65).decide().desired, 2);
+    }
 }

@@ -53,18 +53,17 @@ impl Sustained {
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
         self.pass_time(now);
+        // A lower level has been exceeded at least since the next higher began.
+        let next = self.live().get(self.position(level)).copied();
         if level < self.demand {
             self.begin_lapse(level, delay);
         }
         self.demand = level;
-        match self.position(level) {
-            // A new highest level begins now.
-            at if at == self.len => self.insert(at, Entry { level, since: now }, delay),
-            // A lower one has been exceeded at least since the next higher began.
-            at => match self.entries.get(at).copied() {
-                Some(entry) if entry.level != level => self.insert(at, Entry { level, since: entry.since }, delay),
-                _ => {}
-            },
+        let at = self.position(level);
+        match next {
+            None => self.insert(at, Entry { level, since: now }, delay),
+            Some(next) if next.level != level => self.insert(at, Entry { level, since: next.since }, delay),
+            Some(_) => {}
         }
     }
 

@@ -24,6 +24,9 @@ pub enum Op {
     Decide,
 }
 
+/// From when and for how long which min and max hold, with which priority.
+type Span = (Duration, Duration, Option<u32>, Option<u32>, i32);
+
 /// A configuration, and what happens: after so long, or at the next wake-up.
 #[derive(Clone)]
 pub struct Case {
@@ -40,7 +43,7 @@ pub struct Case {
     pub blind: Blind,
     pub cliff: Option<(f64, Duration, Duration)>,
     pub provider: (Backoff, Breaker),
-    pub schedule: Vec<(Duration, Duration, Option<u32>, Option<u32>, i32)>,
+    pub schedule: Vec<Span>,
     pub ops: Vec<(Option<Duration>, Op)>,
 }
 
@@ -92,10 +95,7 @@ impl Case {
         build().expect("the generator makes usable configurations only")
     }
 
-    fn interval(
-        &self,
-        (after, lasts, min, max, priority): (Duration, Duration, Option<u32>, Option<u32>, i32),
-    ) -> Interval {
+    fn interval(&self, (after, lasts, min, max, priority): Span) -> Interval {
         let start = Timestamp::from_nanos(self.start).saturating_add(after);
         let mut interval = Interval::new(start, start.saturating_add(lasts)).with_priority(priority);
         (interval.min, interval.max) = (min.map(|min| max.map_or(min, |max| min.min(max))), max);
@@ -154,7 +154,7 @@ pub fn case() -> impl Strategy<Value = Case> {
     let codel = (select(vec![100_u64, 2_000]), select(vec![500_u64, 1_000, 5_000]));
     let codel = codel.prop_map(|(target, interval)| (Duration::from_millis(target), Duration::from_millis(interval)));
     let freshness = (span(), weighted(0.3, span()));
-    let pool = (span(), span(), weighted(0.3, delay()));
+    let pool = (span(), span(), weighted(0.5, delay()));
     let shaping = (
         prop_oneof![2 => Just(0.0), 1 => select(vec![0.2, 0.5])],
         weighted(0.25, step()),
@@ -167,7 +167,7 @@ pub fn case() -> impl Strategy<Value = Case> {
         1 => (0_u32..6).prop_map(Blind::Floor),
         1 => span().prop_map(Blind::LastPeak),
     ];
-    let cliff = weighted(0.25, (select(vec![0.3, 0.5, 1.0]), span(), span()));
+    let cliff = weighted(0.4, (select(vec![0.3, 0.5, 1.0]), span(), span()));
     let backoff = (span(), span(), any::<u64>());
     let backoff = backoff.prop_map(|(first, more, seed)| Backoff::new(first, first + more).with_seed(seed));
     let breaker = (1_u32..5, span(), span());
@@ -176,7 +176,7 @@ pub fn case() -> impl Strategy<Value = Case> {
     let schedule = prop_oneof![3 => Just(vec![]), 1 => vec(interval, 1..4)];
     let more = (blind, cliff, (backoff, breaker), schedule);
     let start = select(vec![0_u64, 7_000_000_000, 1_234_567_890_123]);
-    let ops = vec((gap(), op()), 1..30);
+    let ops = vec((gap(), op()), 1..40);
     (
         start,
         vec(policy(), 1..3),

@@ -97,9 +97,8 @@ impl Delay {
     }
 
     fn want(&mut self, now: Nanos, demand: u32, delay: Nanos) {
-        let same =
-            |mark: &&Mark| matches!(mark, Mark::Demand(_, d, for_so_long) if (*d, *for_so_long) == (demand, delay));
-        if self.marks.last().filter(same).is_none() {
+        let last = self.marks.last().copied();
+        if !matches!(last, Some(Mark::Demand(_, level, so_long)) if (level, so_long) == (demand, delay)) {
             self.marks.push(Mark::Demand(now, demand, delay));
         }
     }
@@ -178,25 +177,18 @@ impl Guards {
 
     /// The count after each guard.
     pub fn apply(&mut self, demand: &Demand, config: &Config) -> [u32; GUARDS] {
-        let Demand { now, count, keep, min, max, .. } = *demand;
+        let Demand { now, count, min, max, .. } = *demand;
         if let Some(cliff) = config.cliff() {
             self.watch_cliff(demand, cliff);
         }
         let (want, seen) = self.see(demand, config);
         let (gated, express) = self.gate(demand, want, seen);
 
-        // Close to the count is the count, for the timers as well.
-        let tolerance = u64::from(config.tolerance().as_micros());
-        let close = |to: u32, count: u32| u64::from(to.abs_diff(count)) <= u64::from(count) * tolerance / 1_000_000;
-        let level = |to: u32, count: u32| if close(to, count) { count } else { to };
-        let tolerated = if express { gated } else { level(gated, count) };
-        // A queue beside idle workers orders none.
-        let most = demand.surplus.filter(|_| !express).map_or(u32::MAX, |most| most.max(count));
-        let fairly = tolerated.min(most);
-        let keep = if demand.blind { u32::MAX } else { keep };
-        let wanted = |count: u32| (level(want, count).min(most), level(keep, count));
+        // Close to the count is the count, and a queue beside idle workers orders none.
+        let tolerated = if express { gated } else { level(gated, count, config) };
+        let fairly = tolerated.min(most(demand, express));
+        self.want(demand, config);
 
-        self.want(now, wanted(count), config);
         let reached = self.up.reached(now, nanos(config.up_delay())).unwrap_or(0).max(count);
         // What is wanted above max is for the bounds to cut.
         let up = if express || reached >= max { fairly } else { fairly.min(reached) };
@@ -218,17 +210,25 @@ impl Guards {
             self.changes.push((now, count, bounded));
             let against = if bounded > count { &mut self.down } else { &mut self.up };
             against.marks.push(Mark::Moved(now, bounded));
-            // What is close to the new count is another demand than what was close to the old one.
-            self.want(now, wanted(bounded), config);
+            // Seen from the new count another number may be wanted than from the old one.
+            self.want(&Demand { count: bounded, ..*demand }, config);
         }
+        // What is held at zero has not woken.
+        self.woken = self.woken.filter(|_| bounded > 0);
         note(&mut self.counts, now, bounded);
         [seen, gated, tolerated, fairly, up, down, step, idle, mode, bounded]
     }
 
-    fn want(&mut self, now: Nanos, (want, keep): (u32, u32), config: &Config) {
+    /// For the timers too what is close to the count is the count, and a queue beside idle workers orders none.
+    fn want(&mut self, demand: &Demand, config: &Config) {
+        let Demand { now, count, .. } = *demand;
+        let mut circumstances = self.clone();
+        let (want, seen) = circumstances.see(demand, config);
+        let (_, express) = circumstances.gate(demand, want, seen);
+        let keep = if demand.blind { u32::MAX } else { demand.keep };
         let down_delay = self.down_delay(config);
-        self.up.want(now, want, nanos(config.up_delay()));
-        self.down.want(now, keep, down_delay);
+        self.up.want(now, level(want, count, config).min(most(demand, express)), nanos(config.up_delay()));
+        self.down.want(now, level(keep, count, config), down_delay);
     }
 
     /// Instants from `now` on at which something may change if the signals stay as they are.
@@ -336,6 +336,17 @@ impl Guards {
             self.fell = Some((now, highest));
         }
     }
+}
+
+/// A demand within the tolerance of the count is the count.
+fn level(to: u32, count: u32, config: &Config) -> u32 {
+    let slack = u64::from(count) * u64::from(config.tolerance().as_micros()) / 1_000_000;
+    if u64::from(to.abs_diff(count)) <= slack { count } else { to }
+}
+
+/// The most that a queue beside idle workers may ask for, unless the pool wakes.
+fn most(demand: &Demand, express: bool) -> u32 {
+    demand.surplus.filter(|_| !express).map_or(u32::MAX, |most| most.max(demand.count))
 }
 
 fn note(levels: &mut Vec<(Nanos, u32)>, now: Nanos, level: u32) {

@@ -81,7 +81,7 @@ impl Model {
     /// Lives through the time up to `now`. The first change of what a decision would say, if it comes before `quiet_until`.
     pub fn advance(&mut self, now: Nanos, quiet_until: Nanos) -> Option<String> {
         let mut broken = None;
-        while let Some(at) = self.agenda.range(self.now + 1..now.max(self.now) + 1).next().copied() {
+        while let Some(at) = self.agenda.range(self.now + 1..).next().copied().filter(|at| *at <= now) {
             let before = self.said();
             self.now = at;
             if self.pool.lapse(at, &self.config) {

@@ -18,12 +18,12 @@ pub struct Wish {
 }
 
 impl Wish {
-    fn exactly(count: u32, because: Because) -> Self {
+    const fn exactly(count: u32, because: Because) -> Self {
         Self { want: count, keep: count, because, blind: false, told: false }
     }
 
     /// It cannot see all that it needs: it does not agree to shrink.
-    fn blind(want: u32, because: Because) -> Self {
+    const fn blind(want: u32, because: Because) -> Self {
         Self { want, keep: u32::MAX, because, blind: true, told: false }
     }
 }

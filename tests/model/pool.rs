@@ -14,7 +14,7 @@ struct Outstanding {
 }
 
 impl Outstanding {
-    fn at(self, now: Nanos) -> u32 {
+    const fn at(self, now: Nanos) -> u32 {
         if now < self.until { self.count } else { 0 }
     }
 
@@ -22,7 +22,7 @@ impl Outstanding {
         *self = Self { count: self.at(now) + more, until: now + nanos(config.order_timeout()) };
     }
 
-    fn confirm(&mut self, count: u32) {
+    const fn confirm(&mut self, count: u32) {
         self.count = self.count.saturating_sub(count);
     }
 }
@@ -42,7 +42,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub fn staff(&self) -> Staff {
+    pub const fn staff(&self) -> Staff {
         let deserted = self.seen && self.counts.ready == 0 && self.counts.draining == 0;
         Staff { ready: self.counts.ready, busy: None, deserted }
     }
@@ -144,7 +144,7 @@ impl Pool {
     }
 
     /// Orders under way; without reports nothing is ever lost.
-    fn orders(&self, now: Nanos) -> u32 {
+    const fn orders(&self, now: Nanos) -> u32 {
         if self.seen { self.orders.at(now) } else { self.orders.count }
     }
 
@@ -158,7 +158,7 @@ impl Pool {
         let most = self.target(desired, committed, config).min(max.max(desired));
         let mut commands = Vec::new();
         if committed < desired {
-            let allowed = self.provider.allows(now, desired - committed, self.patience(config), config);
+            let allowed = self.provider.allows(now, desired - committed, patience(config), config);
             let count = allowed.min(most - committed);
             if count > 0 {
                 commands.push(Command::Start { count });
@@ -180,15 +180,15 @@ impl Pool {
         commands
     }
 
-    /// How long a probe's outcome may take.
-    fn patience(&self, config: &Config) -> Nanos {
-        nanos(config.start_timeout()).max(nanos(config.order_timeout()))
-    }
-
     /// Instants at which orders are given up, starts take too long, or orders become possible.
     pub fn due(&self, config: &Config) -> Vec<Nanos> {
         let outstanding = [self.orders.until, self.releases.until];
         let starts = self.starting.iter().map(|(since, _, _)| since + nanos(config.start_timeout()));
-        outstanding.into_iter().chain(starts).chain(self.provider.due(self.patience(config), config)).collect()
+        outstanding.into_iter().chain(starts).chain(self.provider.due(patience(config), config)).collect()
     }
+}
+
+/// How long a probe's outcome may take.
+fn patience(config: &Config) -> Nanos {
+    nanos(config.start_timeout()).max(nanos(config.order_timeout()))
 }

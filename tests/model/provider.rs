@@ -147,7 +147,7 @@ fn wait(cause: FailureCause, in_row: u32, config: &Config) -> Nanos {
 }
 
 /// SplitMix64's finaliser.
-fn split_mix(seed: u64) -> u64 {
+const fn split_mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

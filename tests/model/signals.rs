@@ -38,6 +38,7 @@ pub struct Staff {
 
 /// What the signals say at one instant; missing is not zero.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub struct Signals {
     pub rate: Option<u64>,
     pub rate_with_one_more: Option<u64>,
@@ -136,7 +137,7 @@ impl Arrivals {
                 _ => None,
             })
             .collect();
-        let Some((last, _)) = arrivals.last() else {
+        let Some((newest, _)) = arrivals.last() else {
             return Self { rate: None, with_one_more: None, full: true, lost: false };
         };
         let slice = nanos(config.window()) / SLICES;
@@ -145,7 +146,7 @@ impl Arrivals {
         let freshness = config.event_freshness().map_or(u64::MAX, nanos);
         let gap = arrivals.windows(2).rfind(|pair| pair[1].0 - pair[0].0 >= freshness);
         let from = gap.map_or(start, |pair| pair[1].0 + slice);
-        let lost = now - last >= freshness;
+        let lost = now - newest >= freshness;
         if now < from {
             return Self { rate: None, with_one_more: None, full: false, lost };
         }
@@ -347,12 +348,12 @@ impl Codel {
         t + u64::try_from(square.isqrt()).expect("less than the interval")
     }
 
-    fn empty(&mut self) {
+    const fn empty(&mut self) {
         (self.first_above_time, self.dropping) = (None, false);
     }
 
     /// The verdict stands while requests wait, and without them for 16 intervals after the last one left.
-    fn overloaded(&self, now: Nanos, waiting: bool, interval: Nanos) -> bool {
+    const fn overloaded(&self, now: Nanos, waiting: bool, interval: Nanos) -> bool {
         self.dropping && (waiting || now < self.last_dequeue + 16 * interval)
     }
 }

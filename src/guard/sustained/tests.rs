@@ -106,3 +106,13 @@ fn one_stray_sample_sets_back_but_does_not_restart() {
     table.update(at(350), 5, delay);
     assert_eq!(table.reached(delay), 5);
 }
+
+#[test]
+fn a_lower_level_keeps_what_it_has_reached_when_demand_falls_to_it_and_the_delay_becomes_longer() {
+    let mut table = Sustained::new(at(0), 9);
+    table.update(at(0), 5, 100);
+    // Held for longer than the delay; the higher level lapses with the progress of one delay at the most.
+    table.update(at(200), 2, 100);
+    table.update(at(299), 2, 300);
+    assert_eq!((table.reached(300), table.next_change(300)), (0, Some(at(300))));
+}

@@ -154,7 +154,7 @@ impl Trial<'_> {
             while price < 1e6 {
                 let reference = self.run(self.ahead(certain.plan(price)));
                 if self.keeps(&reference) {
-                    best = cheaper(best, reference);
+                    best = Some(cheaper(best, reference));
                     break;
                 }
                 price *= 2.0;
@@ -189,7 +189,7 @@ impl Trial<'_> {
                 let reference = self.run(rates.plan(late, self.service, ahead, *hold));
                 if self.keeps(&reference) {
                     kept = true;
-                    best = cheaper(best, reference);
+                    best = Some(cheaper(best, reference));
                 } else if kept || factor < 0.02 {
                     break;
                 }
@@ -199,8 +199,8 @@ impl Trial<'_> {
     }
 }
 
-fn cheaper(best: Option<Reference>, other: Reference) -> Option<Reference> {
-    Some(best.filter(|best| best.worker_hours <= other.worker_hours).unwrap_or(other))
+fn cheaper(best: Option<Reference>, other: Reference) -> Reference {
+    best.filter(|best| best.worker_hours <= other.worker_hours).unwrap_or(other)
 }
 
 /// The arrival rate over time, as well as it can be told from the arrivals: over bins, each averaged with its neighbours.
@@ -227,7 +227,12 @@ impl Rates {
         let mut sums = std::vec![0_u64; bins.saturating_add(1)];
         let mut work = Duration::ZERO;
         for request in workload.requests() {
-            let at = usize::try_from(request.arrival.as_nanos() / bin).unwrap_or(usize::MAX);
+            let at = request
+                .arrival
+                .as_nanos()
+                .checked_div(bin)
+                .and_then(|at| usize::try_from(at).ok())
+                .unwrap_or(usize::MAX);
             if let Some(count) = sums.get_mut(at.saturating_add(1)) {
                 *count = count.saturating_add(1);
             }

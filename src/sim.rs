@@ -15,3 +15,6 @@ pub use self::engine::{Watch, simulate, simulate_recorded};
 pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};
+
+#[cfg(test)]
+mod tests;

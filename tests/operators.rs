@@ -479,3 +479,72 @@ fn a_value_of_the_wrong_kind_is_refused_with_what_belongs_there() {
         assert_eq!(file(text), Err(error), "{text}");
     }
 }
+
+/// Asks for nothing but what is there, with a to-zero delay and nothing else in the way.
+fn quiet_pool(down_delay: u64) -> Service {
+    let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 0, 5).unwrap();
+    let config = config.with_to_zero_delay(secs(300)).unwrap().with_down_delay(secs(down_delay)).unwrap();
+    let mut service = Service::new(config);
+    service.at(10).tell(Observation::arrived(1)).tell(Observation::started(secs(0)));
+    service.tell(Observation::Pool(PoolCounts { ready: 1, ..PoolCounts::default() }));
+    service.at(20).tell(Observation::finished(secs(10)));
+    service
+}
+
+#[test]
+fn the_status_says_when_the_pool_may_go_to_zero_and_it_goes_then() {
+    let mut service = quiet_pool(60);
+    let to_zero = |service: &Service| service.autoscaler.status().timers.to_zero;
+    // For the first window nothing is known of the time before.
+    assert_eq!((to_zero(&service), service.autoscaler.desired()), (None, 1));
+    service.at(59).autoscaler.decide(at(59));
+    assert_eq!(to_zero(&service), None);
+    service.at(60).autoscaler.decide(at(60));
+    assert_eq!(to_zero(&service), Some(at(320)));
+    assert_eq!(service.autoscaler.decide(at(319)).desired, 1);
+    assert_eq!(to_zero(&service), Some(at(320)));
+    let decision = service.autoscaler.decide(at(320));
+    assert_eq!((decision.desired, to_zero(&service)), (0, None));
+    // A request in the system stops the wait, a least count above zero does away with it.
+    let mut service = quiet_pool(60);
+    service.at(100).tell(Observation::arrived(1));
+    service.autoscaler.decide(at(100));
+    assert_eq!(to_zero(&service), None);
+    let mut service = quiet_pool(60);
+    let reserve = Observation::Reserve { id: ReservationId(1), workers: 1, after: secs(0), valid_for: secs(900) };
+    service.at(100).tell(reserve);
+    service.autoscaler.decide(at(100));
+    assert_eq!(to_zero(&service), None);
+}
+
+#[test]
+fn the_outlook_is_whichever_of_the_delays_ends_first() {
+    for (down_delay, count, due) in [(60, 0, 320), (900, 0, 320)] {
+        let mut service = quiet_pool(down_delay);
+        let outlook = service.at(200).autoscaler.decide(at(200)).explanation.outlook.unwrap();
+        assert_eq!((outlook.count, outlook.at), (count, at(due)), "{down_delay}");
+    }
+}
+
+#[test]
+fn of_two_policies_the_one_that_counts_in_the_direction_taken_is_named() {
+    let counts = Policy::RunPod(RunPod::request_count(2));
+    let decide = |policies: [Policy; 2], proposed: u32| {
+        let [first, second] = policies;
+        let config = Config::new(first, 1, 9).unwrap().with_policy(second).unwrap();
+        let config = config.with_up_delay(secs(0)).unwrap().with_down_delay(secs(0)).unwrap();
+        let mut service = Service::new(config);
+        service.at(5).wanted(proposed).tell(Observation::arrived(8));
+        let up = service.autoscaler.decide(at(5));
+        service.at(90).tell(Observation::Queue { depth: 0, oldest_age: None, queue: None }).wanted(proposed.min(3));
+        let down = service.autoscaler.decide(at(90));
+        [up, down].map(|decision| (decision.desired, decision.explanation.terms.policy.unwrap()))
+    };
+    for policies in [[counts, Policy::External], [Policy::External, counts]] {
+        assert_eq!(decide(policies, 7), [(7, Policy::External), (3, Policy::External)]);
+        assert_eq!(decide(policies, 2), [(4, counts), (2, Policy::External)]);
+    }
+    // Of two that ask for the same the first counts.
+    assert_eq!(decide([counts, Policy::External], 4)[0].1, counts);
+    assert_eq!(decide([Policy::External, counts], 4)[0].1, Policy::External);
+}

@@ -536,7 +536,8 @@ fn of_two_policies_the_one_that_counts_in_the_direction_taken_is_named() {
         let mut service = Service::new(config);
         service.at(5).wanted(proposed).tell(Observation::arrived(8));
         let up = service.autoscaler.decide(at(5));
-        service.at(90).tell(Observation::Queue { depth: 0, oldest_age: None, queue: None }).wanted(proposed.min(3));
+        service.at(90).tell(Observation::queue(0, None)).tell(Observation::InFlight { count: 0 });
+        service.wanted(proposed.min(3));
         let down = service.autoscaler.decide(at(90));
         [up, down].map(|decision| (decision.desired, decision.explanation.terms.policy.unwrap()))
     };

@@ -182,7 +182,7 @@ fn a_worker_goes_from_state_to_state_as_it_reports() {
     use WorkerEvent::{Busy, Draining, Idle, Leased, Ordered, Prewarming, Ready, Standby};
     let minute = Duration::from_secs(60);
     let after = |events: &[WorkerEvent]| {
-        let events: alloc::vec::Vec<_> = events.iter().map(|event| (1, *event)).collect();
+        let events: Vec<_> = events.iter().map(|event| (1, *event)).collect();
         pool(&events).worker(WorkerId(1)).unwrap().state
     };
     assert_eq!(after(&[Ordered, Ordered]), State::Starting { warm: false }, "it starts but once");

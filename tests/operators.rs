@@ -497,9 +497,9 @@ fn the_status_says_when_the_pool_may_go_to_zero_and_it_goes_then() {
     let to_zero = |service: &Service| service.autoscaler.status().timers.to_zero;
     // For the first window nothing is known of the time before.
     assert_eq!((to_zero(&service), service.autoscaler.desired()), (None, 1));
-    service.at(59).autoscaler.decide(at(59));
+    let _ = service.at(59).autoscaler.decide(at(59));
     assert_eq!(to_zero(&service), None);
-    service.at(60).autoscaler.decide(at(60));
+    let _ = service.at(60).autoscaler.decide(at(60));
     assert_eq!(to_zero(&service), Some(at(320)));
     assert_eq!(service.autoscaler.decide(at(319)).desired, 1);
     assert_eq!(to_zero(&service), Some(at(320)));
@@ -508,12 +508,12 @@ fn the_status_says_when_the_pool_may_go_to_zero_and_it_goes_then() {
     // A request in the system stops the wait, a least count above zero does away with it.
     let mut service = quiet_pool(60);
     service.at(100).tell(Observation::arrived(1));
-    service.autoscaler.decide(at(100));
+    let _ = service.autoscaler.decide(at(100));
     assert_eq!(to_zero(&service), None);
     let mut service = quiet_pool(60);
     let reserve = Observation::Reserve { id: ReservationId(1), workers: 1, after: secs(0), valid_for: secs(900) };
     service.at(100).tell(reserve);
-    service.autoscaler.decide(at(100));
+    let _ = service.autoscaler.decide(at(100));
     assert_eq!(to_zero(&service), None);
 }
 

@@ -269,7 +269,7 @@ fn the_status_shows_what_reports_say_of_waits_and_work() {
             autoscaler.report(secs(end), &reporter.report(secs(end))).unwrap();
         }
     }
-    autoscaler.decide(secs(60));
+    let _ = autoscaler.decide(secs(60));
     let signals = autoscaler.status().signals;
     let rate = Rate::per_second(4.0).ok();
     assert_eq!((signals.arrival_rate, signals.arrival_rate_short), (rate, rate));
@@ -286,7 +286,7 @@ fn the_status_shows_what_reports_say_of_waits_and_work() {
         reporters[0].arrived(10);
         autoscaler.report(secs(end), &reporters[0].report(secs(end))).unwrap();
     }
-    autoscaler.decide(secs(80));
+    let _ = autoscaler.decide(secs(80));
     assert_eq!(autoscaler.status().signals.arrival_rate_short, rate);
 }
 
@@ -297,7 +297,7 @@ fn observers_that_are_gone_make_room_for_new_ones_and_no_others_do() {
         reporter.queue(1, None);
         let report = reporter.report(secs(at));
         autoscaler.report(secs(at), &report).map_err(|refused| (id, refused))?;
-        autoscaler.decide(secs(at));
+        let _ = autoscaler.decide(secs(at));
         Ok::<_, (u64, Rejected)>(autoscaler.status().signals.queue_depth)
     };
     let mut reporters: Vec<Reporter> = (0..64).map(reporter).collect();

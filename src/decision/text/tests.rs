@@ -187,15 +187,15 @@ fn the_other_policies_name_what_they_count() {
 }
 
 /// A decision under `change`, made 90 s after it, with `commands`.
-fn decision(explanation: Explanation, change: Explanation, commands: &[Command]) -> Decision {
+fn decision(explanation: &Explanation, change: &Explanation, commands: &[Command]) -> Decision {
     Decision {
         at: at(1_000),
         sequence: 7,
         desired: explanation.desired,
         commands: commands.to_vec(),
         would: alloc::vec![],
-        explanation,
-        last_change: Some(Explanation { at: at(910), ..change }),
+        explanation: *explanation,
+        last_change: Some(Explanation { at: at(910), ..*change }),
         next_wakeup: None,
     }
 }
@@ -207,7 +207,7 @@ fn commands_that_come_later_name_the_change_that_they_answer_to() {
     let line = |idle_timeout, commands: &[Command]| {
         let mut stands = stands;
         stands.terms.idle_timeout = idle_timeout;
-        decision(stands, change, commands).to_string()
+        decision(&stands, &change, commands).to_string()
     };
     let stop = Command::Stop { id: crate::observation::WorkerId(4), to_standby: false, cut_off: false };
     assert!(
@@ -223,7 +223,7 @@ fn commands_that_come_later_name_the_change_that_they_answer_to() {
     );
     assert!(line(timeout, &[Command::Prewarm { count: 1 }]).starts_with("5: "));
     assert!(line(timeout, &[stop, Command::Start { count: 1 }]).starts_with("3 → 5: "));
-    assert!(decision(stands, change, &[]).is_idle() && !decision(stands, change, &[stop]).is_idle());
+    assert!(decision(&stands, &change, &[]).is_idle() && !decision(&stands, &change, &[stop]).is_idle());
     assert_eq!((change.fold(), change.code(), stands.code()), (5, "rate_above_target", "rate_above_target"));
 }
 

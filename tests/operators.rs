@@ -546,3 +546,67 @@ fn of_two_policies_the_one_that_counts_in_the_direction_taken_is_named() {
         assert_eq!(decide(policies, 2), [(4, counts), (2, Policy::External)]);
     }
 }
+
+#[test]
+fn what_does_not_fit_the_pool_is_refused_and_changes_nothing() {
+    let mut service = Service::new(Config::fixed(1).unwrap());
+    service.at(5).tell(Observation::worker(WorkerId(1), WorkerEvent::Ready));
+    let before = service.autoscaler.clone();
+    let unknown = Some(WorkerId(9));
+    let refused = [
+        (Observation::Pool(PoolCounts { ready: 1, ..PoolCounts::default() }), Rejected::CountsBesideIds { workers: 1 }),
+        (Observation::Arrived { count: 1, queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (Observation::Started { sojourn: secs(1), queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (Observation::Abandoned { wait: secs(1), queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (
+            Observation::Queue { depth: 1, oldest_age: None, queue: unknown },
+            Rejected::UnknownWorker { id: WorkerId(9) },
+        ),
+    ];
+    for (observation, why) in refused {
+        assert_eq!(service.autoscaler.observe(at(6), observation), Err(why));
+    }
+    assert_eq!(service.autoscaler.status().input.rejected, 5);
+    assert_eq!(service.autoscaler.status().signals, before.status().signals);
+}
+
+#[test]
+fn the_status_says_since_when_requests_wait_too_long_and_in_whose_queue() {
+    let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 2, 9).unwrap();
+    let mut service = Service::new(config);
+    for id in [1, 2] {
+        service.at(5).tell(Observation::worker(WorkerId(id), WorkerEvent::Ready));
+    }
+    let mut waited = |secs_: u64, id: u64, millis: u64| {
+        let queue = Some(WorkerId(id));
+        service.at(secs_).tell(Observation::Arrived { count: 1, queue });
+        service.tell(Observation::Started { sojourn: Duration::from_millis(millis), queue });
+        let _ = service.autoscaler.decide(at(secs_));
+        service.autoscaler.status()
+    };
+    for secs in 10..18 {
+        assert_eq!(waited(secs, 1, 10).signals.over_target_since, None);
+    }
+    let status = waited(20, 2, 400);
+    assert_eq!(status.signals.over_target_since, Some(at(20)));
+    assert_eq!((status.standing_out, status.signals.sojourn_over_target), (vec![WorkerId(2)], Some(true)));
+    assert_eq!(waited(30, 1, 10).signals.over_target_since, Some(at(20)));
+    // A window later the one that waited too long is forgotten.
+    assert_eq!(waited(85, 1, 10).signals.over_target_since, None);
+}
+
+#[test]
+fn fewer_events_are_kept_from_a_reconfiguration_on() {
+    let config = |events| Config::new(Policy::External, 0, 9).unwrap().with_event_log(events);
+    let mut service = Service::new(config(8).with_up_delay(secs(0)).unwrap());
+    for secs in 1..=5 {
+        service.at(secs).wanted(u32::try_from(secs).unwrap());
+    }
+    assert_eq!(service.autoscaler.events().count(), 5);
+    service.autoscaler.reconfigure(at(6), config(2).with_up_delay(secs(0)).unwrap());
+    let kept: Vec<_> = service.autoscaler.events().map(|event| event.desired).collect();
+    assert_eq!(kept, [4, 5]);
+    service.at(7).wanted(7);
+    let kept: Vec<_> = service.autoscaler.events().map(|event| event.desired).collect();
+    assert_eq!(kept, [5, 7]);
+}

@@ -400,4 +400,49 @@ mod tests {
         assert_eq!(step.decision.at, Timestamp::from_secs(100));
         assert!(driver.autoscaler().status().input.clock_regressions > 0);
     }
+
+    #[test]
+    fn a_fence_refuses_what_was_overtaken_by_a_newer_order_or_by_time() {
+        let order = |sequence, secs| Order {
+            command: Command::Start { count: 1 },
+            at: Timestamp::from_secs(secs),
+            sequence,
+            void_at: Timestamp::from_secs(secs + 60),
+        };
+        let (early, late) = (order(7, 100), order(8, 110));
+        let mut fence = Fence::default();
+        assert!(fence.admits(Timestamp::from_secs(101), &early) && fence.admits(Timestamp::from_secs(102), &early));
+        assert!(!fence.admits(Timestamp::from_secs(160), &early), "it is given again at that instant");
+        assert!(!fence.admits(Timestamp::from_secs(161), &early));
+        assert!(fence.admits(Timestamp::from_secs(159), &late));
+        assert!(!fence.admits(Timestamp::from_secs(120), &early), "a newer one has been carried out");
+    }
+
+    #[test]
+    fn what_is_observed_through_a_driver_is_of_the_clock_s_instant() {
+        let clock = ManualClock::new(Timestamp::from_secs(100));
+        let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 0, 5).unwrap();
+        let pool = Scarce { refusals: 0, starting: vec![], ready: 0 };
+        let mut driver = Driver::new(&clock, pool, Autoscaler::new(config, clock.now()));
+        clock.advance(Duration::from_secs(3));
+        driver.observe(Observation::queue(2, None)).unwrap();
+        assert_eq!(driver.autoscaler().status().signals.queue_depth, Some(2));
+        assert_eq!(
+            driver.observe(Observation::ArrivalRate { per_second: -1.0 }).unwrap_err(),
+            Rejected::BadRate { per_second: -1.0 }
+        );
+        driver.pool_mut().refusals = 1;
+        let step = driver.step();
+        assert_eq!((step.decision.at, step.failed.len()), (Timestamp::from_secs(103), 1));
+    }
+
+    #[test]
+    fn the_system_clock_goes_on_from_its_origin() {
+        let clock = SystemClock::default();
+        let first = clock.now();
+        std::thread::sleep(Duration::from_millis(2));
+        let passed = clock.now().saturating_since(first);
+        assert!((Duration::from_millis(2)..Duration::from_secs(600)).contains(&passed), "{passed:?}");
+        assert!(first < Timestamp::from_secs(600));
+    }
 }

@@ -115,3 +115,6 @@ impl Operator {
 const fn least_start(interval: &Interval, lead: u64) -> Timestamp {
     if interval.ahead { interval.start.minus(lead) } else { interval.start }
 }
+
+#[cfg(test)]
+mod tests;

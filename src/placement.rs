@@ -242,7 +242,7 @@ impl Placement<'_> {
                     self.told(id, Pending::Stop, stop);
                 }
                 Rank::Idle(_) => {
-                    let to_standby = self.standby_room() > 0;
+                    let to_standby = self.standby_room(1) > 0;
                     let pending = if to_standby { Pending::Park } else { Pending::Stop };
                     self.told(id, pending, Command::Stop { id, to_standby, cut_off: false });
                 }
@@ -283,9 +283,10 @@ impl Placement<'_> {
         }
     }
 
-    /// How many more workers the standby tier has room for: what is configured, within max together with the others.
-    fn standby_room(&self) -> u32 {
-        let within_max = self.max.saturating_sub(self.pool.committed(self.now));
+    /// How many more workers the standby tier has room for: what is configured, within max together with the others,
+    /// of which so many are leaving.
+    fn standby_room(&self, leaving: u32) -> u32 {
+        let within_max = self.max.saturating_sub(self.pool.committed(self.now).saturating_sub(leaving));
         let there = self.pool.standby(self.now).saturating_add(self.pool.parking());
         let under_way = self.pool.prewarming(self.now);
         self.config.standby().min(within_max).saturating_sub(there).saturating_sub(under_way)
@@ -295,7 +296,7 @@ impl Placement<'_> {
         if self.config.standby() == 0 {
             return;
         }
-        let (room, patience) = (self.standby_room(), patience(self.pool, self.config));
+        let (room, patience) = (self.standby_room(0), patience(self.pool, self.config));
         let count = self.provider.allows(self.now, room, patience).min(room);
         if count > 0 {
             self.provider.ordered(self.now);

@@ -272,3 +272,6 @@ mod or_none {
         Option::<u32>::deserialize(deserializer).map(|keep| keep.unwrap_or(u32::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -304,4 +304,45 @@ mod tests {
         }
         assert_eq!(provider.gross(1_000), 1_000);
     }
+
+    #[test]
+    fn the_rate_of_success_falls_by_an_eighth_and_recovers_by_an_eighth() {
+        let mut provider = Provider::default();
+        assert_eq!(provider.success(), 1_000_000);
+        provider.failed(at(0), 1, FailureCause::Crash, &config());
+        assert_eq!(provider.success(), 875_000);
+        provider.failed(at(0), 1, FailureCause::Quota, &config());
+        assert_eq!(provider.success(), 875_000, "a provider that refuses says nothing of those that come");
+        provider.succeeded(at(1));
+        assert_eq!(provider.success(), 890_625);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_changes_at_the_end_of_the_back_off_and_of_the_pause() {
+        let mut provider = Provider::default();
+        assert_eq!(provider.next_change(at(0)), None);
+        provider.failed(at(0), 1, FailureCause::Quota, &config());
+        let retry = provider.trouble(at(0)).unwrap().at;
+        assert_eq!(provider.next_change(at(0)), Some(retry));
+        assert_eq!((provider.next_change(retry), provider.trouble(retry)), (None, None));
+        for cause in FailureCause::ALL {
+            provider.failed(retry, 1, cause, &config());
+        }
+        let open = provider.trouble(retry).unwrap();
+        assert_eq!((open.measure, open.at), (Measure::Open, retry.plus(MINUTE)));
+        assert!(provider.next_change(retry) < Some(open.at), "the first back-off ends before");
+        assert_eq!(provider.next_change(open.at.minus(1)), Some(open.at));
+        assert_eq!(provider.trouble(open.at).unwrap().measure, Measure::Probe);
+        // What fails while it is open does not open it anew.
+        provider.failed(retry.plus(MINUTE / 2), 1, FailureCause::Crash, &config());
+        assert_eq!(provider.trouble(retry.plus(MINUTE / 2)).unwrap().at, open.at);
+    }
+
+    #[test]
+    fn what_cannot_be_known_of_a_provider_is_not_taken_from_a_snapshot() {
+        let provider = Provider::default();
+        assert!(provider.is_sound());
+        assert!(!Provider { recent_len: MAX_FAILURES + 1, ..provider.clone() }.is_sound());
+        assert!(!Provider { success: WHOLE + 1, ..provider }.is_sound());
+    }
 }

@@ -22,3 +22,6 @@ pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
 pub use self::reference::{Objective, Reference, References};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};
+
+#[cfg(test)]
+mod tests;

@@ -396,4 +396,16 @@ mod tests {
             .collect();
         assert_eq!(human, ["0 s", "1 µs", "340 ms", "1.5 s", "31 s", "5 min", "2 h 5 min"]);
     }
+
+    #[test]
+    fn spans_are_read_in_every_unit_and_from_fractions() {
+        let read = |json: &str| serde_json::from_str::<span::Span>(json).map(|span| span.0).map_err(|e| e.to_string());
+        assert_eq!(read("\"3us\""), Ok(Duration::from_micros(3)));
+        assert_eq!(read("\"3 µs 4ns\""), Ok(Duration::from_nanos(3_004)));
+        assert_eq!(read("1.5"), Ok(Duration::from_millis(1_500)));
+        assert!(read("-1.5").is_err() && read("[]").unwrap_err().contains("such as \"90s\""), "{:?}", read("[]"));
+        assert_eq!(alloc::format!("{:?}", Timestamp::from_millis(1_500)), "Timestamp(1.5s)");
+        let refused = serde_json::from_str::<Timestamp>("[]").unwrap_err().to_string();
+        assert!(refused.contains("seconds"), "{refused}");
+    }
 }

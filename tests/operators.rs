@@ -479,3 +479,134 @@ fn a_value_of_the_wrong_kind_is_refused_with_what_belongs_there() {
         assert_eq!(file(text), Err(error), "{text}");
     }
 }
+
+/// Asks for nothing but what is there, with a to-zero delay and nothing else in the way.
+fn quiet_pool(down_delay: u64) -> Service {
+    let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 0, 5).unwrap();
+    let config = config.with_to_zero_delay(secs(300)).unwrap().with_down_delay(secs(down_delay)).unwrap();
+    let mut service = Service::new(config);
+    service.at(10).tell(Observation::arrived(1)).tell(Observation::started(secs(0)));
+    service.tell(Observation::Pool(PoolCounts { ready: 1, ..PoolCounts::default() }));
+    service.at(20).tell(Observation::finished(secs(10)));
+    service
+}
+
+#[test]
+fn the_status_says_when_the_pool_may_go_to_zero_and_it_goes_then() {
+    let mut service = quiet_pool(60);
+    let to_zero = |service: &Service| service.autoscaler.status().timers.to_zero;
+    // For the first window nothing is known of the time before.
+    assert_eq!((to_zero(&service), service.autoscaler.desired()), (None, 1));
+    let _ = service.at(59).autoscaler.decide(at(59));
+    assert_eq!(to_zero(&service), None);
+    let _ = service.at(60).autoscaler.decide(at(60));
+    assert_eq!(to_zero(&service), Some(at(320)));
+    assert_eq!(service.autoscaler.decide(at(319)).desired, 1);
+    assert_eq!(to_zero(&service), Some(at(320)));
+    let decision = service.autoscaler.decide(at(320));
+    assert_eq!((decision.desired, to_zero(&service)), (0, None));
+    // A request in the system stops the wait, a least count above zero does away with it.
+    let mut service = quiet_pool(60);
+    service.at(100).tell(Observation::arrived(1));
+    let _ = service.autoscaler.decide(at(100));
+    assert_eq!(to_zero(&service), None);
+    let mut service = quiet_pool(60);
+    let reserve = Observation::Reserve { id: ReservationId(1), workers: 1, after: secs(0), valid_for: secs(900) };
+    service.at(100).tell(reserve);
+    let _ = service.autoscaler.decide(at(100));
+    assert_eq!(to_zero(&service), None);
+}
+
+#[test]
+fn the_outlook_is_whichever_of_the_delays_ends_first() {
+    for (down_delay, count, due) in [(60, 0, 320), (900, 0, 320)] {
+        let mut service = quiet_pool(down_delay);
+        let outlook = service.at(200).autoscaler.decide(at(200)).explanation.outlook.unwrap();
+        assert_eq!((outlook.count, outlook.at), (count, at(due)), "{down_delay}");
+    }
+}
+
+#[test]
+fn of_two_policies_the_one_that_counts_in_the_direction_taken_is_named() {
+    let counts = Policy::RunPod(RunPod::request_count(2));
+    let decide = |policies: [Policy; 2], proposed: u32| {
+        let [first, second] = policies;
+        let config = Config::new(first, 1, 9).unwrap().with_policy(second).unwrap();
+        let config = config.with_up_delay(secs(0)).unwrap().with_down_delay(secs(0)).unwrap();
+        let mut service = Service::new(config);
+        service.at(5).wanted(proposed).tell(Observation::queue(0, None)).tell(Observation::InFlight { count: 8 });
+        let up = service.autoscaler.decide(at(5));
+        service.at(90).tell(Observation::queue(0, None)).tell(Observation::InFlight { count: 0 });
+        service.wanted(proposed.min(3));
+        let down = service.autoscaler.decide(at(90));
+        [up, down].map(|decision| (decision.desired, decision.explanation.terms.policy.unwrap()))
+    };
+    for policies in [[counts, Policy::External], [Policy::External, counts]] {
+        assert_eq!(decide(policies, 7), [(7, Policy::External), (3, Policy::External)]);
+        assert_eq!(decide(policies, 2), [(4, counts), (2, Policy::External)]);
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_pool_is_refused_and_changes_nothing() {
+    let mut service = Service::new(Config::fixed(1).unwrap());
+    service.at(5).tell(Observation::worker(WorkerId(1), WorkerEvent::Ready));
+    let before = service.autoscaler.clone();
+    let unknown = Some(WorkerId(9));
+    let refused = [
+        (Observation::Pool(PoolCounts { ready: 1, ..PoolCounts::default() }), Rejected::CountsBesideIds { workers: 1 }),
+        (Observation::Arrived { count: 1, queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (Observation::Started { sojourn: secs(1), queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (Observation::Abandoned { wait: secs(1), queue: unknown }, Rejected::UnknownWorker { id: WorkerId(9) }),
+        (
+            Observation::Queue { depth: 1, oldest_age: None, queue: unknown },
+            Rejected::UnknownWorker { id: WorkerId(9) },
+        ),
+    ];
+    for (observation, why) in refused {
+        assert_eq!(service.autoscaler.observe(at(6), observation), Err(why));
+    }
+    assert_eq!(service.autoscaler.status().input.rejected, 5);
+    assert_eq!(service.autoscaler.status().signals, before.status().signals);
+}
+
+#[test]
+fn the_status_says_since_when_requests_wait_too_long_and_in_whose_queue() {
+    let config = Config::new(Policy::RunPod(RunPod::request_count(1)), 2, 9).unwrap();
+    let mut service = Service::new(config);
+    for id in [1, 2] {
+        service.at(5).tell(Observation::worker(WorkerId(id), WorkerEvent::Ready));
+    }
+    let mut waited = |secs_: u64, id: u64, millis: u64| {
+        let queue = Some(WorkerId(id));
+        service.at(secs_).tell(Observation::Arrived { count: 1, queue });
+        service.tell(Observation::Started { sojourn: Duration::from_millis(millis), queue });
+        let _ = service.autoscaler.decide(at(secs_));
+        service.autoscaler.status()
+    };
+    for secs in 10..18 {
+        assert_eq!(waited(secs, 1, 10).signals.over_target_since, None);
+    }
+    let status = waited(20, 2, 400);
+    assert_eq!(status.signals.over_target_since, Some(at(20)));
+    assert_eq!((status.standing_out, status.signals.sojourn_over_target), (vec![WorkerId(2)], Some(true)));
+    assert_eq!(waited(30, 1, 10).signals.over_target_since, Some(at(20)));
+    // A window later the one that waited too long is forgotten.
+    assert_eq!(waited(85, 1, 10).signals.over_target_since, None);
+}
+
+#[test]
+fn fewer_events_are_kept_from_a_reconfiguration_on() {
+    let config = |events| Config::new(Policy::External, 0, 9).unwrap().with_event_log(events);
+    let mut service = Service::new(config(8).with_up_delay(secs(0)).unwrap());
+    for secs in 1..=5 {
+        service.at(secs).wanted(u32::try_from(secs).unwrap());
+    }
+    assert_eq!(service.autoscaler.events().count(), 5);
+    service.autoscaler.reconfigure(at(6), config(2).with_up_delay(secs(0)).unwrap());
+    let kept: Vec<_> = service.autoscaler.events().map(|event| event.desired).collect();
+    assert_eq!(kept, [4, 5]);
+    service.at(7).wanted(7);
+    let kept: Vec<_> = service.autoscaler.events().map(|event| event.desired).collect();
+    assert_eq!(kept, [5, 7]);
+}

@@ -251,3 +251,72 @@ fn a_standing_queue_shows_in_digests() {
     assert!(!tell(15, 150, 0), "the queue is empty");
     assert!(!tell(20, 99, 4));
 }
+
+/// What the status says of a service that two load balancers report on.
+#[test]
+fn the_status_shows_what_reports_say_of_waits_and_work() {
+    let mut autoscaler = autoscaler();
+    let mut reporters = [1, 2].map(reporter);
+    for end in (5..=60).step_by(5) {
+        for reporter in &mut reporters {
+            reporter.arrived(10);
+            for _ in 0..10 {
+                reporter.started(Duration::from_millis(40));
+                reporter.finished(Duration::from_millis(1_500));
+            }
+            reporter.queue(1, Some(Duration::from_secs(2)));
+            reporter.in_flight(6);
+            autoscaler.report(secs(end), &reporter.report(secs(end))).unwrap();
+        }
+    }
+    let _ = autoscaler.decide(secs(60));
+    let signals = autoscaler.status().signals;
+    let rate = Rate::per_second(4.0).ok();
+    assert_eq!((signals.arrival_rate, signals.arrival_rate_short), (rate, rate));
+    assert_eq!((signals.queue_depth, signals.in_flight), (Some(2), Some(12)));
+    assert_eq!(
+        (signals.sojourn_mean, signals.sojourn_min),
+        (Some(Duration::from_millis(40)), Some(Duration::from_millis(40)))
+    );
+    assert_eq!(signals.service_time, Some(Duration::from_millis(1_500)));
+    assert_eq!(signals.request_latency(), Some(Duration::from_millis(1_540)));
+    assert_eq!((signals.offered_load_millis, signals.sojourn_over_target), (Some(6_000), Some(false)));
+    // While one is silent, the last rates are those of the time that both have told of.
+    for end in [65, 70, 75, 80] {
+        reporters[0].arrived(10);
+        autoscaler.report(secs(end), &reporters[0].report(secs(end))).unwrap();
+    }
+    let _ = autoscaler.decide(secs(80));
+    assert_eq!(autoscaler.status().signals.arrival_rate_short, rate);
+}
+
+#[test]
+fn observers_that_are_gone_make_room_for_new_ones_and_no_others_do() {
+    let mut autoscaler = autoscaler();
+    let mut told = |id: u64, at: u64, reporter: &mut Reporter| {
+        reporter.queue(1, None);
+        let report = reporter.report(secs(at));
+        autoscaler.report(secs(at), &report).map_err(|refused| (id, refused))?;
+        let _ = autoscaler.decide(secs(at));
+        Ok::<_, (u64, Rejected)>(autoscaler.status().signals.queue_depth)
+    };
+    let mut reporters: Vec<Reporter> = (0..64).map(reporter).collect();
+    for (id, one) in (0..).zip(&mut reporters) {
+        told(id, 5, one).unwrap();
+    }
+    assert!(told(64, 6, &mut reporter(64)).is_err(), "sixty-four report already");
+    // Every third of them goes on.
+    for at in (10..=600).step_by(5) {
+        for (id, one) in (0..).zip(&mut reporters).step_by(3) {
+            told(id, at, one).unwrap();
+        }
+    }
+    assert_eq!(
+        told(64, 601, &mut Reporter::new(ObserverId(64), 1, TARGET, secs(596))).unwrap(),
+        Some(23),
+        "twenty-two, and the new one"
+    );
+    for (id, one) in (0..).zip(&mut reporters).step_by(3) {
+        assert_eq!(told(id, 602, one).unwrap(), Some(23));
+    }
+}

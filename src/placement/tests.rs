@@ -131,6 +131,15 @@ fn flash_boot_keeps_stopped_workers_within_max() {
     assert_eq!(place(&mut pool, at(13), 9, &config), expected, "nine workers leave room for one in standby");
 }
 
+/// Flash boot with a single worker, as RunPod's defaults have it: the one that goes makes the room that it takes.
+#[test]
+fn at_max_an_idle_worker_becomes_the_standby_one() {
+    let config = idle_timeout(30).with_bounds(0, 1).unwrap().with_standby(1);
+    let mut pool = pool(&[(1, 1, WorkerEvent::Ready), (2, 1, WorkerEvent::Idle)]);
+    assert_eq!(place(&mut pool, at(31), 0, &config), []);
+    assert_eq!(place(&mut pool, at(32), 0, &config), [park(1)], "and nothing is loaded in its place");
+}
+
 #[test]
 fn orders_under_way_are_let_go_before_workers_that_are_there() {
     let (mut pool, config) = (mixed(), config());

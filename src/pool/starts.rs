@@ -42,7 +42,7 @@ impl Starts {
     }
 
     /// The slowest of the last sixteen to 32, in nanoseconds; `None` before sixteen.
-    fn slowest(&self) -> Option<u64> {
+    pub(super) fn slowest(&self) -> Option<u64> {
         (self.count >= GENERATION).then(|| self.slowest.into_iter().fold(0, u64::max))
     }
 

@@ -178,3 +178,62 @@ fn what_was_counted_does_not_stay_beside_workers_by_id() {
     assert_eq!((late, pool.census().overdue, pool.next_lapse(at(2), &config())), (0, 0, None));
     assert_eq!(pool.prewarming(at(2)), 0);
 }
+
+/// What a worker's reports make of it, from each state.
+#[test]
+fn a_worker_goes_from_state_to_state_as_it_reports() {
+    use WorkerEvent::{Busy, Draining, Idle, Leased, Ordered, Prewarming, Ready, Standby};
+    let minute = Duration::from_secs(60);
+    let after = |events: &[WorkerEvent]| {
+        let events: Vec<_> = events.iter().map(|event| (1, *event)).collect();
+        pool(&events).worker(WorkerId(1)).unwrap().state
+    };
+    assert_eq!(after(&[Ordered, Ordered]), State::Starting { warm: false }, "it starts but once");
+    assert_eq!(after(&[Standby, Ordered]), State::Starting { warm: true });
+    assert_eq!(after(&[Prewarming, Ordered]), State::Starting { warm: true });
+    assert_eq!(after(&[Prewarming, Standby]), State::Standby);
+    assert_eq!(after(&[Ready, Idle, Ready]), State::Idle, "what is known is not forgotten");
+    assert_eq!(after(&[Ready, Busy(2), Ready]), State::Busy(2));
+    assert_eq!(after(&[Ready, Leased(minute), Ready]), State::Leased(at(62)));
+    assert_eq!(after(&[Ready, Busy(2), Busy(0)]), State::Idle);
+    // One that drains goes on draining whatever it says of its load, until it is ready again.
+    assert_eq!(after(&[Ready, Busy(2), Draining]), State::Draining(2));
+    assert_eq!(after(&[Ready, Idle, Draining]), State::Draining(0));
+    assert_eq!(after(&[Ready, Draining]), State::Draining(1), "nothing is known of it: it counts as busy");
+    assert_eq!(after(&[Ready, Busy(2), Draining, Draining]), State::Draining(2));
+    assert_eq!(after(&[Ready, Busy(2), Draining, Busy(1)]), State::Draining(1));
+    assert_eq!(after(&[Ready, Busy(2), Draining, Leased(minute)]), State::Draining(1));
+    assert_eq!(after(&[Ready, Busy(2), Draining, Idle]), State::Draining(0));
+    assert_eq!(after(&[Ready, Busy(2), Draining, Ready]), State::Busy(2));
+    assert_eq!(after(&[Ready, Busy(2), Draining, Idle, Ready]), State::Idle);
+}
+
+#[test]
+fn what_a_worker_in_standby_cannot_do_is_refused() {
+    let pool = pool(&[(1, WorkerEvent::Standby), (2, WorkerEvent::Prewarming)]);
+    for id in [1, 2] {
+        let leased = WorkerEvent::Leased(Duration::ZERO);
+        for event in [WorkerEvent::Busy(1), WorkerEvent::Idle, leased, WorkerEvent::Draining] {
+            assert!(pool.accepts(at(9), WorkerId(id), event).is_err(), "{id} {event:?}");
+        }
+    }
+    assert!(pool.accepts(at(9), WorkerId(1), WorkerEvent::Prewarming).is_err());
+    pool.accepts(at(9), WorkerId(2), WorkerEvent::Prewarming).unwrap();
+}
+
+#[test]
+fn the_slowest_start_of_late_is_remembered_for_one_to_two_generations() {
+    let mut starts = Starts::default();
+    (0..15).for_each(|_| starts.add(7));
+    assert_eq!((starts.slowest(), starts.lead()), (None, 7), "too few are no measure: the mean");
+    starts.add(30);
+    assert_eq!((starts.slowest(), starts.lead()), (Some(30), 30));
+    (0..16).for_each(|_| starts.add(5));
+    assert_eq!(starts.slowest(), Some(30));
+    starts.add(6);
+    assert_eq!(starts.slowest(), Some(6), "two generations are over");
+    starts.exceeded(20);
+    assert_eq!(starts.slowest(), Some(20), "one that is not ready yet has taken longer already");
+    starts.exceeded(10);
+    assert_eq!((starts.slowest(), starts.count), (Some(20), 33));
+}

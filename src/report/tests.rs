@@ -114,3 +114,36 @@ fn a_reporter_counts_from_report_to_report() {
     assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), second, "{text}");
     assert_eq!(reporter.report(Timestamp::ORIGIN).over, Duration::ZERO, "a clock that went back");
 }
+
+/// Each way in which a report may speak of a request, and what speaks of none.
+#[test]
+fn a_report_is_active_if_any_request_shows_in_it() {
+    let mut reporter = Reporter::new(ObserverId(1), 1, TARGET, Timestamp::ORIGIN);
+    reporter.queue(0, None);
+    let quiet = reporter.report(Timestamp::from_secs(5));
+    let quiet = Report { in_flight: Some(0), ..quiet };
+    assert!(!quiet.is_active());
+    assert!(!Report { depth: None, in_flight: None, ..quiet.clone() }.is_active());
+    assert!(Report { depth: Some(1), ..quiet.clone() }.is_active());
+    assert!(Report { in_flight: Some(1), ..quiet.clone() }.is_active());
+    assert!(Report { arrived: 1, ..quiet.clone() }.is_active());
+    assert!(Report { sojourns: digest(&[Duration::ZERO]), ..quiet.clone() }.is_active());
+    assert!(Report { services: Services { count: 1, sum: Duration::ZERO }, ..quiet }.is_active());
+}
+
+#[test]
+fn a_report_tells_what_was_served_and_begins_anew_after_it() {
+    let mut reporter = Reporter::new(ObserverId(1), 1, TARGET, Timestamp::ORIGIN);
+    reporter.arrived(2);
+    reporter.started(Duration::from_millis(40));
+    reporter.started(Duration::from_millis(250));
+    reporter.finished(Duration::from_secs(2));
+    let report = reporter.report(Timestamp::from_secs(5));
+    assert_eq!(report.services, Services { count: 1, sum: Duration::from_secs(2) });
+    assert_eq!((report.sojourns.sum(), report.sojourns.over_target()), (Duration::from_millis(290), 1));
+    assert_eq!((report.arrived, report.sequence), (2, 0));
+    let next = reporter.report(Timestamp::from_secs(9));
+    assert_eq!((next.sequence, next.arrived, next.services), (1, 0, Services::default()));
+    assert_eq!(next.over, Duration::from_secs(4));
+    assert_eq!((next.sojourns.sum(), next.sojourns.min()), (Duration::ZERO, None));
+}

@@ -325,4 +325,52 @@ mod tests {
         window.advance(Timestamp::from_nanos(12 * SLICE));
         assert_eq!((window.totals(), window.next_change(), window.p50_p99()), (Totals::default(), None, [None; 2]));
     }
+
+    /// Sojourns in milliseconds, each at its second.
+    fn seen(sojourns: &[(u64, u64)]) -> SojournWindow {
+        let mut window = window();
+        for (secs, sojourn) in sojourns {
+            window.advance(Timestamp::from_secs(*secs));
+            window.sojourn(sojourn * MILLI, 1_000 * MILLI);
+        }
+        window
+    }
+
+    /// How many sojourns are left at each second, and the least of them.
+    fn left(window: &SojournWindow, secs: &[u64]) -> Vec<(u32, Option<u64>)> {
+        let at = |secs: &u64| {
+            let mut window = window.clone();
+            window.advance(Timestamp::from_secs(*secs));
+            let totals = window.totals();
+            (u32::try_from(totals.sojourns).unwrap(), totals.sojourn_min.map(|least| least / MILLI))
+        };
+        secs.iter().map(at).collect()
+    }
+
+    #[test]
+    fn a_window_of_another_length_keeps_what_was_seen_where_it_was() {
+        let sojourns = [(1, 10), (16, 20), (21, 30)];
+        let mut window = seen(&sojourns);
+        window.advance(Timestamp::from_secs(32));
+        // The middles of their slices are 29.5 s, 14.5 s and 9.5 s ago: the second, first and present slice of 10 s.
+        window.set_slice(Timestamp::from_secs(32), 10_000 * MILLI);
+        let expected = [(3, Some(10)), (2, Some(20)), (2, Some(20)), (1, Some(30)), (1, Some(30)), (0, None)];
+        assert_eq!(left(&window, &[131, 132, 141, 142, 151, 152]), expected);
+        // Shorter ones: 16.5 s ago is eight slices of 2 s, half of the 4 s of the open one is one of them.
+        let mut window = seen(&[(16, 20), (31, 40)]);
+        window.advance(Timestamp::from_secs(34));
+        window.set_slice(Timestamp::from_secs(34), 2_000 * MILLI);
+        assert_eq!(left(&window, &[41, 42, 55, 56]), [(2, Some(20)), (1, Some(40)), (1, Some(40)), (0, None)]);
+    }
+
+    #[test]
+    fn another_target_counts_what_was_seen_anew() {
+        let mut window = seen(&[(1, 10), (2, 10), (3, 300), (4, 10)]);
+        assert_eq!((window.totals().over_target, window.totals().p99_over_target()), (0, Some(false)));
+        window.set_target(100 * MILLI);
+        assert_eq!((window.totals().over_target, window.totals().p99_over_target()), (1, Some(true)));
+        assert_eq!(window.totals().sojourns, 4);
+        window.set_target(500 * MILLI);
+        assert_eq!(window.totals().over_target, 0);
+    }
 }

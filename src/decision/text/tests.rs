@@ -185,3 +185,150 @@ fn the_other_policies_name_what_they_count() {
     blind.signals.stale = true;
     assert_eq!(text(&blind), "3: stale or missing: queue depth, in flight");
 }
+
+/// A decision under `change`, made 90 s after it, with `commands`.
+fn decision(explanation: &Explanation, change: &Explanation, commands: &[Command]) -> Decision {
+    Decision {
+        at: at(1_000),
+        sequence: 7,
+        desired: explanation.desired,
+        commands: commands.to_vec(),
+        would: alloc::vec![],
+        explanation: *explanation,
+        last_change: Some(Explanation { at: at(910), ..*change }),
+        next_wakeup: None,
+    }
+}
+
+#[test]
+fn commands_that_come_later_name_the_change_that_they_answer_to() {
+    let (policy, proposal) = outpost(5, 7, Because::RateAboveTarget);
+    let (change, stands) = (explanation(3, policy, proposal, &[]), explanation(5, policy, proposal, &[]));
+    let line = |idle_timeout, commands: &[Command]| {
+        let mut stands = stands;
+        stands.terms.idle_timeout = idle_timeout;
+        decision(&stands, &change, commands).to_string()
+    };
+    let stop = Command::Stop { id: crate::observation::WorkerId(4), to_standby: false, cut_off: false };
+    assert!(
+        line(None, &[Command::Start { count: 1 }]).starts_with("3 → 5: ") && line(None, &[stop]).starts_with("3 → 5: ")
+    );
+    assert!(line(None, &[Command::Start { count: 1 }]).contains(" (90 s ago)"), "{}", line(None, &[stop]));
+    assert!(line(None, &[]).starts_with("5: "));
+    // Where only idle workers are let go, a stop answers to nothing but the worker's own time.
+    let timeout = Some(millis(30_000));
+    assert!(
+        line(timeout, &[stop]).starts_with("5: ")
+            && line(timeout, &[stop]).ends_with("; stops w4 (not ready, or idle for 30 s)")
+    );
+    assert!(line(timeout, &[Command::Prewarm { count: 1 }]).starts_with("5: "));
+    assert!(line(timeout, &[stop, Command::Start { count: 1 }]).starts_with("3 → 5: "));
+    assert!(decision(&stands, &change, &[]).is_idle() && !decision(&stands, &change, &[stop]).is_idle());
+    assert_eq!((change.fold(), change.code(), stands.code()), (5, "rate_above_target", "rate_above_target"));
+}
+
+#[test]
+fn of_several_proposals_the_one_that_counts_in_the_direction_taken_is_named() {
+    let (policy, wants) = outpost(5, 5, Because::RateAboveTarget);
+    let keeps = Proposal { source: Source::External, want: 2, keep: 6, because: Because::Proposed, blind: false };
+    let both = |count, effects: &[(Guard, Effect)]| {
+        let mut explanation = explanation(count, policy, wants, effects);
+        explanation.proposals[1] = Some(keeps);
+        explanation
+    };
+    assert!(text(&both(4, &[])).contains("wants 5"), "up: what wants most");
+    assert!(text(&both(5, &[])).contains("wants 5"));
+    assert!(text(&both(8, &[])).contains("2 proposed from outside"), "down: what keeps most");
+    assert!(text(&both(8, &[(Guard::DownDelay, Effect::AtLeast(8))])).contains("2 proposed from outside"));
+    assert!(text(&both(4, &[(Guard::Mode, Effect::Exactly(3))])).contains("2 proposed from outside"));
+}
+
+#[test]
+fn what_a_guard_did_in_the_other_direction_is_not_said() {
+    let (policy, proposal) = outpost(2, 4, Because::RateWellBelow);
+    let line = |effects: &[(Guard, Effect)]| text(&explanation(6, policy, proposal, effects));
+    assert!(line(&[]).ends_with("; down delay 5 min met"), "{}", line(&[]));
+    let idle = line(&[(Guard::IdleTimeout, Effect::AtLeast(5))]);
+    assert!(idle.ends_with("; down delay 5 min met; 5 have not been idle for long enough"), "{idle}");
+    let blind = line(&[(Guard::Freshness, Effect::AtLeast(5))]);
+    assert!(!blind.contains("while a signal is missing"), "{blind}");
+    // The mode goes below what the idle timeout would hold.
+    let mode = line(&[(Guard::IdleTimeout, Effect::AtLeast(5)), (Guard::Mode, Effect::Exactly(3))]);
+    assert!(!mode.contains("idle for long enough") && mode.starts_with("6 → 3: "), "{mode}");
+    // Min raises what the up delay had lowered.
+    let (policy, proposal) = outpost(9, 9, Because::RateAboveTarget);
+    let effects = [
+        (Guard::UpDelay, Effect::AtMost(4)),
+        (Guard::IdleTimeout, Effect::AtLeast(5)),
+        (Guard::Bounds, Effect::AtLeast(6)),
+    ];
+    let raised = text(&explanation(3, policy, proposal, &effects));
+    assert!(raised.starts_with("3 → 6: ") && raised.ends_with("; min 0 binds"), "{raised}");
+    assert!(!raised.contains("throughout the up delay") && !raised.contains("idle for long enough"), "{raised}");
+    let lowered = [(Guard::UpDelay, Effect::AtMost(8)), (Guard::Mode, Effect::Exactly(2))];
+    let lowered = text(&explanation(3, policy, proposal, &lowered));
+    assert!(!lowered.contains("throughout the up delay"), "{lowered}");
+}
+
+#[test]
+fn zero_is_left_and_reached_in_words_of_its_own() {
+    let (policy, proposal) = outpost(1, 1, Because::RateAboveTarget);
+    let mut wake = explanation(0, policy, proposal, &[(Guard::ZeroGate, Effect::AtLeast(1))]);
+    assert!(text(&wake).ends_with("; wakes from zero at once"), "{}", text(&wake));
+    let (_, none) = outpost(0, 0, Because::RateWithinTarget);
+    let least = text(&explanation(0, policy, none, &[(Guard::Bounds, Effect::AtLeast(2))]));
+    assert!(least.starts_with("0 → 2: ") && !least.contains("wakes"), "{least}");
+    let gone = text(&explanation(2, policy, proposal, &[(Guard::ZeroGate, Effect::Exactly(0))]));
+    assert!(gone.ends_with("; to-zero delay 10 min met"), "{gone}");
+    wake = explanation(0, policy, proposal, &[(Guard::Bounds, Effect::AtMost(0))]);
+    assert!(text(&wake).starts_with("held at 0 by max 10; wants 1: 12.4 req/s"), "{}", text(&wake));
+    wake.signals.backlog = 2;
+    assert!(text(&wake).ends_with("; wants 1: 2 requests wait and there is no worker"), "{}", text(&wake));
+}
+
+#[test]
+fn the_sojourn_is_told_by_what_is_known_of_it() {
+    let (policy, calm) = outpost(3, 5, Because::SojournCalm);
+    let mut held = explanation(3, policy, calm, &[]);
+    assert!(text(&held).contains(" is above target, but the sojourn is not rising; "));
+    held.signals.over_target_since = Some(at(1_000));
+    assert!(text(&held).ends_with("; sojourn p99 340 ms > 100 ms"), "{}", text(&held));
+    held.signals.sojourn_over_target = Some(false);
+    held.signals.sojourn_p99 = Some(millis(90));
+    held.signals.oldest_age = Some(Duration::ZERO);
+    assert!(text(&held).ends_with("; sojourn p99 90 ms ≤ 100 ms"), "{}", text(&held));
+    held.signals.oldest_age = Some(millis(70));
+    assert!(text(&held).ends_with("; oldest waits 70 ms"), "{}", text(&held));
+    let minimal = explanation(3, policy, outpost(0, u32::MAX, Because::SojournNotMinimal).1, &[]);
+    assert!(text(&minimal).contains(" needs no more, but the sojourn is not minimal; "));
+}
+
+#[test]
+fn what_is_missing_is_named_by_what_the_policy_needs() {
+    let (policy, blind) = outpost(0, u32::MAX, Because::Missing);
+    let mut explanation = explanation(3, policy, Proposal { blind: true, ..blind }, &[]);
+    assert_eq!(text(&explanation), "3: less than a window of arrivals seen");
+    explanation.signals.arrival_rate = None;
+    assert_eq!(text(&explanation), "3: missing: arrival rate");
+    explanation.signals.sojourn_over_target = None;
+    assert_eq!(text(&explanation), "3: missing: arrival rate, sojourn");
+    for (depth, in_flight) in [(None, Some(1)), (Some(1), None)] {
+        (explanation.signals.queue_depth, explanation.signals.in_flight) = (depth, in_flight);
+        assert_eq!(text(&explanation), "3: missing: arrival rate, sojourn");
+    }
+    (explanation.signals.queue_depth, explanation.signals.in_flight) = (None, None);
+    assert_eq!(text(&explanation), "3: nothing observed yet");
+    let buffer = Proposal { source: Source::Buffer, want: 5, ..blind };
+    explanation.proposals[0] = Some(buffer);
+    (explanation.proposed, explanation.desired, explanation.signals.in_flight) = (5, 5, Some(4));
+    assert!(text(&explanation).contains("4 in the system and a buffer want 5"), "{}", text(&explanation));
+}
+
+#[test]
+fn a_wait_that_is_just_too_long_has_no_figure_of_its_own() {
+    let delay = Policy::RunPod(RunPod::queue_delay(RunPod::DEFAULT_QUEUE_DELAY));
+    let mut overdue = explanation(3, delay, outpost(4, u32::MAX, Because::QueueDelay).1, &[]);
+    overdue.terms.up_delay = Duration::ZERO;
+    overdue.signals.oldest_age = Some(millis(4_000));
+    assert_eq!(text(&overdue), "3 → 4: a request has waited longer than 4 s; wants 4");
+}

@@ -116,3 +116,53 @@ fn a_lower_level_keeps_what_it_has_reached_when_demand_falls_to_it_and_the_delay
     table.update(at(299), 2, 300);
     assert_eq!((table.reached(300), table.next_change(300)), (0, Some(at(300))));
 }
+
+/// Which level has been reached throughout `delay` at each instant, while demand stays at `demand`.
+fn reached_at(table: &Sustained, demand: u32, delay: u64, instants: &[u64]) -> Vec<u32> {
+    let reached = |t: &u64| {
+        let mut table = table.clone();
+        table.update(at(*t), demand, delay);
+        table.reached(delay)
+    };
+    instants.iter().map(reached).collect()
+}
+
+#[test]
+fn of_more_levels_than_have_room_the_closest_step_is_merged_into_the_later_one() {
+    let (mut table, delay) = (Sustained::new(at(0), 1), 10_000);
+    for level in 1..=17_u32 {
+        // Level 5 follows on level 4 after one, all others after ten.
+        let began = if level == 5 { 41 } else { u64::from(level) * 10 };
+        table.update(at(began), level, delay);
+    }
+    let reached = reached_at(&table, 17, delay, &[10_010, 10_020, 10_030, 10_040, 10_041, 10_060, 10_169, 10_170]);
+    assert_eq!(reached, [1, 2, 3, 3, 5, 6, 16, 17]);
+}
+
+#[test]
+fn what_has_been_reached_makes_room_before_steps_are_merged() {
+    let (mut table, delay) = (Sustained::new(at(0), 1), 500);
+    for level in 1..=17_u32 {
+        let began = if level <= 10 { u64::from(level) * 10 } else { 990 + u64::from(level) };
+        table.update(at(began), level, delay);
+    }
+    let instants = [1_500, 1_501, 1_502, 1_503, 1_504, 1_505, 1_506, 1_507];
+    assert_eq!(reached_at(&table, 17, delay, &instants), [10, 11, 12, 13, 14, 15, 16, 17]);
+    // Demand that falls back is known to have been there as long as what was above it.
+    assert_eq!(reached_at(&table, 10, delay, &[1_100]), [10]);
+}
+
+#[test]
+fn what_cannot_be_a_table_is_not_taken_from_a_snapshot() {
+    let mut table = Sustained::new(at(0), 9);
+    table.update(at(10), 2, 100);
+    table.update(at(20), 5, 100);
+    assert!(table.is_sound(9) && !table.is_sound(1));
+    let mut falling = table.clone();
+    falling.entries.swap(0, 1);
+    assert!(!falling.is_sound(9));
+    let mut later = table.clone();
+    later.entries[0].since = at(30);
+    assert!(!later.is_sound(9));
+    assert!(!Sustained { len: CAPACITY + 1, ..table }.is_sound(9));
+}

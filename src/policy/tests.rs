@@ -1,0 +1,59 @@
+use alloc::string::ToString;
+
+use super::*;
+use crate::decision::Reason;
+use crate::guard::Guard;
+
+#[test]
+fn codes_are_the_names_in_the_log() {
+    for because in [
+        Because::Fixed,
+        Because::Proposed,
+        Because::NoProposal,
+        Because::RateAboveTarget,
+        Because::Overloaded,
+        Because::RateWithinTarget,
+        Because::SojournCalm,
+        Because::RateWellBelow,
+        Because::SojournNotMinimal,
+        Because::QueueDelay,
+        Because::QueueWithinDelay,
+        Because::RequestCount,
+        Because::Quiet,
+        Because::Buffer,
+        Because::Missing,
+    ] {
+        assert_eq!(serde_json::to_value(because).unwrap(), because.code());
+        assert_eq!((because.to_string().as_str(), Reason::Policy(because).code()), (because.code(), because.code()));
+    }
+    assert_eq!(Reason::Guard(Guard::UpDelay).code(), "up_delay");
+    assert_eq!((Reason::Adopted.code(), Reason::Vanished.code()), ("adopted", "vanished"));
+}
+
+#[test]
+fn a_policy_is_named_as_in_a_file() {
+    let rate = Rate::per_second(2.5).unwrap();
+    for (policy, name) in [
+        (Policy::Fixed(3), "fixed"),
+        (Policy::Outpost(Outpost::new(rate)), "outpost"),
+        (Policy::RunPod(RunPod::request_count(4)), "runpod"),
+        (Policy::Concurrency(ConcurrencyTarget::new(0.7).unwrap()), "concurrency"),
+        (Policy::External, "external"),
+    ] {
+        assert_eq!(policy.name(), name);
+        assert!(serde_json::to_string(&policy).unwrap().contains(name));
+    }
+}
+
+/// What one worker that is started from zero is meant to answer.
+#[test]
+fn each_policy_says_how_much_of_a_backlog_one_worker_takes() {
+    let per_worker = |policy: Policy| policy.backlog_per_worker(3);
+    assert_eq!((per_worker(Policy::Fixed(9)), per_worker(Policy::External)), (3, 3));
+    assert_eq!(per_worker(Policy::RunPod(RunPod::request_count(5))), 5);
+    assert_eq!(per_worker(Policy::RunPod(RunPod::queue_delay(RunPod::DEFAULT_QUEUE_DELAY))), 3);
+    let outpost = |rate| Policy::Outpost(Outpost::new(Rate::per_second(rate).unwrap()));
+    assert_eq!((per_worker(outpost(7.5)), per_worker(outpost(0.5))), (8, 3), "a second's worth, or all its slots");
+    let concurrency = |target| Policy::Concurrency(ConcurrencyTarget::new(target).unwrap());
+    assert_eq!((per_worker(concurrency(6.9)), per_worker(concurrency(0.7))), (6, 1));
+}

@@ -10,12 +10,13 @@
 
 use std::time::Duration;
 
-use plimsoll::config::{Backoff, Blind, Breaker, Cliff};
-use plimsoll::policy::{Buffer, RunPod};
+use plimsoll::config::{Backoff, Blind, Breaker, Cliff, Precision, StepLimit};
+use plimsoll::guard::Guard;
+use plimsoll::policy::{Buffer, ConcurrencyTarget, RunPod};
 use plimsoll::schedule::Interval;
 use plimsoll::{
-    Autoscaler, Command, Config, Decision, Mode, Observation, Policy, PoolCounts, Rejected, ReservationId, Share,
-    Timestamp, WorkerEvent, WorkerId,
+    Autoscaler, Command, Config, Decision, Mode, Observation, Policy, PoolCounts, Preset, Rejected, ReservationId,
+    Share, Timestamp, WorkerEvent, WorkerId,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -609,4 +610,73 @@ fn fewer_events_are_kept_from_a_reconfiguration_on() {
     service.at(7).wanted(7);
     let kept: Vec<_> = service.autoscaler.events().map(|event| event.desired).collect();
     assert_eq!(kept, [5, 7]);
+}
+
+#[test]
+fn the_outlook_of_a_step_limit_is_the_end_of_its_period() {
+    let config = Config::new(Policy::External, 1, 9).unwrap().with_up_delay(secs(0)).unwrap();
+    let mut service = Service::new(config.with_up_step(StepLimit::workers(1, MINUTE)).unwrap());
+    service.at(100).wanted(5);
+    assert_eq!(service.autoscaler.desired(), 2);
+    let outlook = service.autoscaler.decide(at(110)).explanation.outlook.unwrap();
+    assert_eq!((outlook.guard, outlook.count, outlook.at), (Guard::StepLimit, 5, at(160)));
+    assert_eq!(service.autoscaler.decide(at(160)).desired, 3);
+    // Going down has a period of its own.
+    let config = Config::new(Policy::External, 1, 9).unwrap().with_down_delay(secs(0)).unwrap();
+    let config = config.with_up_delay(secs(0)).unwrap().with_down_step(StepLimit::workers(1, MINUTE)).unwrap();
+    let mut service = Service::new(config);
+    service.at(100).wanted(5);
+    service.at(200).wanted(1);
+    let outlook = service.autoscaler.decide(at(210)).explanation.outlook.unwrap();
+    assert_eq!(
+        (service.autoscaler.desired(), outlook.guard, outlook.count, outlook.at),
+        (4, Guard::StepLimit, 1, at(260))
+    );
+}
+
+#[test]
+fn the_outlook_is_the_down_delay_where_it_ends_before_the_silence_is_long_enough() {
+    let config = Config::new(Policy::External, 0, 9).unwrap().with_to_zero_delay(secs(300)).unwrap();
+    let config = config.with_up_delay(secs(0)).unwrap().with_down_delay(MINUTE).unwrap();
+    let mut service = Service::new(config);
+    service.at(10).tell(Observation::arrived(1)).tell(Observation::started(secs(0))).wanted(4);
+    service.tell(Observation::Pool(PoolCounts { ready: 4, ..PoolCounts::default() }));
+    service.at(20).tell(Observation::finished(secs(10)));
+    service.at(100).wanted(2);
+    let outlook = service.autoscaler.decide(at(101)).explanation.outlook.unwrap();
+    assert_eq!((outlook.guard, outlook.count, outlook.at), (Guard::DownDelay, 2, at(160)));
+    assert_eq!(service.autoscaler.status().timers.to_zero, Some(at(320)));
+}
+
+#[test]
+fn the_bounds_of_settings_are_allowed_and_what_is_beyond_is_not() {
+    let config = || Config::new(Policy::External, 0, 9).unwrap();
+    let longest = secs(10 * 366 * 86_400);
+    config().with_up_delay(longest).unwrap();
+    assert!(config().with_up_delay(longest + secs(1)).is_err());
+    config().with_backoff(Backoff::new(MINUTE, MINUTE)).unwrap();
+    assert!(config().with_backoff(Backoff::new(2 * MINUTE, MINUTE)).is_err());
+    config().with_breaker(Breaker::new(16, MINUTE, MINUTE)).unwrap();
+    assert!(config().with_breaker(Breaker::new(17, MINUTE, MINUTE)).is_err());
+    let hours = |count: u64| (0..count).map(|hour| Interval::new(at(hour * 3_600), at(hour * 3_600 + 1))).collect();
+    config().with_schedule(hours(128)).unwrap();
+    assert!(config().with_schedule(hours(129)).is_err());
+    let none = Policy::Concurrency(ConcurrencyTarget::new(0.0).unwrap());
+    assert!(config().with_policy(none).is_err());
+    config().with_policy(Policy::RunPod(RunPod::queue_delay(longest))).unwrap();
+    assert!(config().with_policy(Policy::RunPod(RunPod::queue_delay(longest + secs(1)))).is_err());
+    let cliff = config().with_cliff(Cliff::new(Share::new(0.5).unwrap(), MINUTE, secs(0))).unwrap_err().to_string();
+    assert_eq!(
+        cliff,
+        "cliff.down_delay (0) must be above zero: give the down delay after a cliff, such as \"15m\", or leave the cliff out"
+    );
+    let set = config().with_event_freshness(MINUTE).unwrap().with_precision(Precision::Compact);
+    assert_eq!((set.event_freshness(), set.precision()), (Some(MINUTE), Precision::Compact));
+}
+
+#[test]
+fn every_preset_says_what_it_is_for() {
+    let lines: std::collections::BTreeSet<_> = Preset::ALL.into_iter().map(Preset::description).collect();
+    assert_eq!(lines.len(), Preset::ALL.len());
+    assert!(Preset::OutpostGpu.description().contains("accelerator"), "{}", Preset::OutpostGpu.description());
 }

@@ -14,6 +14,9 @@ use plimsoll::sim::{ReadOptions, Workload};
 const HOUR: &[u8] = include_bytes!("../../data/llm_code_azure2023.csv");
 const HOUR_NAME: &str = "llm_code_azure2023.csv";
 
+const CHAT: &[u8] = include_bytes!("../../data/llm_chat_azure2023.csv");
+const CHAT_NAME: &str = "llm_chat_azure2023.csv";
+
 /// What must be said wherever the built-in hour is shown.
 pub(crate) const HOUR_NOTICE: &str = "Data: Azure LLM inference trace 2023 (code), Microsoft, CC-BY 4.0, changed: \
                                       service times are derived from tokens. See data/NOTICES.md and data/README.md.";
@@ -33,6 +36,14 @@ pub(crate) fn workload(path: Option<&Path>, options: &ReadOptions) -> Result<Wor
         let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
         as_on_the_command_line(&format!("{error}{cause}"))
     })
+}
+
+/// The hour of bursts, and one of steady traffic.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn hours(options: &ReadOptions) -> Result<Vec<Workload>, String> {
+    let read = |(name, data)| Workload::read(name, data, options);
+    let all = [(HOUR_NAME, HOUR), (CHAT_NAME, CHAT)].into_iter().map(read).collect::<Result<Vec<_>, _>>();
+    all.map_err(|error| as_on_the_command_line(&error.to_string()))
 }
 
 /// The library names its own options; whoever reads the message knows those of the command line.

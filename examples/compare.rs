@@ -1,0 +1,165 @@
+//! Compares policies on the same workload: what each costs, how long its users wait, and what would have been possible.
+//!
+//! ```text
+//! cargo run --release --example compare
+//! cargo run --release --example compare -- traffic.csv --config autoscaler.yaml --peer hpa.yaml --cold-start 45s
+//! ```
+//!
+//! Without a workload it takes two hours of real LLM services; without a policy, other autoscalers at their stock settings
+//! and some native configurations.
+#![allow(clippy::float_arithmetic, clippy::arithmetic_side_effects, reason = "numbers for people, no decisions")]
+#![allow(clippy::cast_precision_loss, reason = "counts of requests and seconds are far below 2^53")]
+#![allow(clippy::std_instead_of_core, reason = "examples have the standard library")]
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use plimsoll::Share;
+use plimsoll::sim::{Objective, Options, ReadOptions, Workload};
+
+#[path = "support/contenders.rs"]
+mod contenders;
+#[path = "support/contest.rs"]
+mod contest;
+#[path = "support/input.rs"]
+mod input;
+
+/// Compares policies on the same workload: cost, waiting, and what would have been possible
+#[derive(Debug, Parser)]
+#[command(name = "compare", after_help = AFTER_HELP)]
+struct Args {
+    /// Workloads as CSV, or folders of them: `arrival_ms,service_ms[,pool]` or `t_s,requests` [default: two built-in hours]
+    workloads: Vec<PathBuf>,
+
+    /// A native configuration: .yaml, .yml, .toml or .json; may be given again
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Another autoscaler's configuration under its name, such as `knative: {annotations: …}`: .yaml, .yml or .json; may be
+    /// given again
+    #[arg(long, value_name = "FILE")]
+    peer: Vec<PathBuf>,
+
+    /// The objective: this share of the requests …
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.99")]
+    share: Share,
+    /// … starts within this time
+    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "1s")]
+    within: Duration,
+    /// Requests that a worker serves at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// From a worker's order to its first request
+    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "30s")]
+    cold_start: Duration,
+    /// The most workers of a policy that is not given
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    max: u32,
+
+    /// Service time of each request (`t_s,requests` files; 20 ms unless given)
+    #[arg(long, value_name = "TIME", value_parser = input::duration)]
+    service: Option<Duration>,
+    /// Divide the number of requests (`t_s,requests` files)
+    #[arg(long, value_name = "N")]
+    divide: Option<u64>,
+
+    /// Print one line of JSON for each workload, not tables
+    #[arg(long)]
+    json: bool,
+    /// Print no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Worker hours count from a worker's order until it is gone. `÷ bound` is them over the worker hours that no policy can go
+below and keep the objective. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
+The exit code is 0, or 2 if something given cannot be used, or 1 if the output cannot be written.";
+
+fn share(text: &str) -> Result<Share, String> {
+    let number = text.parse().map_err(|_| "expected a share such as 0.99".to_owned())?;
+    Share::new(number).map_err(|error| error.to_string())
+}
+
+enum Failure {
+    Input(String),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let (code, message) = match compare(&Args::parse()) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(Failure::Input(message)) => (2, message),
+        Err(Failure::Output(error)) => (1, format!("standard output: {error}")),
+    };
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::from(code)
+}
+
+fn compare(args: &Args) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let given = contenders::given(&args.config, &args.peer).map_err(Failure::Input)?;
+    let mut notice = false;
+    for workload in workloads(args).map_err(Failure::Input)? {
+        let contenders = if given.is_empty() {
+            contenders::usual(&workload, args.concurrency, args.max).map_err(Failure::Input)?
+        } else {
+            given.clone()
+        };
+        let mut options = Options::default();
+        options.cold_start = args.cold_start;
+        let objective = Objective { share: args.share, within: args.within };
+        let result = contest::hold(&workload, &contenders, args.concurrency, objective, &options, args.quiet)
+            .map_err(Failure::Input)?;
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&result).map_err(io::Error::from)?)?;
+        } else {
+            contest::table(&result, &mut out)?;
+        }
+        notice |= args.workloads.is_empty();
+    }
+    if notice && !args.json {
+        writeln!(out, "{}", input::HOUR_NOTICE)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn workloads(args: &Args) -> Result<Vec<Workload>, String> {
+    let mut options = ReadOptions::default();
+    if let Some(service) = args.service {
+        options = options.with_service(service);
+    }
+    if let Some(divide) = args.divide {
+        options = options.with_divide_by(divide);
+    }
+    if args.workloads.is_empty() {
+        return input::hours(&options);
+    }
+    let mut files = Vec::new();
+    for path in &args.workloads {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut found: Vec<_> = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
+            .collect();
+        if found.is_empty() {
+            return Err(format!("{}: there is no .csv file in this folder", path.display()));
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    files.iter().map(|path| input::workload(Some(path), &options)).collect()
+}

@@ -1,0 +1,233 @@
+//! Lets contenders scale the same workload, and compares what came of it.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use plimsoll::Config;
+use plimsoll::sim::{
+    Objective, Options, Outcome, Peer, Reference, References, Service, Workload, simulate, simulate_with,
+};
+use serde::Serialize;
+
+/// Who scales.
+#[derive(Debug, Clone)]
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    pub(crate) rule: Rule,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Rule {
+    Native(Box<Config>),
+    Peer(Box<Peer>),
+}
+
+/// What came of one contender. Times are in seconds.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) worker_hours: f64,
+    /// Worker hours over those of the bound.
+    pub(crate) over_bound: f64,
+    /// The share of requests in time.
+    pub(crate) within: f64,
+    pub(crate) keeps_objective: bool,
+    pub(crate) sojourn_p50_s: f64,
+    pub(crate) sojourn_p99_s: f64,
+    pub(crate) sojourn_max_s: f64,
+    pub(crate) lost: u64,
+    pub(crate) unserved: u64,
+    pub(crate) cold_starts: u64,
+    pub(crate) changes: u64,
+    pub(crate) reversals: u64,
+    pub(crate) peak_workers: u32,
+}
+
+/// All that came of one workload.
+#[derive(Debug, Serialize)]
+pub(crate) struct Contest {
+    pub(crate) workload: String,
+    pub(crate) requests: usize,
+    pub(crate) hours: f64,
+    pub(crate) concurrency: u32,
+    pub(crate) cold_start_s: f64,
+    pub(crate) share: f64,
+    pub(crate) within_s: f64,
+    pub(crate) possible: References,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Runs them all, as many at a time as there are processors.
+pub(crate) fn hold(
+    workload: &Workload,
+    contenders: &[Contender],
+    concurrency: u32,
+    objective: Objective,
+    options: &Options,
+    quiet: bool,
+) -> Result<Contest, String> {
+    let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(contenders.len() as u64 + 1) };
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} runs, {elapsed}") {
+        progress.set_style(style.progress_chars("=> "));
+    }
+    progress.set_message(workload.name().to_owned());
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let mut possible = None;
+    thread::scope(|scope| {
+        let spare = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..spare.min(contenders.len()) {
+            scope.spawn(|| {
+                while let Some((at, contender)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, contenders.get(at)?)))
+                {
+                    let outcome = run(workload, contender, concurrency, objective, options);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome));
+                    progress.inc(1);
+                }
+            });
+        }
+        possible = Some(References::of(workload, concurrency, objective, options));
+        progress.inc(1);
+    });
+    progress.finish_and_clear();
+    let possible = possible.ok_or("the references were not computed")?;
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|(at, _)| *at);
+    let mut rows = Vec::new();
+    for ((_, outcome), contender) in outcomes.into_iter().zip(contenders) {
+        rows.push(row(&contender.name, &outcome?, possible.least, objective));
+    }
+    rows.sort_by(|a, b| a.worker_hours.total_cmp(&b.worker_hours));
+    Ok(Contest {
+        workload: workload.name().to_owned(),
+        requests: workload.requests().len(),
+        hours: workload.duration().as_secs_f64() / 3_600.0,
+        concurrency,
+        cold_start_s: options.cold_start.as_secs_f64(),
+        share: objective.share.as_f64(),
+        within_s: objective.within.as_secs_f64(),
+        possible,
+        rows,
+    })
+}
+
+fn run(
+    workload: &Workload,
+    contender: &Contender,
+    concurrency: u32,
+    objective: Objective,
+    options: &Options,
+) -> Result<Outcome, String> {
+    match &contender.rule {
+        Rule::Native(config) => {
+            if config.concurrency() != concurrency {
+                let own = config.concurrency();
+                return Err(format!("{}: concurrency {own}, compared at {concurrency}: use --concurrency", contender.name));
+            }
+            let mut outcome = simulate(workload, config, options, &mut ());
+            // In time is what the comparison calls in time, whatever the configuration's own target.
+            outcome.within_target = outcome.within(objective.within);
+            Ok(outcome)
+        }
+        Rule::Peer(peer) => {
+            let service = Service { concurrency, target: objective.within };
+            let controller = peer.controller(service).map_err(|error| format!("{}: {error}", contender.name))?;
+            Ok(simulate_with(workload, service, controller, options, &mut ()).0)
+        }
+    }
+}
+
+fn row(name: &str, outcome: &Outcome, least: f64, objective: Objective) -> Row {
+    Row {
+        name: name.to_owned(),
+        worker_hours: outcome.replica_hours,
+        over_bound: if least > 0.0 { outcome.replica_hours / least } else { f64::NAN },
+        within: outcome.within_target,
+        keeps_objective: outcome.within_target >= objective.share.as_f64(),
+        sojourn_p50_s: outcome.sojourn_p50.as_secs_f64(),
+        sojourn_p99_s: outcome.sojourn_p99.as_secs_f64(),
+        sojourn_max_s: outcome.sojourn_max.as_secs_f64(),
+        lost: outcome.lost,
+        unserved: outcome.unserved,
+        cold_starts: outcome.cold_starts,
+        changes: outcome.scaling_events,
+        reversals: outcome.reversals,
+        peak_workers: outcome.peak_workers,
+    }
+}
+
+/// The comparison as a table, what was possible at its end.
+pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: {} requests in {:.1} h; {} at a time per worker, cold start {}; objective {:.4} % within {}",
+        contest.workload,
+        contest.requests,
+        contest.hours,
+        contest.concurrency,
+        time(contest.cold_start_s),
+        contest.share * 100.0,
+        time(contest.within_s)
+    )?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["policy", "worker h", "÷ bound", "in time", "p50", "p99", "max", "starts", "changes", "peak"]);
+    for row in &contest.rows {
+        let kept = if row.keeps_objective { "✓" } else { " " };
+        table.add_row([
+            row.name.clone(),
+            format!("{:.2}", row.worker_hours),
+            format!("{:.2}", row.over_bound),
+            format!("{:.2} % {kept}", row.within * 100.0),
+            time(row.sojourn_p50_s),
+            time(row.sojourn_p99_s),
+            time(row.sojourn_max_s),
+            row.cold_starts.to_string(),
+            row.changes.to_string(),
+            row.peak_workers.to_string(),
+        ]);
+    }
+    let possible = &contest.possible;
+    let references = [
+        ("best fixed count", possible.fixed),
+        ("knows the rate of now", possible.present_oracle),
+        ("knows every rate", possible.rate_oracle),
+        ("knows every arrival", possible.clairvoyant),
+    ];
+    for (name, reference) in references {
+        let Some(Reference { worker_hours, within, peak_workers, .. }) = reference else {
+            table.add_row([format!("({name})"), "cannot keep it".to_owned()]);
+            continue;
+        };
+        let mut cells = vec![
+            format!("({name})"),
+            format!("{worker_hours:.2}"),
+            format!("{:.2}", worker_hours / possible.least),
+            format!("{:.2} % ✓", within * 100.0),
+        ];
+        cells.resize(9, String::new());
+        cells.push(peak_workers.to_string());
+        table.add_row(cells);
+    }
+    table.add_row([Cell::new("(bound)"), Cell::new(format!("{:.2}", possible.least)), Cell::new("1.00")]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{table}")
+}
+
+/// Seconds with a unit that suits them.
+fn time(seconds: f64) -> String {
+    let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    match duration.as_millis() {
+        0 => "0".to_owned(),
+        ms @ 1..=999 => format!("{ms} ms"),
+        ms @ 1_000..=99_999 => format!("{:.1} s", ms as f64 / 1_000.0),
+        ms => format!("{} s", ms / 1_000),
+    }
+}

@@ -11,6 +11,8 @@ mod engine;
 pub mod generate;
 mod options;
 mod outcome;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod workers;
 pub mod workload;
 
@@ -18,4 +20,6 @@ pub use self::controller::{Controller, Plan};
 pub use self::engine::{Service, Watch, simulate, simulate_recorded, simulate_with};
 pub use self::options::Options;
 pub use self::outcome::{Outcome, Sample};
+#[cfg(feature = "peers")]
+pub use self::peers::{Peer, PeerController};
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

@@ -1,5 +1,6 @@
 //! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
 
+use std::boxed::Box;
 use std::vec::Vec;
 
 use crate::autoscaler::Autoscaler;
@@ -21,6 +22,34 @@ pub trait Controller {
 
     /// Decides: adds its commands to `commands`, and explains itself if it can.
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
+
+    /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to time.
+    /// The run then goes on for them after its end.
+    fn may_wake(&self) -> bool {
+        false
+    }
+}
+
+impl<C: Controller + ?Sized> Controller for Box<C> {
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        (**self).observe(now, observation)
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        (**self).next_wakeup()
+    }
+
+    fn desired(&self) -> u32 {
+        (**self).desired()
+    }
+
+    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+        (**self).decide(now, commands)
+    }
+
+    fn may_wake(&self) -> bool {
+        (**self).may_wake()
+    }
 }
 
 /// An autoscaler that may keep a flight log.
@@ -186,6 +215,15 @@ impl Roster {
     /// Starting and ready workers.
     pub(super) const fn committed(&self) -> u32 {
         self.starting.saturating_add(self.ready)
+    }
+
+    /// The ready workers, and how many requests each has in service.
+    #[cfg(feature = "peers")]
+    pub(super) fn ready_workers(&self) -> impl Iterator<Item = (u64, u32)> {
+        (0..).zip(&self.workers).filter_map(|(id, life)| match life {
+            Life::Ready(slots) => Some((id, *slots)),
+            Life::Starting | Life::Gone => None,
+        })
     }
 
     /// The commands that make it so many.

@@ -4,6 +4,8 @@
 //! One FIFO queue, workers with as many slots as the configuration's `concurrency`, requests to the lowest-numbered
 //! worker with a free slot, cold starts, revivals from standby, drains. A run has no chance in it but what its seed
 //! gives.
+//!
+//! With the feature `peers` as well, other autoscalers can be put in place of the crate's own: see `sim::peers`.
 
 mod chance;
 mod controller;

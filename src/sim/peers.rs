@@ -1,5 +1,5 @@
-//! The emulated [peers](crate::peers) on the simulated pool, each driven as its own metrics and loops drive it, so that
-//! they can be compared with native policies on the same workload.
+//! The emulated [peers] on the simulated pool, each driven as its own metrics and loops drive it, so that they can be
+//! compared with native policies on the same workload.
 //!
 //! A [`Peer`] is a peer's own configuration; [`Peer::controller`] makes what [`simulate_with`](super::simulate_with) takes.
 //! RunPod and Modal need none of this: their rules are native configurations.

@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
 pub(super) struct Keda {
-    keda: Emulation,
+    scaled: Emulation,
     hpa: Hpa,
     pool: Pool,
     poll: Every,
@@ -64,8 +64,8 @@ pub(super) fn hpa(object: &ScaledObject) -> Spec {
 
 impl Keda {
     /// Of an object that is known to be sound.
-    pub(super) fn new(keda: Emulation, settings: Settings) -> Result<Self, SpecError> {
-        let object = keda.object();
+    pub(super) fn new(scaled: Emulation, settings: Settings) -> Result<Self, SpecError> {
+        let object = scaled.object();
         let hpa = Hpa::new(hpa(object), settings)?;
         Ok(Self {
             pool: Pool::default(),
@@ -73,16 +73,16 @@ impl Keda {
             pass: Every::new(Timestamp::from_elapsed(hpa.period()), hpa.period()),
             polled: 0,
             desired: object.idle_replica_count.unwrap_or(object.min_replica_count),
-            keda,
+            scaled,
             hpa,
         })
     }
 
     fn look(&mut self, now: Timestamp) {
         self.polled = thousandths(self.pool.in_system());
-        let readings: Vec<Option<i64>> = self.keda.object().triggers.iter().map(|_| Some(self.polled)).collect();
+        let readings: Vec<Option<i64>> = self.scaled.object().triggers.iter().map(|_| Some(self.polled)).collect();
         let poll = Poll::new(&readings, self.desired).with_ready(self.pool.roster.ready);
-        let outcome = self.keda.tick(now, &poll);
+        let outcome = self.scaled.tick(now, &poll);
         if let Some(replicas) = outcome.ok().and_then(|outcome| outcome.set_replicas) {
             self.desired = replicas;
         }
@@ -91,7 +91,7 @@ impl Keda {
     fn readings(&self) -> Vec<Reading> {
         let now = thousandths(self.pool.in_system());
         let read = |trigger: &Trigger| if trigger.use_cached_metrics { self.polled } else { now };
-        self.keda.object().triggers.iter().map(|trigger| Reading::Values([read(trigger)].to_vec())).collect()
+        self.scaled.object().triggers.iter().map(|trigger| Reading::Values([read(trigger)].to_vec())).collect()
     }
 }
 
@@ -123,6 +123,6 @@ impl Controller for Keda {
 
     fn may_wake(&self) -> bool {
         let load = thousandths(self.pool.in_system());
-        self.keda.object().triggers.iter().any(|trigger| load > trigger.activation)
+        self.scaled.object().triggers.iter().any(|trigger| load > trigger.activation)
     }
 }

@@ -82,7 +82,7 @@ impl Knative {
         })
     }
 
-    fn inputs(&self) -> Inputs {
+    const fn inputs(&self) -> Inputs {
         Inputs::ready(self.pool.roster.ready)
     }
 

@@ -62,7 +62,8 @@ impl Kubernetes {
 fn per_pod(pool: &Pool, taken: Timestamp) -> Reading {
     let (all, pods) = (thousandths(pool.at_ready()), i64::from(pool.roster.ready));
     let (part, over) = (all.checked_div(pods).unwrap_or(0), all.checked_rem(pods).unwrap_or(0));
-    let sample = |pod| Sample { value: part.saturating_add(i64::from(pod < over)), taken, window: core::time::Duration::ZERO };
+    let sample =
+        |pod| Sample { value: part.saturating_add(i64::from(pod < over)), taken, window: core::time::Duration::ZERO };
     Reading::PerPod((0..pods).map(|pod| Usage { sample: Some(sample(pod)), request: None }).collect())
 }
 
@@ -74,7 +75,8 @@ pub(super) fn pass(hpa: &mut Hpa, now: Timestamp, pool: &Pool, desired: u32, rea
     let mut pods = Vec::new();
     pods.resize(pool.roster.ready as usize, ready);
     pods.resize(pool.roster.committed() as usize, pending);
-    let inputs = Inputs { spec_replicas: count(desired), status_replicas: count(pool.roster.committed()), pods, readings };
+    let inputs =
+        Inputs { spec_replicas: count(desired), status_replicas: count(pool.roster.committed()), pods, readings };
     // Where metrics fail nothing changes.
     hpa.tick(now, &inputs).map_or(desired, |outcome| u32::try_from(outcome.replicas).unwrap_or(0))
 }

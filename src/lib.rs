@@ -54,7 +54,7 @@
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
 //! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
 //! - `peers`, with the feature of that name: other autoscalers' rules, exact to the recorded step;
-//! - `sim`, with the feature of that name: a simulated pool that replays workloads.
+//! - `sim`, with the feature of that name: a simulated pool that replays workloads, under the peers too.
 //!
 //! # Time
 //!

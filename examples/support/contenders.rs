@@ -64,7 +64,8 @@ pub(crate) fn usual(workload: &Workload, concurrency: u32, max: u32) -> Result<V
         ),
     ];
     for (name, config) in native {
-        let config = config.and_then(|config| config.with_concurrency(concurrency)).map_err(|error| error.to_string())?;
+        let config =
+            config.and_then(|config| config.with_concurrency(concurrency)).map_err(|error| error.to_string())?;
         contenders.push(Contender { name: name.to_owned(), rule: Rule::Native(Box::new(config)) });
     }
     Ok(contenders)

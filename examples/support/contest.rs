@@ -127,12 +127,14 @@ fn run(
         Rule::Native(config) => {
             if config.concurrency() != concurrency {
                 let own = config.concurrency();
-                return Err(format!("{}: concurrency {own}, compared at {concurrency}: use --concurrency", contender.name));
+                return Err(format!(
+                    "{}: concurrency {own}, compared at {concurrency}: use --concurrency",
+                    contender.name
+                ));
             }
-            let mut outcome = simulate(workload, config, options, &mut ());
-            // In time is what the comparison calls in time, whatever the configuration's own target.
-            outcome.within_target = outcome.within(objective.within);
-            Ok(outcome)
+            let mut options = *options;
+            options.within = Some(objective.within);
+            Ok(simulate(workload, config, &options, &mut ()))
         }
         Rule::Peer(peer) => {
             let service = Service { concurrency, target: objective.within };

@@ -1,5 +1,6 @@
 //! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
 
+use std::boxed::Box;
 use std::vec::Vec;
 
 use crate::autoscaler::Autoscaler;
@@ -21,6 +22,34 @@ pub trait Controller {
 
     /// Decides: adds its commands to `commands`, and explains itself if it can.
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
+
+    /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to time.
+    /// The run then goes on for them after its end.
+    fn may_wake(&self) -> bool {
+        false
+    }
+}
+
+impl<C: Controller + ?Sized> Controller for Box<C> {
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        (**self).observe(now, observation)
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        (**self).next_wakeup()
+    }
+
+    fn desired(&self) -> u32 {
+        (**self).desired()
+    }
+
+    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+        (**self).decide(now, commands)
+    }
+
+    fn may_wake(&self) -> bool {
+        (**self).may_wake()
+    }
 }
 
 /// An autoscaler that may keep a flight log.
@@ -129,7 +158,10 @@ pub(super) enum Turn {
 }
 
 /// As most platforms do it: who serves nobody goes before who does.
-#[cfg_attr(not(test), expect(dead_code, reason = "peers, which leave the choice to their platform, need it"))]
+#[cfg_attr(
+    not(any(test, feature = "peers")),
+    expect(dead_code, reason = "for controllers that leave the choice to a platform")
+)]
 pub(super) const LEAST_USEFUL_FIRST: [Turn; 3] = [Turn::Starting, Turn::Idle, Turn::Busy];
 /// Who has ordered a worker knowing when it will be needed stops no other for it.
 const ORDERED_ONES_LAST: [Turn; 3] = [Turn::Idle, Turn::Busy, Turn::Starting];
@@ -210,6 +242,15 @@ impl Roster {
     /// Starting and ready workers.
     pub(super) const fn committed(&self) -> u32 {
         self.starting.saturating_add(self.ready)
+    }
+
+    /// The ready workers, and how many requests each has in service.
+    #[cfg(feature = "peers")]
+    pub(super) fn ready_workers(&self) -> impl Iterator<Item = (u64, u32)> {
+        (0..).zip(&self.workers).filter_map(|(id, life)| match life {
+            Life::Ready(slots) => Some((id, *slots)),
+            Life::Starting | Life::Gone => None,
+        })
     }
 
     /// The commands that make it so many; who goes first is for `order` to say.

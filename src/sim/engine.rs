@@ -18,6 +18,10 @@ use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::recorder::{Beginning, Head, Record};
 use crate::time::{Timestamp, nanos};
 
+/// How long after its end, and after the last request that was served, a run goes on for those that wait; beside two cold
+/// starts.
+const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+
 /// Looks on while a simulation runs. Both methods do nothing unless they are written.
 pub trait Watch {
     /// The autoscaler decided something: the count changed or there are commands.
@@ -74,7 +78,8 @@ fn native(
     controller: Native<'_>,
     watch: &mut dyn Watch,
 ) -> Outcome {
-    let service = Service { concurrency: config.concurrency(), target: config.sojourn_target() };
+    let target = options.within.unwrap_or(config.sojourn_target());
+    let service = Service { concurrency: config.concurrency(), target };
     let (mut outcome, controller) = Engine::new(workload, service, options, controller).run(watch);
     outcome.events = controller.autoscaler.events().copied().collect();
     outcome
@@ -116,6 +121,8 @@ struct Engine<'a, C> {
     measure: Measure,
     chance: Chance,
     desired: u32,
+    /// When a request was taken from the queue last.
+    served: Timestamp,
     /// Something happened to the pool: ask for a decision although the count stands.
     pool_changed: bool,
 }
@@ -135,6 +142,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             now: Timestamp::ORIGIN,
             measure: Measure::new(workload, service.target, options),
             chance: Chance::new(options.seed, 0),
+            served: Timestamp::ORIGIN,
             pool_changed: true,
         }
     }
@@ -151,7 +159,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             let event = self.agenda.peek().map(|Reverse(event)| event.at);
             let wakeup = self.controller.next_wakeup();
             let Some(next) = [arrival, event, wakeup].into_iter().flatten().min() else { break };
-            if next > end && self.is_over(arrival) {
+            if next > end && self.is_over(arrival, next.since(end.max(self.served))) {
                 break;
             }
             self.pass_to(next);
@@ -177,10 +185,13 @@ impl<'a, C: Controller> Engine<'a, C> {
         (self.measure.finish(self.queue.len()), self.controller)
     }
 
-    /// Nothing more will come, and nobody is being served, waited for or hoped for.
-    fn is_over(&self, arrival: Option<Timestamp>) -> bool {
+    /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been served
+    /// for as long as `without`.
+    fn is_over(&self, arrival: Option<Timestamp>, without: u64) -> bool {
         let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. }));
-        let hope = !self.agenda.is_empty() || self.controller.desired() > 0;
+        let patience = nanos(PATIENCE.saturating_add(self.options.cold_start.saturating_mul(2)));
+        let may_start = self.controller.desired() > 0 || self.controller.may_wake();
+        let hope = (!self.agenda.is_empty() || may_start) && without <= patience;
         arrival.is_none() && !serving && (self.queue.is_empty() || !hope)
     }
 
@@ -217,6 +228,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             let Some(request) = self.queue.pop_front() else { return };
             let sojourn = self.now.saturating_since(request.arrival);
             self.measure.started(self.now, sojourn);
+            self.served = self.now;
             let Some(state) = self.workers.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
             self.tell(Observation::started(sojourn));
             self.tell_worker(worker, WorkerEvent::Busy(state.busy));

@@ -18,6 +18,8 @@ pub struct Options {
     pub seed: u64,
     /// The price of one worker that is starting, ready or draining, for an hour.
     pub price_per_hour: f64,
+    /// A sojourn up to this is in time; absent, up to the configuration's target.
+    pub within: Option<Duration>,
     /// Workers that are ordered at the very beginning are ready at once, as if they had been ordered before it.
     pub prepared: bool,
     /// The width of the buckets in which the course of the run is kept; chosen from the length if zero.
@@ -33,6 +35,7 @@ impl Default for Options {
             start_spread: Share::ZERO,
             seed: 0,
             price_per_hour: 1.0,
+            within: None,
             prepared: false,
             bucket: Duration::ZERO,
         }

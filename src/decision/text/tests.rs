@@ -332,3 +332,13 @@ fn a_wait_that_is_just_too_long_has_no_figure_of_its_own() {
     overdue.signals.oldest_age = Some(millis(4_000));
     assert_eq!(text(&overdue), "3 → 4: a request has waited longer than 4 s; wants 4");
 }
+
+#[test]
+fn the_code_of_a_reason_is_that_of_what_decided() {
+    assert_eq!(Reason::Policy(Because::RateAboveTarget).code(), "rate_above_target");
+    assert_eq!(Reason::Guard(Guard::UpDelay).code(), "up_delay");
+    assert_eq!((Reason::Adopted.code(), Reason::Vanished.code()), ("adopted", "vanished"));
+    for guard in GUARD_ORDER {
+        assert_eq!(serde_json::to_value(guard).unwrap(), guard.code());
+    }
+}

@@ -98,6 +98,7 @@ struct Served {
 fn keda_decides_as_recorded() {
     let file: File = vectors::read("keda");
     let steps: usize = file.scenarios.iter().map(replay).sum();
+    println!("keda.json: {} scenarios, {steps} steps compared", file.scenarios.len());
     assert_eq!((file.scenarios.len(), steps), (82, 1_130));
 }
 

@@ -59,6 +59,7 @@ fn every_recorded_step() {
         }
     }
     let summary = format!("knative_kpa: {} scenarios, {steps} steps compared", file.scenarios.len());
+    println!("{summary}");
     assert_eq!(summary, "knative_kpa: 372 scenarios, 10744 steps compared");
 }
 

@@ -54,6 +54,7 @@ fn every_recorded_step() {
         }
     }
     let summary = format!("kubernetes_hpa: {} scenarios, {steps} steps compared", file.scenarios.len());
+    println!("{summary}");
     assert_eq!(summary, "kubernetes_hpa: 317 scenarios, 6478 steps compared");
 }
 

@@ -84,6 +84,7 @@ struct Expect {
 fn ray_serve_decides_as_recorded() {
     let file: File = vectors::read_exact("ray_serve");
     let steps: usize = file.scenarios.iter().map(replay).sum();
+    println!("ray_serve.json: {} scenarios, {steps} steps compared", file.scenarios.len());
     assert_eq!((file.scenarios.len(), steps), (291, 22_089));
 }
 

@@ -66,7 +66,7 @@ impl RayServe {
 
     /// The same, but it leaves out no tick.
     #[cfg(test)]
-    pub(super) fn thorough(mut self) -> Self {
+    pub(super) const fn thorough(mut self) -> Self {
         self.thorough = true;
         self
     }

@@ -12,7 +12,7 @@ use plimsoll::peers::kubernetes::Controller as Settings;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
 use plimsoll::sim::peers::{Kind, Peer, Stock};
 use plimsoll::sim::{Controller, Options, Outcome, ReadOptions, Request, Service, Workload, simulate_with};
-use plimsoll::{Command, Decision, Observation, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{Command, Decision, Observation, Share, Timestamp, WorkerEvent, WorkerId};
 use proptest::prelude::*;
 
 const TARGET: Duration = Duration::from_secs(1);
@@ -208,8 +208,13 @@ fn arrivals() -> impl Strategy<Value = Arrivals> {
 }
 
 prop_compose! {
-    fn workload()(arrivals in arrivals(), millis in 1..20_000_u64, cv in 0.0..3.0_f64, seconds in 60..2_400_u64, seed: u64)
-        -> Workload {
+    fn workload()(
+        arrivals in arrivals(),
+        millis in 1..20_000_u64,
+        cv in 0.0..3.0_f64,
+        seconds in 60..2_400_u64,
+        seed: u64,
+    ) -> Workload {
         let service = ServiceTime::Lognormal { mean: Duration::from_millis(millis), cv };
         Generated { arrivals, service, duration: Duration::from_secs(seconds) }.draw("random", seed).unwrap()
     }
@@ -256,9 +261,9 @@ prop_compose! {
 
 prop_compose! {
     fn options()(cold_millis in 0..90_000_u64, spread in 0..50_u32, seed: u64) -> Options {
-        let start_spread = plimsoll::Share::new(f64::from(spread) / 100.0).unwrap();
         let mut options = Options::default();
-        (options.cold_start, options.start_spread, options.seed) = (Duration::from_millis(cold_millis), start_spread, seed);
+        options.start_spread = Share::new(f64::from(spread) / 100.0).unwrap();
+        (options.cold_start, options.seed) = (Duration::from_millis(cold_millis), seed);
         options
     }
 }

@@ -23,8 +23,8 @@ pub trait Controller {
     /// Decides: adds its commands to `commands`, and explains itself if it can.
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
 
-    /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to time.
-    /// The run then goes on for them after its end.
+    /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to
+    /// time. The run then goes on for them after its end.
     fn may_wake(&self) -> bool {
         false
     }

@@ -18,8 +18,8 @@ use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::recorder::{Beginning, Head, Record};
 use crate::time::{Timestamp, nanos};
 
-/// How long after its end, and after the last request that was served, a run goes on for those that wait; beside two cold
-/// starts.
+/// How long after its end, and after the last request that was served, a run goes on for those that wait; beside two
+/// cold starts.
 const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Looks on while a simulation runs. Both methods do nothing unless they are written.
@@ -185,8 +185,8 @@ impl<'a, C: Controller> Engine<'a, C> {
         (self.measure.finish(self.queue.len()), self.controller)
     }
 
-    /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been served
-    /// for as long as `without`.
+    /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been
+    /// served for as long as `without`.
     fn is_over(&self, arrival: Option<Timestamp>, without: u64) -> bool {
         let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. }));
         let patience = nanos(PATIENCE.saturating_add(self.options.cold_start.saturating_mul(2)));

@@ -1,8 +1,8 @@
 //! The emulated [peers] on the simulated pool, each driven as its own metrics and loops drive it, so that they can be
 //! compared with native policies on the same workload.
 //!
-//! A [`Peer`] is a peer's own configuration; [`Peer::controller`] makes what [`simulate_with`](super::simulate_with) takes.
-//! RunPod and Modal need none of this: their rules are native configurations.
+//! A [`Peer`] is a peer's own configuration; [`Peer::controller`] makes what [`simulate_with`](super::simulate_with)
+//! takes. RunPod and Modal need none of this: their rules are native configurations.
 //!
 //! ```
 //! use plimsoll::sim::peers::{Kind, Peer, Stock};
@@ -10,9 +10,9 @@
 //! use plimsoll::Timestamp;
 //! use std::time::Duration;
 //!
-//! let request = |i| Request { arrival: Timestamp::from_millis(i * 250), service: Duration::from_secs(2) };
+//! let request = |i: u64| Request { arrival: Timestamp::from_millis(i * 250), service: Duration::from_secs(2) };
 //! let workload = Workload::from_requests("four a second", (0..1_000).map(request).collect())?;
-//! let stock = Stock { concurrency: 1, mean_service: Duration::from_secs(2), min: 0, max: 100 };
+//! let stock = Stock { concurrency: 1, mean_service: Duration::from_secs(2), min: 1, max: 100 };
 //! let service = Service { concurrency: 1, target: Duration::from_secs(1) };
 //! for kind in Kind::ALL {
 //!     let peer = Peer::defaults(kind, &stock);
@@ -24,16 +24,16 @@
 //!
 //! # What is given to all of them
 //!
-//! Metrics are exact and never late or lost. There is one central queue and a router that fills the lowest-numbered worker
-//! first; of a surplus, starting workers go first, then idle ones, then busy ones, which finish what they serve. So a peer
-//! is no worse here than its rule makes it, and better than where its metrics, its router or its choice of a victim are
-//! worse than that.
+//! Metrics are exact and never late or lost. There is one central queue and a router that fills the lowest-numbered
+//! worker first; of a surplus, starting workers go first, then idle ones, then busy ones, which finish what they serve.
+//! So a peer is no worse here than its rule makes it, and better than where its metrics, its router or its choice of a
+//! victim are worse than that.
 //!
 //! # How each is driven
 //!
-//! The modules say what each peer is shown, when its loops come round, and where that is simpler than the peer: [`knative`],
-//! [`kubernetes`], [`keda`], [`ray_serve`], [`skyserve`]. What is true of all: loops start with the run and never drift; the
-//! pool does at once what it is told; nothing fails.
+//! The modules say what each peer is shown, when its loops come round, and where that is simpler than the peer:
+//! [`knative`], [`kubernetes`], [`keda`], [`ray_serve`], [`skyserve`]. What is true of all: loops start with the run
+//! and never drift; the pool does at once what it is told; nothing fails.
 #![allow(
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
@@ -74,8 +74,8 @@ use crate::time::Timestamp;
 /// A peer and its own configuration.
 ///
 /// It reads as its users have it, under the peer's name: for `knative` the `annotations` of a revision, its
-/// `containerConcurrency` and the ConfigMap's data as `configMap`; for `kubernetes` and `keda` the manifest; for `ray_serve`
-/// the `autoscaling_config`; for `skyserve` the `service` section of a task.
+/// `containerConcurrency` and the ConfigMap's data as `configMap`; for `kubernetes` and `keda` the manifest; for
+/// `ray_serve` the `autoscaling_config`; for `skyserve` the `service` section of a task.
 ///
 /// ```
 /// use plimsoll::sim::Peer;

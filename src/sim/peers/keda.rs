@@ -1,14 +1,14 @@
 //! KEDA on the simulated pool, with the HPA that it makes.
 //!
-//! - **Triggers:** each reads all requests that wait or are in service, as a query over the whole service would. Triggers of
-//!   type `cpu` and `memory` are refused.
+//! - **Triggers:** each reads all requests that wait or are in service, as a query over the whole service would.
+//!   Triggers of type `cpu` and `memory` are refused.
 //! - **Poll:** every polling interval, the first at once.
-//! - **The HPA:** every sync period (15 s), the first after one, with a metric of type `External` for every trigger; between
-//!   the HPA's bounds of the scaled object. At one instant KEDA comes first. A trigger with `useCachedMetrics` is read as
-//!   of the last poll.
+//! - **The HPA:** every sync period (15 s), the first after one, with a metric of type `External` for every trigger;
+//!   between the HPA's bounds of the scaled object. At one instant KEDA comes first. A trigger with `useCachedMetrics`
+//!   is read as of the last poll.
 //!
-//! The deployment begins with the idle count, otherwise with the least replicas. Nothing fails, so that a fallback never
-//! comes into play, and nobody annotates anything.
+//! The deployment begins with the idle count, otherwise with the least replicas. Nothing fails, so that a fallback
+//! never comes into play, and nobody annotates anything.
 
 use std::vec::Vec;
 

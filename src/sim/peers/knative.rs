@@ -1,12 +1,13 @@
 //! Knative's KPA on the simulated pool.
 //!
-//! - **Sample:** every second the requests that waited or were in service on a ready worker, averaged over that second. The
-//!   peer's queue-proxies and activators report the same in parts, which it adds up. With the metric `rps`, the arrivals
-//!   of that second. While no worker is ready and nothing waits there is nobody to sample.
+//! - **Sample:** every second the requests that waited or were in service on a ready worker, averaged over that second.
+//!   The peer's queue-proxies and activators report the same in parts, which it adds up. With the metric `rps`, the
+//!   arrivals of that second. While no worker is ready and nothing waits there is nobody to sample.
 //! - **Tick:** every 2 s from 2 s on, after the sample of that instant.
-//! - **Waking:** while nothing is wanted, the first request of a second is a sample of one at once, as from an activator, and
-//!   the autoscaler ticks at that instant; the sample of that second is less by that one.
-//! - **Reconciling:** with every tick, when the number of ready workers has changed, and when the reconciler asked for it.
+//! - **Waking:** while nothing is wanted, the first request of a second is a sample of one at once, as from an
+//!   activator, and the autoscaler ticks at that instant; the sample of that second is less by that one.
+//! - **Reconciling:** with every tick, when the number of ready workers has changed, and when the reconciler asked for
+//!   it.
 //! - The activator always answers its probe, and the revision stays reachable.
 //!
 //! The revision is new at the start: it begins with its initial scale.

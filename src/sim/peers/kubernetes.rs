@@ -1,8 +1,8 @@
 //! Kubernetes' HPA on the simulated pool.
 //!
-//! - **Metrics:** one of type `Pods` reads, of every ready worker, its share of the requests that wait or are in service on
-//!   ready workers, spread as evenly as thousandths allow. One of type `Object` or `External` reads all that wait or are in
-//!   service. CPU and memory are not simulated, and are refused.
+//! - **Metrics:** one of type `Pods` reads, of every ready worker, its share of the requests that wait or are in
+//!   service on ready workers, spread as evenly as thousandths allow. One of type `Object` or `External` reads all that
+//!   wait or are in service. CPU and memory are not simulated, and are refused.
 //! - **Pods:** starting workers are pending pods, ready ones run; what leaves is not seen. `status.replicas` are both.
 //! - **Pass:** every sync period (15 s), the first after one, as the controller's queue has it.
 //!

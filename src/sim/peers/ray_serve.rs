@@ -1,14 +1,14 @@
 //! Ray Serve on the simulated pool.
 //!
-//! - **The handle:** there is one, in a proxy. It samples the requests that wait, and those in service on every ready worker,
-//!   at its sampling period (6 s) and reports at the metrics interval (10 s), both from the start on. A request that comes
-//!   while no worker is ready makes it report at once, which tells of its samples, not of that request: that is how the
-//!   peer's handle puts its reports together. Replicas do not report of themselves.
+//! - **The handle:** there is one, in a proxy. It samples the requests that wait, and those in service on every ready
+//!   worker, at its sampling period (6 s) and reports at the metrics interval (10 s), both from the start on. A request
+//!   that comes while no worker is ready makes it report at once, which tells of its samples, not of that request: that
+//!   is how the peer's handle puts its reports together. Replicas do not report of themselves.
 //! - **The controller:** every 0.1 s from the start on, with the last report and the workers ready at that instant.
 //!
-//! A tick is left out if it can be told beforehand that it would change nothing: between two reports, with the same ready
-//! workers, the load moves in one direction only, and so does the wish. If neither end of that range, widened by what
-//! rounding may add, ends a delay or begins one, no tick in between does.
+//! A tick is left out if it can be told beforehand that it would change nothing: between two reports, with the same
+//! ready workers, the load moves in one direction only, and so does the wish. If neither end of that range, widened by
+//! what rounding may add, ends a delay or begins one, no tick in between does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
@@ -124,8 +124,8 @@ impl RayServe {
         still
     }
 
-    /// Whether neither a tick at that instant nor one between it and the last tick, with a load of `load`, would do anything
-    /// but count.
+    /// Whether neither a tick at that instant nor one between it and the last tick, with a load of `load`, would do
+    /// anything but count.
     fn changes_nothing(&self, at: Timestamp, load: f64) -> bool {
         let then = self.load(at);
         let ends = [load.min(then) * (1.0 - ROUNDING), load.max(then) * (1.0 + ROUNDING)];

@@ -1,14 +1,17 @@
 //! SkyServe's request-rate autoscaler on the simulated pool.
 //!
-//! - **Reports:** the load balancer tells of the arrivals 5 s after the start and every 20 s from then on. Each has the stamp
-//!   of its instant; what is served in between does not matter.
-//! - **Ticks:** the first at once, the next after `next_tick`: 20 s, or 5 s while no replica is wanted. At one instant the
-//!   report comes first.
-//! - **Replicas:** starting and ready workers, all of one version. A tick launches or stops towards the final target; which
-//!   worker goes is the pool's rule, idle ones before busy ones, where the peer looks at neither.
+//! - **Reports:** the load balancer tells of the arrivals 5 s after the start and every 20 s from then on. Each has the
+//!   stamp of its instant; what is served in between does not matter.
+//! - **Ticks:** the first at once, the next after `next_tick`: 20 s, or 5 s while no replica is wanted. At one instant
+//!   the report comes first.
+//! - **Replicas:** starting and ready workers, all of one version. A tick launches or stops towards the final target;
+//!   which worker goes is the pool's rule, idle ones before busy ones, where the peer looks at neither.
 //!
-//! On-demand fallback, rates by accelerator and pools that scale on their queue are refused: workers are all alike here.
-//! A target of 0 requests per second makes every tick fail, as with the peer: the count stays.
+//! The peer does not see what waits: with a minimum of 0 it gives up its last replica when its downscale delay is over
+//! after the last arrivals, before a queue as well, and whoever still waits then is not served.
+//!
+//! On-demand fallback, rates by accelerator and pools that scale on their queue are refused: workers are all alike
+//! here. A target of 0 requests per second makes every tick fail, as with the peer: the count stays.
 
 use std::vec::Vec;
 

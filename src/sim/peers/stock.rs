@@ -25,8 +25,8 @@ pub struct Stock {
 }
 
 impl Peer {
-    /// A peer at its defaults. What has none is 70 % of the concurrency per worker, as Knative has it; for Ray Serve all of
-    /// it, for SkyServe 80 % of the requests that a worker can serve per second.
+    /// A peer at its defaults. What has none is 70 % of the concurrency per worker, as Knative has it; for Ray Serve
+    /// all of it, for SkyServe 80 % of the requests that a worker can serve per second.
     ///
     /// | peer | target per worker | up, down |
     /// |---|---|---|

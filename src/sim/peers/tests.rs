@@ -85,8 +85,8 @@ fn knative_goes_to_zero_after_its_window_and_wakes_at_once() {
     let arrival = Timestamp::from_millis(400_300);
     let requests = vec![Request { arrival, service: Duration::from_secs(1) }];
     let (outcome, wanted) = run(&Workload::from_requests("one", requests).unwrap(), stock(Kind::Knative, 0));
-    // Ready at 20 s, inactive after a window of activity, and gone at the next tick: the activator, in the path ever since,
-    // has had its grace. A request wakes one by 1 / 0.7.
+    // Ready at 20 s, inactive after a window of activity, and gone at the next tick: the activator, in the path ever
+    // since, has had its grace. A request wakes one by 1 / 0.7.
     assert_eq!(wanted, [(Timestamp::ORIGIN, 1), (Timestamp::from_secs(82), 0), (arrival, 2)]);
     assert_eq!(outcome.sojourn_max, Duration::from_secs(20));
 }

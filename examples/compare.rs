@@ -11,6 +11,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of requests and seconds are far below 2^53")]
 #![allow(clippy::std_instead_of_core, reason = "examples have the standard library")]
 
+use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ use clap::Parser;
 use plimsoll::Share;
 use plimsoll::sim::{Objective, Options, ReadOptions, Workload};
 
+#[path = "support/comparison.rs"]
+mod comparison;
 #[path = "support/contenders.rs"]
 mod contenders;
 #[path = "support/contest.rs"]
@@ -65,6 +68,12 @@ struct Args {
     #[arg(long, value_name = "N")]
     divide: Option<u64>,
 
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "compare-report")]
+    out: PathBuf,
+    /// Write no report
+    #[arg(long)]
+    no_report: bool,
     /// Print one line of JSON for each workload, not tables
     #[arg(long)]
     json: bool,
@@ -99,7 +108,7 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         Err(Failure::Input(message)) => (2, message),
-        Err(Failure::Output(error)) => (1, format!("standard output: {error}")),
+        Err(Failure::Output(error)) => (1, error.to_string()),
     };
     let _ = writeln!(io::stderr(), "error: {message}");
     ExitCode::from(code)
@@ -108,7 +117,7 @@ fn main() -> ExitCode {
 fn compare(args: &Args) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let given = contenders::given(&args.config, &args.peer).map_err(Failure::Input)?;
-    let mut notice = false;
+    let mut contests = Vec::new();
     for workload in workloads(args).map_err(Failure::Input)? {
         let contenders = if given.is_empty() {
             contenders::usual(&workload, args.concurrency, args.max).map_err(Failure::Input)?
@@ -125,10 +134,20 @@ fn compare(args: &Args) -> Result<(), Failure> {
         } else {
             contest::table(&result, &mut out)?;
         }
-        notice |= args.workloads.is_empty();
+        contests.push(result);
     }
-    if notice && !args.json {
-        writeln!(out, "{}", input::HOUR_NOTICE)?;
+    let notice = args.workloads.is_empty().then_some(input::HOUR_NOTICE);
+    if !args.no_report {
+        let unwritable = |error: Box<dyn Error>| {
+            Failure::Output(io::Error::other(format!("{}: the report cannot be written: {error}", args.out.display())))
+        };
+        let path = comparison::page(&contests, notice, &args.out).map_err(unwritable)?;
+        if !args.json {
+            writeln!(out, "Report: {}", path.display())?;
+        }
+    }
+    if let Some(notice) = notice.filter(|_| !args.json) {
+        writeln!(out, "{notice}")?;
     }
     Ok(out.flush()?)
 }

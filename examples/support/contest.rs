@@ -10,7 +10,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll::Config;
 use plimsoll::sim::{
-    Objective, Options, Outcome, Peer, Reference, References, Service, Workload, simulate, simulate_with,
+    Objective, Options, Outcome, Peer, Reference, References, Sample, Service, Workload, simulate, simulate_with,
 };
 use serde::Serialize;
 
@@ -30,6 +30,9 @@ pub(crate) enum Rule {
 /// What came of one contender. Times are in seconds.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
+    /// Its number among the contenders, from zero: the same on every workload.
+    #[serde(skip)]
+    pub(crate) number: usize,
     pub(crate) name: String,
     pub(crate) worker_hours: f64,
     /// Worker hours over those of the bound.
@@ -46,6 +49,18 @@ pub(crate) struct Row {
     pub(crate) changes: u64,
     pub(crate) reversals: u64,
     pub(crate) peak_workers: u32,
+    #[serde(skip)]
+    pub(crate) course: Vec<Course>,
+}
+
+/// A moment of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Course {
+    pub(crate) hours: f64,
+    /// Slots of ready workers.
+    pub(crate) capacity: f64,
+    /// Slots that the arriving work needs.
+    pub(crate) load: f64,
 }
 
 /// All that came of one workload.
@@ -99,8 +114,8 @@ pub(crate) fn hold(
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|(at, _)| *at);
     let mut rows = Vec::new();
-    for ((_, outcome), contender) in outcomes.into_iter().zip(contenders) {
-        rows.push(row(&contender.name, &outcome?, possible.least, objective));
+    for ((number, outcome), contender) in outcomes.into_iter().zip(contenders) {
+        rows.push(Row { number, ..row(&contender.name, &outcome?, possible.least, objective) });
     }
     rows.sort_by(|a, b| a.worker_hours.total_cmp(&b.worker_hours));
     Ok(Contest {
@@ -146,6 +161,7 @@ fn run(
 
 fn row(name: &str, outcome: &Outcome, least: f64, objective: Objective) -> Row {
     Row {
+        number: 0,
         name: name.to_owned(),
         worker_hours: outcome.replica_hours,
         over_bound: if least > 0.0 { outcome.replica_hours / least } else { f64::NAN },
@@ -160,25 +176,47 @@ fn row(name: &str, outcome: &Outcome, least: f64, objective: Objective) -> Row {
         changes: outcome.scaling_events,
         reversals: outcome.reversals,
         peak_workers: outcome.peak_workers,
+        course: outcome.samples.iter().map(course).collect(),
+    }
+}
+
+fn course(sample: &Sample) -> Course {
+    Course { hours: sample.t_s / 3_600.0, capacity: sample.capacity, load: sample.offered_load }
+}
+
+/// The references of a comparison by name.
+pub(crate) const fn references(possible: &References) -> [(&'static str, Option<Reference>); 4] {
+    [
+        ("best fixed count", possible.fixed),
+        ("knows the rate of now", possible.present_oracle),
+        ("knows every rate", possible.rate_oracle),
+        ("knows every arrival", possible.clairvoyant),
+    ]
+}
+
+impl Contest {
+    /// What was compared, in one line.
+    pub(crate) fn circumstances(&self) -> String {
+        format!(
+            "{} requests in {:.1} h; {} at a time per worker, cold start {}; objective: {} % within {}",
+            self.requests,
+            self.hours,
+            self.concurrency,
+            time(self.cold_start_s),
+            (self.share * 1e6).round() / 1e4,
+            time(self.within_s)
+        )
     }
 }
 
 /// The comparison as a table, what was possible at its end.
 pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "{}: {} requests in {:.1} h; {} at a time per worker, cold start {}; objective {:.4} % within {}",
-        contest.workload,
-        contest.requests,
-        contest.hours,
-        contest.concurrency,
-        time(contest.cold_start_s),
-        contest.share * 100.0,
-        time(contest.within_s)
-    )?;
+    writeln!(out, "{}: {}", contest.workload, contest.circumstances())?;
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["policy", "worker h", "÷ bound", "in time", "p50", "p99", "max", "starts", "changes", "peak"]);
+    table.set_header([
+        "policy", "worker h", "÷ bound", "in time", "p50", "p99", "max", "unserved", "starts", "changes", "peak",
+    ]);
     for row in &contest.rows {
         let kept = if row.keeps_objective { "✓" } else { " " };
         table.add_row([
@@ -189,19 +227,14 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
             time(row.sojourn_p50_s),
             time(row.sojourn_p99_s),
             time(row.sojourn_max_s),
+            row.unserved.to_string(),
             row.cold_starts.to_string(),
             row.changes.to_string(),
             row.peak_workers.to_string(),
         ]);
     }
     let possible = &contest.possible;
-    let references = [
-        ("best fixed count", possible.fixed),
-        ("knows the rate of now", possible.present_oracle),
-        ("knows every rate", possible.rate_oracle),
-        ("knows every arrival", possible.clairvoyant),
-    ];
-    for (name, reference) in references {
+    for (name, reference) in references(possible) {
         let Some(Reference { worker_hours, within, peak_workers, .. }) = reference else {
             table.add_row([format!("({name})"), "cannot keep it".to_owned()]);
             continue;
@@ -212,7 +245,7 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
             format!("{:.2}", worker_hours / possible.least),
             format!("{:.2} % ✓", within * 100.0),
         ];
-        cells.resize(9, String::new());
+        cells.resize(10, String::new());
         cells.push(peak_workers.to_string());
         table.add_row(cells);
     }
@@ -224,7 +257,7 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Seconds with a unit that suits them.
-fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     match duration.as_millis() {
         0 => "0".to_owned(),

@@ -62,6 +62,11 @@ pub(crate) struct Pool {
     busy_slots: u64,
     #[serde(skip)]
     unknown_load: u32,
+    /// Of the workers that were seen starting, those that are ready and of whose load nothing has been said.
+    #[serde(skip)]
+    untold_load: u32,
+    /// Whether any worker's load was ever told. Where it is, a worker that has started serves nothing until it says so.
+    tells_load: bool,
     prewarming: u32,
     /// Committed workers by id (what was told to stop is out already).
     #[serde(skip)]
@@ -101,7 +106,8 @@ impl Pool {
         if !sorted || self.workers.len() > MAX_WORKERS as usize {
             return false;
         }
-        (self.busy_slots, self.unknown_load, self.committed_by_id, self.replica_depth) = (0, 0, 0, 0);
+        (self.busy_slots, self.unknown_load, self.untold_load) = (0, 0, 0);
+        (self.committed_by_id, self.replica_depth) = (0, 0);
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
             self.cohorts = Cohorts::default();
@@ -191,7 +197,8 @@ impl Pool {
 
     /// Requests being served according to the workers; `None` while any worker's load is unknown.
     pub(crate) fn busy_slots(&self) -> Option<u64> {
-        if self.by_id() { (self.unknown_load == 0).then_some(self.busy_slots) } else { None }
+        let known = self.unknown_load == 0 && (self.untold_load == 0 || self.tells_load);
+        (self.by_id() && known).then_some(self.busy_slots)
     }
 
     pub(crate) fn worker(&self, id: WorkerId) -> Option<&Worker> {
@@ -296,6 +303,8 @@ impl Pool {
             _ => now,
         };
         new.state = state;
+        new.started |= starting && state.is_ready();
+        self.tells_load |= matches!(event, WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Leased(_));
         if let State::Leased(until) = state {
             self.note_lapse(until);
         }
@@ -331,7 +340,7 @@ impl Pool {
             self.census.idle.iter_mut().for_each(step);
         }
         if worker.state == State::Unknown {
-            step(&mut self.unknown_load);
+            step(if worker.started { &mut self.untold_load } else { &mut self.unknown_load });
         }
         if worker.is_committed() {
             step(&mut self.committed_by_id);

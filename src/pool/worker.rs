@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) state: State,
     /// Since when it is in that state (idle since, draining since, ordered at).
     pub(crate) since: Timestamp,
+    /// It was seen starting before it was ready.
+    pub(crate) started: bool,
     /// What it was told, and when that lapses unless it is seen done.
     pub(crate) pending: Option<(Pending, Timestamp)>,
     pub(crate) queue_depth: u32,
@@ -71,7 +73,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(super) const fn new(id: WorkerId, state: State, now: Timestamp) -> Self {
-        Self { id, state, since: now, pending: None, queue_depth: 0, oldest: None, sojourn: None }
+        Self { id, state, since: now, started: false, pending: None, queue_depth: 0, oldest: None, sojourn: None }
     }
 
     /// Counts towards the committed count.

@@ -52,6 +52,15 @@ fn workers_are_counted_by_state() {
 }
 
 #[test]
+fn a_worker_seen_starting_serves_nothing_until_it_says_so_where_loads_are_told() {
+    use WorkerEvent::{Busy, Ordered, Ready};
+    let told = [(1, Ordered), (1, Ready), (1, Busy(2))];
+    assert_eq!(pool(&told[..2]).busy_slots(), None, "nobody's load was ever told");
+    assert_eq!(pool(&[told[0], told[1], told[2], (2, Ordered), (2, Ready)]).busy_slots(), Some(2));
+    assert_eq!(pool(&[told[0], told[1], told[2], (2, Ready)]).busy_slots(), None, "it was there before");
+}
+
+#[test]
 fn events_that_cannot_be_are_refused_by_name() {
     let pool = pool(&[(1, WorkerEvent::Ordered), (2, WorkerEvent::Standby), (3, WorkerEvent::Ready)]);
     let refused = |id, event| pool.accepts(at(9), WorkerId(id), event).unwrap_err().to_string();

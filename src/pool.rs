@@ -316,6 +316,34 @@ impl Pool {
         seen
     }
 
+    /// A worker that is idle or busy, and was told nothing, serves so many requests from now on. Whether anybody was or is
+    /// serving; `None` if it is no such worker, and then nothing has changed.
+    pub(crate) fn load(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> Option<bool> {
+        let serving = self.busy_slots().unwrap_or(0) > 0;
+        let at = self.position(id).ok()?;
+        let worker = self.workers.get_mut(at).filter(|worker| worker.pending.is_none())?;
+        let before = match worker.state {
+            State::Idle => 0,
+            State::Busy(slots) => slots,
+            _ => return None,
+        };
+        worker.state = if slots == 0 { State::Idle } else { State::Busy(slots) };
+        if (before == 0) != (slots == 0) {
+            worker.since = now;
+            let idle = self.census.idle.as_mut();
+            idle.map(|idle| *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) });
+        }
+        self.busy_slots = self.busy_slots.saturating_sub(u64::from(before)).saturating_add(u64::from(slots));
+        self.tells_load = true;
+        Some(serving || slots > 0)
+    }
+
+    /// Whether the workers, by id, are as many as the count says, none is on its way and none was told anything.
+    pub(crate) fn is_placed(&self, now: Timestamp, count: u32) -> bool {
+        let quiet = self.census.draining == 0 && self.census.overdue == 0 && self.earliest_lapse.is_none();
+        self.by_id() && quiet && self.orders.at(now) == 0 && self.committed(now) == count
+    }
+
     /// Ordered workers that will not come. When they are ordered again is for the back-off to say.
     pub(crate) const fn start_failed(&mut self, count: u32, cause: FailureCause) {
         self.seen = true;

@@ -24,9 +24,9 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::limits::{Limits, Verdict};
 use crate::measures::Measure;
-use crate::partings::{Course, Partings, long};
+use crate::partings::{Course, Partings};
 use crate::setup::Setup;
-use crate::words::{clock, grouped};
+use crate::words::{clock, grouped, span};
 
 #[path = "support/failure.rs"]
 mod failure;
@@ -85,6 +85,10 @@ cannot be written.";
 const BEFORE: Preset = Preset::OutpostGpu;
 const AFTER: &str = "preset: outpost-gpu\nto_zero_delay: 4m\n";
 const AFTER_NAME: &str = "preset:outpost-gpu with to_zero_delay 4m";
+
+fn long(seconds: f64) -> String {
+    span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
 
 /// The width of the table of partings, in characters.
 const WIDTH: u16 = 140;

@@ -1,7 +1,6 @@
 //! Where two runs of one workload part: since when their counts differ, for how long, and why.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use plimsoll::recorder::{Player, Record};
 use plimsoll::sim::{Options, Outcome, Watch, Workload, simulate, simulate_recorded};
@@ -186,15 +185,5 @@ pub(crate) fn words(workload: &Workload, config: &Config, options: &Options, ins
 impl Word {
     fn of(decision: &Decision) -> Self {
         Self { code: decision.explanation.code(), text: decision.explanation.to_string() }
-    }
-}
-
-/// A length of time in words.
-pub(crate) fn long(seconds: f64) -> String {
-    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    match time.as_secs() {
-        0..=59 => crate::words::words(time),
-        secs @ 60..=7_199 => format!("{} min {} s", secs / 60, secs % 60),
-        secs => format!("{} h {} min", secs / 3_600, secs % 3_600 / 60),
     }
 }

@@ -29,9 +29,22 @@ pub(crate) fn short(value: f64) -> String {
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// A duration as the report writes it.
+/// A duration in milliseconds or seconds.
 pub(crate) fn words(time: Duration) -> String {
     duration(time.as_secs_f64() * 1_000.0)
+}
+
+/// A length of time in words: `340 ms`, `1.5 s`, `4 min 20 s`, `2 h 5 min`.
+pub(crate) fn span(time: Duration) -> String {
+    let (secs, minutes) = (time.as_secs() % 60, time.as_secs() / 60);
+    match (minutes, secs) {
+        _ if time.is_zero() => "0 s".to_owned(),
+        (0, _) => words(time),
+        (1..=119, 0) => format!("{minutes} min"),
+        (1..=119, _) => format!("{minutes} min {secs} s"),
+        _ if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 /// With one decimal, rounded down: all is not within the target unless all is.

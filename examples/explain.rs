@@ -147,6 +147,10 @@ fn heading(log: &Log, chosen: &Chosen, scene: &Scene, out: &mut dyn Write) -> io
         writeln!(out, "Chosen as {why}; choose another with --at, --line, --sequence or --event.")?;
     }
     writeln!(out, "\n  {}\n", scene.decision)?;
+    if let Some((at, count)) = chosen.reached {
+        let later = span(at.saturating_since(scene.decision.at));
+        writeln!(out, "As it went, there were {count} at {}, {later} later.\n", time(scene, at))?;
+    }
     if scene.explained.at != scene.decision.at {
         let before = span(scene.decision.at.saturating_since(scene.explained.at));
         writeln!(out, "The count changed by itself {before} before; this is how:\n  {}\n", scene.explained)?;
@@ -191,7 +195,7 @@ fn sentences(scene: &Scene, finding: &Finding) -> Vec<String> {
     let Finding { of, was, least, full, earlier, orders, .. } = finding;
     let of_what = if *orders { " ready or ordered" } else { "" };
     let since = |trial: &Trial| match trial.since {
-        Some(since) if trial.earlier_s > 0.0 => format!(", since {}", time(scene, since)),
+        Some(since) if trial.earlier_s >= 1.0 => format!(", since {}", time(scene, since)),
         _ => String::new(),
     };
     let with = |trial: &Trial| match trial.beyond {
@@ -226,6 +230,7 @@ fn as_json(log: &Log, chosen: &Chosen, scene: &Scene, findings: Option<&Findings
         "line": scene.line,
         "t_s": scene.decision.at.saturating_since(scene.start).as_secs_f64(),
         "chosen": chosen.why,
+        "reached_s": chosen.reached.map(|(at, _)| at.saturating_since(scene.start).as_secs_f64()),
         "text": scene.decision.to_string(),
         "decision": scene.decision,
         "explained": scene.explained,

@@ -153,7 +153,7 @@ pub(crate) fn formula(scene: &Scene, number: usize, proposal: &Proposal) -> Stri
     let own = scene.explained.at == scene.decision.at;
     let ready = if own { scene.status.replicas.ready.to_string() } else { "those".to_owned() };
     let slots = scene.config.concurrency();
-    let wait = signals.oldest_age.max(signals.last_wait).map_or_else(|| "too long".to_owned(), span);
+    let waits = signals.oldest_age.max(signals.last_wait).map_or_else(|| "too long".to_owned(), span);
     let text =
         match (proposal.because, scene.config.policies().get(number).filter(|_| proposal.source != Source::Buffer)) {
             (Because::Quiet, _) => format!("no request for {}", span(scene.config.to_zero_delay())),
@@ -181,7 +181,7 @@ pub(crate) fn formula(scene: &Scene, number: usize, proposal: &Proposal) -> Stri
             (because, Some(Policy::RunPod(runpod))) => match runpod.scaling {
                 RunPodScaling::RequestCount(each) => format!("⌈({system}) ÷ {each} per worker⌉ = {want}"),
                 RunPodScaling::QueueDelay(delay) if because == Because::QueueDelay => {
-                    format!("a request waits {wait}, longer than {}: {ready} ready + 1 = {want}", span(delay))
+                    format!("a request waits {waits}, longer than {}: {ready} ready + 1 = {want}", span(delay))
                 }
                 RunPodScaling::QueueDelay(delay) => {
                     format!("nobody waits longer than {}; keeps ⌈({system}) ÷ {slots} at a time⌉", span(delay))

@@ -32,6 +32,8 @@ pub(crate) struct Chosen {
     pub(crate) start: Timestamp,
     /// Why this one, if nobody asked for it.
     pub(crate) why: Option<String>,
+    /// If less was decided than wanted: when there were as many, and how many then.
+    pub(crate) reached: Option<(Timestamp, u32)>,
 }
 
 /// A decision in passing.
@@ -68,62 +70,65 @@ impl Choice {
             Ok(())
         })?;
         let start = start.ok_or_else(|| log.at(1, &plimsoll::recorder::PlayError::NoHead.to_string()))?;
-        let since = |seen: &Seen| seen.at.saturating_since(start).as_secs_f64();
+        let (chosen, why) = self.pick(&seen, start).map_err(|why| Failure::Input(format!("{}: {why}", log.name())))?;
+        Ok(Chosen { line: chosen.line, start, why, reached: reached(&seen, chosen) })
+    }
+
+    fn pick(self, seen: &[Seen], start: Timestamp) -> Result<(&Seen, Option<String>), String> {
         let (Some(first), Some(last)) = (seen.first(), seen.last()) else {
-            return Err(Failure::Input(format!("{}: the log holds no decision", log.name())));
+            return Err("the log holds no decision".to_owned());
         };
-        let chosen = |line, why| Ok(Chosen { line, start, why });
-        let refused = |why: String| Err(Failure::Input(format!("{}: {why}", log.name())));
-        match self {
+        let (found, refused) = match self {
             Self::Instructive => {
-                let (seen, why) = instructive(&seen, last);
-                chosen(seen.line, Some(why))
+                let (seen, why) = instructive(seen, last);
+                return Ok((seen, Some(why)));
             }
-            Self::At(time) => match seen.iter().rev().find(|seen| seen.at.saturating_since(start) <= time) {
-                Some(seen) => chosen(seen.line, None),
-                None => refused(format!("--at {}: the first decision is at {}", span(time), clock(since(first), true))),
-            },
-            Self::Sequence(number) => match seen.iter().find(|seen| seen.sequence == number) {
-                Some(seen) => chosen(seen.line, None),
-                None => refused(format!(
+            Self::At(time) => {
+                let since = |seen: &Seen| seen.at.saturating_since(start);
+                let found = seen.iter().rev().find(|seen| since(seen) <= time);
+                let earliest = clock(since(first).as_secs_f64(), true);
+                (found, format!("--at {}: the first decision is at {earliest}", span(time)))
+            }
+            Self::Sequence(number) => {
+                let refused = format!(
                     "no decision has the sequence number {number}: they go from {} to {}, with gaps; --at and --line find \
                      one as well",
                     first.sequence, last.sequence
-                )),
-            },
-            Self::Line(line) => match seen.iter().find(|seen| seen.line == line) {
-                Some(seen) => chosen(seen.line, None),
-                None => {
-                    let next = seen.iter().find(|seen| seen.line > line).unwrap_or(last).line;
-                    refused(format!("line {line} is no decision; the next one is on line {next}"))
-                }
-            },
-            Self::Event(number) => {
-                let changes: Vec<_> = seen.iter().filter(|seen| seen.changed).collect();
-                let position = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
-                let found = match number {
-                    0 => None,
-                    1.. => changes.get(position - 1),
-                    _ => changes.iter().rev().nth(position - 1),
-                };
-                match found {
-                    Some(seen) => chosen(seen.line, None),
-                    None => refused(format!(
-                        "--event {number}: the count changes {} times; give 1 for the first, -1 for the last",
-                        changes.len()
-                    )),
-                }
+                );
+                (seen.iter().find(|seen| seen.sequence == number), refused)
             }
-        }
+            Self::Line(line) => {
+                let next = seen.iter().find(|seen| seen.line > line).unwrap_or(last).line;
+                let refused = format!("line {line} is no decision; the nearest one from there on is on line {next}");
+                (seen.iter().find(|seen| seen.line == line), refused)
+            }
+            Self::Event(number) => {
+                let changes = || seen.iter().filter(|seen| seen.changed);
+                let before = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX).checked_sub(1);
+                let nth = |before| if number > 0 { changes().nth(before) } else { changes().nth_back(before) };
+                let times = changes().count();
+                let refused =
+                    format!("--event {number}: the count changes {times} times; give 1 for the first, -1 for the last");
+                (before.and_then(nth), refused)
+            }
+        };
+        found.map(|found| (found, None)).ok_or(refused)
     }
 }
 
 impl Seen {
-    fn new(line: u64, decision: &Decision, changed: bool) -> Self {
+    const fn new(line: u64, decision: &Decision, changed: bool) -> Self {
         let Decision { at, sequence, desired, explanation, .. } = decision;
         let lacking = explanation.proposed.saturating_sub(*desired);
         Self { line, at: *at, sequence: *sequence, changed, desired: *desired, lacking }
     }
+}
+
+/// When there were as many as this decision wanted, if it did not get them.
+fn reached(seen: &[Seen], chosen: &Seen) -> Option<(Timestamp, u32)> {
+    let wanted = chosen.desired.saturating_add(chosen.lacking);
+    let later = seen.iter().find(|seen| seen.line > chosen.line && seen.desired >= wanted)?;
+    (chosen.lacking > 0).then_some((later.at, later.desired))
 }
 
 /// The decision that teaches the most, and why.

@@ -111,11 +111,6 @@ impl<'a> Search<'a> {
         Ok(Self { scene, base, wanted, up, changes, indifferent, untried })
     }
 
-    /// What is ordered differs where the count does not.
-    fn figure(&self, orders: bool, run: &Rerun) -> u32 {
-        if orders { run.committed } else { run.desired }
-    }
-
     /// By whose doing the count is what it is.
     fn is_bound(&self, part: Part) -> bool {
         let explained = &self.scene.explained;
@@ -150,7 +145,7 @@ impl<'a> Search<'a> {
     }
 
     fn trial(&self, words: String, value: Value, orders: bool, run: &Rerun) -> Trial {
-        let workers = self.figure(orders, run);
+        let workers = figure(orders, run);
         // Only on the way that was wanted does it matter when.
         let ahead = if self.up { workers >= self.base.desired } else { workers <= self.base.desired };
         let since = run.since(workers, self.up).filter(|_| ahead && !orders);
@@ -241,7 +236,7 @@ impl<'a> Search<'a> {
             if end == knob.now {
                 continue;
             }
-            match self.run(&self.change(knob, end)) {
+            match self.run(&knob.turned(end)) {
                 Err(why) => self.untried.push(format!("{} {} ({why})", knob.name, knob.unit.words(end))),
                 Ok(run) => {
                     tried = true;
@@ -256,7 +251,7 @@ impl<'a> Search<'a> {
 
     /// One end of a setting's range, and what lies on the way to it.
     fn turned(&mut self, knob: &Knob, end: u64, orders: bool, at_end: &Rerun) {
-        let base = self.figure(orders, &self.base);
+        let base = figure(orders, &self.base);
         let further = if end < knob.now { "or less" } else { "or more" };
         let beyond = |value: u64| (value != end).then_some(further);
         let mut finding = Finding {
@@ -268,8 +263,8 @@ impl<'a> Search<'a> {
             full: None,
             earlier: Vec::new(),
         };
-        if self.figure(orders, at_end) != base {
-            let found = self.bisect(knob, end, &|run| self.figure(orders, run) != base);
+        if figure(orders, at_end) != base {
+            let found = self.bisect(knob, end, &|run| figure(orders, run) != base);
             finding.least =
                 found.map(|(value, run)| Trial { beyond: beyond(value), ..self.at(knob, value, orders, &run) });
             let wanted = self.wanted.filter(|_| !orders);
@@ -284,7 +279,7 @@ impl<'a> Search<'a> {
         } else if !orders && self.scene.explained.is_change() {
             let half = knob.now.midpoint(end);
             for value in [half, end] {
-                if let Ok(run) = self.run(&self.change(knob, value)) {
+                if let Ok(run) = self.run(&knob.turned(value)) {
                     let trial = self.at(knob, value, false, &run);
                     if trial.workers == base && trial.earlier_s > 0.0 {
                         finding.earlier.push(trial);
@@ -301,24 +296,31 @@ impl<'a> Search<'a> {
         self.trial(knob.unit.words(value), knob.unit.json(value), orders, run)
     }
 
-    fn change(&self, knob: &Knob, value: u64) -> Change {
-        Change::Set { pointer: knob.pointer.clone(), from: knob.written.clone(), to: Some(knob.unit.json(value)) }
-    }
-
     /// The value next to one with which `differs` is false, on the way from now to `end`, where it is true.
     fn bisect(&self, knob: &Knob, end: u64, differs: &dyn Fn(&Rerun) -> bool) -> Option<(u64, Rerun)> {
         let (mut same, mut other) = (knob.now, end);
         let mut found = None;
         while same.abs_diff(other) > 1 {
             let middle = same.midpoint(other);
-            let run = self.run(&self.change(knob, middle)).ok()?;
+            let run = self.run(&knob.turned(middle)).ok()?;
             if differs(&run) {
                 (other, found) = (middle, Some(run));
             } else {
                 same = middle;
             }
         }
-        let run = found.or_else(|| self.run(&self.change(knob, other)).ok())?;
+        let run = found.or_else(|| self.run(&knob.turned(other)).ok())?;
         Some((other, run))
+    }
+}
+
+/// What is ordered differs where the count does not.
+const fn figure(orders: bool, run: &Rerun) -> u32 {
+    if orders { run.committed } else { run.desired }
+}
+
+impl Knob {
+    fn turned(&self, value: u64) -> Change {
+        Change::Set { pointer: self.pointer.clone(), from: self.written.clone(), to: Some(self.unit.json(value)) }
     }
 }

@@ -117,8 +117,8 @@ impl Verdict {
     /// `--max-cost +5%: 9.03, allowed 8.97`
     pub(crate) fn words(&self) -> String {
         let (value, allowed) = (self.unit.words(self.value), self.unit.words(self.allowed));
-        // What is apart by less than the words can tell is told in full.
-        let full = value == allowed && self.value != self.allowed;
+        // What is broken by less than the words can tell is told in full.
+        let full = value == allowed && !self.kept;
         let (value, allowed) = if full { (self.value.to_string(), self.allowed.to_string()) } else { (value, allowed) };
         let allowed = if self.given == allowed { String::new() } else { format!(", allowed {allowed}") };
         format!("{} {}: {value}{allowed}", self.limit, self.given)

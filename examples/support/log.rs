@@ -27,6 +27,7 @@ enum Line {
     },
 }
 
+type Taker<'a> = &'a mut dyn FnMut(u64, &Record) -> Result<ControlFlow<()>, Failure>;
 type Lines = Box<dyn Iterator<Item = Result<(u64, Line), Failure>>>;
 
 impl Log {
@@ -60,10 +61,7 @@ impl Log {
     }
 
     /// The same, until there has been enough.
-    pub(crate) fn read_until(
-        &self,
-        take: &mut dyn FnMut(u64, &Record) -> Result<ControlFlow<()>, Failure>,
-    ) -> Result<Vec<u64>, Failure> {
+    pub(crate) fn read_until(&self, take: Taker<'_>) -> Result<Vec<u64>, Failure> {
         let (mut cut_off, mut begun, mut cut): (_, _, Option<(u64, String)>) = (Vec::new(), false, None);
         for line in self.lines()? {
             let (number, line) = line?;

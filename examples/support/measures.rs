@@ -156,6 +156,6 @@ impl Unit {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, and a cast saturates")]
-const fn whole(value: f64) -> u64 {
+fn whole(value: f64) -> u64 {
     value.round() as u64
 }

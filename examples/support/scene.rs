@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use plimsoll::recorder::{Beginning, Head, Played, Player, Record};
-use plimsoll::{Config, Decision, Explanation, Mode, Observation, Status, Timestamp};
+use plimsoll::{Autoscaler, Config, Decision, Explanation, Mode, Observation, Status, Timestamp};
 use serde_json::Value;
 
 use crate::Failure;
@@ -118,7 +118,7 @@ impl Scene {
     }
 
     /// How often it was gone through again.
-    pub(crate) const fn runs(&self) -> u64 {
+    pub(crate) fn runs(&self) -> u64 {
         self.runs.get()
     }
 
@@ -134,16 +134,15 @@ impl Scene {
         run.begin(change, self.start)?;
         for record in &self.records {
             match record {
-                Record::Head(head) => match &head.begins {
-                    Beginning::New { at, config } => {
+                Record::Head(head) => {
+                    if let Beginning::New { at, config } = &head.begins {
                         let config = Box::new(change.applied(config)?);
                         run.play(&Record::Head(Head::new(Beginning::New { at: *at, config })))?;
-                    }
-                    _ => {
+                    } else {
                         run.play(record)?;
                         run.begin(change, self.start)?;
                     }
-                },
+                }
                 Record::Reconfigured { at, config } => {
                     let config = Box::new(change.applied(config)?);
                     run.play(&Record::Reconfigured { at: *at, config })?;
@@ -154,7 +153,7 @@ impl Scene {
                 _ => run.play(record)?,
             }
         }
-        let status = run.player.autoscaler().map(|autoscaler| autoscaler.status());
+        let status = run.player.autoscaler().map(Autoscaler::status);
         let status = status.ok_or("nothing was gone through")?;
         Ok(Rerun {
             desired: status.desired,
@@ -214,10 +213,10 @@ impl Run {
             self.play(&Record::observed(at, observation, Ok(())))?;
         }
         if self.counts.is_empty() {
-            let desired = self.player.autoscaler().map(|autoscaler| autoscaler.desired());
-            let events = self.player.autoscaler().and_then(|autoscaler| autoscaler.events().next_back().copied());
+            let desired = self.player.autoscaler().map(Autoscaler::desired);
+            let event = self.player.autoscaler().and_then(|autoscaler| autoscaler.events().next_back().copied());
             // Since its last event, if it remembers any.
-            let since = events.filter(|event| Some(event.desired) == desired).map_or(start, |event| event.at);
+            let since = event.filter(|event| Some(event.desired) == desired).map_or(start, |event| event.at);
             self.counts.extend(desired.map(|desired| (since, desired)));
             self.desired = desired;
         }
@@ -304,8 +303,9 @@ impl Way {
         let told = &mut self.told;
         match record {
             Record::Observed { at, observation, refused: None } => match observation {
-                Observation::Arrived { .. } => told.arrivals = Some(*at),
-                Observation::Requests { .. } | Observation::ArrivalRate { .. } => told.arrivals = Some(*at),
+                Observation::Arrived { .. } | Observation::Requests { .. } | Observation::ArrivalRate { .. } => {
+                    told.arrivals = Some(*at);
+                }
                 Observation::Queue { .. } => told.queue = Some(*at),
                 Observation::InFlight { .. } => told.in_flight = Some(*at),
                 Observation::Started { .. } | Observation::Abandoned { .. } => told.sojourns = Some(*at),

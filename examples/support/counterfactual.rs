@@ -20,6 +20,8 @@ const MOST_RUNS: u64 = 5_000;
 pub(crate) struct Finding {
     /// The setting's name, or what else would not have been.
     pub(crate) of: String,
+    /// Where it is in a configuration, if it is a setting.
+    pub(crate) pointer: Option<String>,
     pub(crate) was: String,
     /// Whether it decided the count.
     pub(crate) bound: bool,
@@ -31,6 +33,22 @@ pub(crate) struct Finding {
     pub(crate) full: Option<Trial>,
     /// Values with which the same count would have come earlier.
     pub(crate) earlier: Vec<Trial>,
+}
+
+impl Default for Finding {
+    /// Something that held the count, and was not a setting.
+    fn default() -> Self {
+        Self {
+            of: String::new(),
+            pointer: None,
+            was: String::new(),
+            bound: true,
+            orders: false,
+            least: None,
+            full: None,
+            earlier: Vec::new(),
+        }
+    }
 }
 
 /// A value that was tried, and what came of it.
@@ -168,15 +186,7 @@ impl<'a> Search<'a> {
             }
             let orders = run.desired == self.base.desired;
             let least = Some(self.trial(String::new(), Value::Null, orders, &run));
-            self.changes.push(Finding {
-                of,
-                was: String::new(),
-                bound: true,
-                orders,
-                least,
-                full: None,
-                earlier: vec![],
-            });
+            self.changes.push(Finding { of, orders, least, ..Finding::default() });
         }
         Ok(())
     }
@@ -186,15 +196,14 @@ impl<'a> Search<'a> {
         let config = &self.scene.config;
         let json = serde_json::to_value(config).unwrap_or_default();
         let left_out = [
-            ("schedule", !config.schedule().is_empty(), Guard::Bounds),
-            ("up_step", config.up_step().is_some(), Guard::StepLimit),
-            ("down_step", config.down_step().is_some(), Guard::StepLimit),
-            ("idle_timeout", config.idle_timeout().is_some(), Guard::IdleTimeout),
-            ("cliff", config.cliff().is_some(), Guard::DownDelay),
-            ("buffer", config.buffer().is_some(), Guard::Bounds),
+            ("schedule", !config.schedule().is_empty(), Part::Guard(Guard::Bounds)),
+            ("up_step", config.up_step().is_some(), Part::Guard(Guard::StepLimit)),
+            ("down_step", config.down_step().is_some(), Part::Guard(Guard::StepLimit)),
+            ("idle_timeout", config.idle_timeout().is_some(), Part::Guard(Guard::IdleTimeout)),
+            ("cliff", config.cliff().is_some(), Part::Guard(Guard::DownDelay)),
+            ("buffer", config.buffer().is_some(), Part::Policy),
         ];
-        for (name, _, guard) in left_out.into_iter().filter(|(_, given, _)| *given) {
-            let part = if name == "buffer" { Part::Policy } else { Part::Guard(guard) };
+        for (name, _, part) in left_out.into_iter().filter(|(_, given, _)| *given) {
             self.alternative(&json, name, None, part);
         }
         if self.is_bound(Part::Guard(Guard::Freshness)) {
@@ -208,11 +217,12 @@ impl<'a> Search<'a> {
     fn alternative(&mut self, json: &Value, name: &str, to: Option<Value>, part: Part) {
         let pointer = format!("/{name}");
         let from = json.pointer(&pointer).cloned();
-        let was = from.as_ref().map(Value::to_string).unwrap_or_default();
+        // A schedule can be long.
+        let was = from.as_ref().map(Value::to_string).filter(|was| was.len() < 80).unwrap_or_default();
         if from == to {
             return;
         }
-        let change = Change::Set { pointer, from, to: to.clone() };
+        let change = Change::Set { pointer: pointer.clone(), from, to: to.clone() };
         match self.run(&change) {
             Err(why) => self.untried.push(format!("{name} ({why})")),
             Ok(run) if run.desired == self.base.desired => {
@@ -222,8 +232,8 @@ impl<'a> Search<'a> {
             Ok(run) => {
                 let words = to.as_ref().map_or_else(|| "left out".to_owned(), Value::to_string);
                 let least = Some(self.trial(words, to.unwrap_or(Value::Null), false, &run));
-                let (of, bound) = (name.to_owned(), self.is_bound(part));
-                self.changes.push(Finding { of, was, bound, orders: false, least, full: None, earlier: vec![] });
+                let (of, pointer, bound) = (name.to_owned(), Some(pointer), self.is_bound(part));
+                self.changes.push(Finding { of, pointer, was, bound, least, ..Finding::default() });
             }
         }
     }
@@ -256,12 +266,11 @@ impl<'a> Search<'a> {
         let beyond = |value: u64| (value != end).then_some(further);
         let mut finding = Finding {
             of: knob.name.clone(),
+            pointer: Some(knob.pointer.clone()),
             was: knob.unit.words(knob.now),
             bound: self.is_bound(knob.part),
             orders,
-            least: None,
-            full: None,
-            earlier: Vec::new(),
+            ..Finding::default()
         };
         if figure(orders, at_end) != base {
             let found = self.bisect(knob, end, &|run| figure(orders, run) != base);

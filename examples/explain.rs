@@ -193,7 +193,8 @@ fn print(scene: &Scene, findings: &Findings, out: &mut dyn Write) -> io::Result<
 /// What one finding says, a line each.
 fn sentences(scene: &Scene, finding: &Finding) -> Vec<String> {
     let Finding { of, was, least, full, earlier, orders, .. } = finding;
-    let of_what = if *orders { " ready or ordered" } else { "" };
+    let instead = format!(" ready or ordered, not {},", scene.status.committed);
+    let of_what = if *orders { instead.as_str() } else { "" };
     let since = |trial: &Trial| match trial.since {
         Some(since) if trial.earlier_s >= 1.0 => format!(", since {}", time(scene, since)),
         _ => String::new(),

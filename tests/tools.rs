@@ -240,7 +240,7 @@ fn explain_without_arguments_explains_the_incident() {
         "│ up delay     ┆ at most 1 ┆ 1 ◂    ┆ up_delay 5 min ",
         "│ bounds       ┆ passes 1  ┆ 1      ┆ min 1, max 10 ",
         "Timers: up delay at 0:06:00 (in 3 min 40 s).",
-        "Next wake-up: 0:03:20 (in 1 min).",
+        "Next wake-up: at 0:03:20 (in 1 min).",
         "  2 with up_delay 1 min 20 s or less (it was 5 min)\n  5 with up_delay 0 s\n",
         "workers and orders of the time stay what they were",
     ] {
@@ -380,7 +380,7 @@ fn scenarios() -> Vec<(&'static str, &'static str, Vec<Record>)> {
         ("refused", "backoff.first", refused),
         ("bounds", "max", bounds),
         ("hold", "the operator's mode hold", hold),
-        ("reserve", "every reservation", reserve),
+        ("reserve", "any reservation", reserve),
         ("step", "up_step", step),
         ("down", "down_delay", down),
         ("tolerance", "tolerance", tolerance),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use plimsoll::guard::{Effect, Guard, Stage};
 use plimsoll::policy::{Because, Proposal, RunPodScaling, Source};
-use plimsoll::{Policy, Timestamp};
+use plimsoll::provider::Measure;
+use plimsoll::{FailureCause, Policy, Timestamp};
 
 use crate::scene::Scene;
 use crate::words::{clock, command, short, span};
@@ -109,8 +110,8 @@ fn known(scene: &Scene) -> (Vec<Row>, Vec<&'static str>) {
     let plain = String::new;
     let all: [(&str, Option<String>, String); 15] = [
         ("Arrival rate", rate(signals.arrival_rate), window.clone()),
-        ("… of late", rate(signals.arrival_rate_short), format!("over {}", span(config.window() / 10))),
-        ("… per ready replica", rate(signals.qps_per_replica), plain()),
+        ("Arrival rate of late", rate(signals.arrival_rate_short), format!("over {}", span(config.window() / 10))),
+        ("Arrival rate per replica", rate(signals.qps_per_replica), plain()),
         ("Queue depth", count(signals.queue_depth), plain()),
         ("Oldest waits", time(signals.oldest_age), plain()),
         ("Last one waited", time(signals.last_wait), plain()),
@@ -140,7 +141,8 @@ fn proposals(scene: &Scene, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "{table}")?;
     let (count, proposed) = (explained.count, explained.proposed);
-    writeln!(out, "The largest want counts going up, the largest keep going down: from {count} to {proposed}.\n")
+    let outcome = if count == proposed { format!("{count} stays") } else { format!("from {count} to {proposed}") };
+    writeln!(out, "The largest want counts going up, the largest keep going down: {outcome}.\n")
 }
 
 /// What a policy computed, in numbers.
@@ -267,31 +269,41 @@ fn what_comes(scene: &Scene, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "In another mode it would have commanded: {}.", list(&decision.would))?;
     }
     let at = decision.at;
-    let due = |at: Timestamp, from: Timestamp| format!("{} (in {})", time(scene, at), span(at.saturating_since(from)));
+    let due = |end: Timestamp| match end.saturating_since(at) {
+        Duration::ZERO => "now".to_owned(),
+        left => format!("at {} (in {})", time(scene, end), span(left)),
+    };
     let running = [
         ("up delay", timers.up),
         ("down delay", timers.down),
         ("to zero", timers.to_zero),
-        ("a worker's idle timeout or drain", timers.worker),
+        ("the next commands", timers.worker),
         ("an order or a start counts as lost", timers.order),
         ("the operator's mode", timers.mode),
     ];
-    let running = running.iter().filter_map(|(name, ends)| Some(format!("{name} at {}", due((*ends)?, at))));
+    let running = running.iter().filter_map(|(name, ends)| Some(format!("{name} {}", due((*ends)?))));
     let running: Vec<_> = running.collect();
     if !running.is_empty() {
         writeln!(out, "Timers: {}.", running.join("; "))?;
     }
     if let Some(trouble) = decision.explanation.trouble {
-        let measure = format!("{:?}", trouble.measure).to_lowercase();
-        let cause = format!("{:?}", trouble.cause).to_lowercase();
-        writeln!(
-            out,
-            "Trouble: the last start failed ({cause}); {measure}, orders from {} on.",
-            time(scene, trouble.at)
-        )?;
+        let cause = match trouble.cause {
+            FailureCause::Crash => "crashed",
+            FailureCause::Timeout => "took too long",
+            FailureCause::Quota => "exceeded the quota",
+            FailureCause::StockOut => "found no stock",
+            FailureCause::Preempted => "was preempted",
+            _ => "failed",
+        };
+        let measure = match trouble.measure {
+            Measure::Open => "the breaker is open and nothing is ordered before",
+            Measure::Probe => "one worker at a time is tried since",
+            _ => "nothing is ordered before",
+        };
+        writeln!(out, "Trouble: the last start {cause}; {measure} {}.", time(scene, trouble.at))?;
     }
     match decision.next_wakeup {
-        Some(wakeup) => writeln!(out, "Next wake-up: {}.", due(wakeup, at)),
+        Some(wakeup) => writeln!(out, "Next wake-up: {}.", due(wakeup)),
         None => writeln!(out, "Next wake-up: none; nothing changes without an observation."),
     }
 }

@@ -177,7 +177,7 @@ impl<'a> Search<'a> {
         let terms = &self.scene.explained.terms;
         let mode =
             (terms.mode != Mode::Automatic).then(|| (Change::NoMode, format!("the operator's mode {}", terms.mode)));
-        let reserved = self.scene.reserved.then(|| (Change::NoReservation, "every reservation".to_owned()));
+        let reserved = self.scene.reserved.then(|| (Change::NoReservation, "any reservation".to_owned()));
         for (change, of) in mode.into_iter().chain(reserved) {
             let run = self.scene.rerun(&change)?;
             if run.desired == self.base.desired && run.committed == self.base.committed {
@@ -206,11 +206,9 @@ impl<'a> Search<'a> {
         for (name, _, part) in left_out.into_iter().filter(|(_, given, _)| *given) {
             self.alternative(&json, name, None, part);
         }
-        if self.is_bound(Part::Guard(Guard::Freshness)) {
-            let floor = self.scene.explained.proposed.max(self.scene.explained.count).saturating_add(1);
-            for blind in [json!("grow_only"), json!({"floor": floor})] {
-                self.alternative(&json, "blind", Some(blind), Part::Guard(Guard::Freshness));
-            }
+        let is_blind = self.scene.explained.proposals.iter().flatten().any(|proposal| proposal.blind);
+        if is_blind && self.is_bound(Part::Guard(Guard::Freshness)) {
+            self.alternative(&json, "blind", Some(json!("grow_only")), Part::Guard(Guard::Freshness));
         }
     }
 

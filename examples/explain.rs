@@ -147,9 +147,9 @@ fn heading(log: &Log, chosen: &Chosen, scene: &Scene, out: &mut dyn Write) -> io
         writeln!(out, "Chosen as {why}; choose another with --at, --line, --sequence or --event.")?;
     }
     writeln!(out, "\n  {}\n", scene.decision)?;
-    if let Some((at, count)) = chosen.reached {
+    if let Some((at, count, line)) = chosen.reached {
         let later = span(at.saturating_since(scene.decision.at));
-        writeln!(out, "As it went, there were {count} at {}, {later} later.\n", time(scene, at))?;
+        writeln!(out, "As it went, there were {count} at {}, {later} later (--line {line}).\n", time(scene, at))?;
     }
     if scene.explained.at != scene.decision.at {
         let before = span(scene.decision.at.saturating_since(scene.explained.at));
@@ -231,7 +231,7 @@ fn as_json(log: &Log, chosen: &Chosen, scene: &Scene, findings: Option<&Findings
         "line": scene.line,
         "t_s": scene.decision.at.saturating_since(scene.start).as_secs_f64(),
         "chosen": chosen.why,
-        "reached_s": chosen.reached.map(|(at, _)| at.saturating_since(scene.start).as_secs_f64()),
+        "reached_s": chosen.reached.map(|(at, ..)| at.saturating_since(scene.start).as_secs_f64()),
         "text": scene.decision.to_string(),
         "decision": scene.decision,
         "explained": scene.explained,

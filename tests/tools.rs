@@ -10,9 +10,10 @@ use std::path::Path;
 
 use plimsoll::config::StepLimit;
 use plimsoll::policy::{Outpost, RunPod};
-use plimsoll::recorder::{Beginning, Head, Played, Player, Record, Recorder};
+use plimsoll::recorder::{Beginning, Head, Player, Record, Recorder};
 use plimsoll::{
-    Config, FailureCause, Mode, Observation, Policy, Rate, ReservationId, Share, Timestamp, WorkerEvent, WorkerId,
+    Autoscaler, Config, FailureCause, Mode, Observation, Policy, Rate, ReservationId, Share, Timestamp, WorkerEvent,
+    WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -235,7 +236,7 @@ fn explain_without_arguments_explains_the_incident() {
     for part in [
         "tests/recorded/incident.jsonl, line 26: 0:02:20 after it begins, sequence 18",
         "held at 1 by the up delay until +3 min 40 s; wants 5: 12 req/s at 2.5 per replica wants 5",
-        "As it went, there were 5 at 0:07:20, 5 min later.",
+        "As it went, there were 5 at 0:07:20, 5 min later (--line 80).",
         "⌈12 req/s ÷ 2.5 per replica⌉ = 5",
         "│ up delay     ┆ at most 1 ┆ 1 ◂    ┆ up_delay 5 min ",
         "│ bounds       ┆ passes 1  ┆ 1      ┆ min 1, max 10 ",
@@ -391,8 +392,13 @@ fn scenarios() -> Vec<(&'static str, &'static str, Vec<Record>)> {
 /// What a log decides in the end with one value changed in its configurations, or with some observations left out: how
 /// many workers, and how many are ready or ordered.
 fn decides(records: &[Record], keep: &dyn Fn(&Observation) -> bool, change: &dyn Fn(&mut Value)) -> [u32; 2] {
+    let autoscaler = after(records, keep, change);
+    [autoscaler.desired(), autoscaler.status().committed]
+}
+
+/// The autoscaler at the end of such a log.
+fn after(records: &[Record], keep: &dyn Fn(&Observation) -> bool, change: &dyn Fn(&mut Value)) -> Autoscaler {
     let mut player = Player::new();
-    let mut desired = 0;
     for record in records {
         let record = match record {
             Record::Head(head) => {
@@ -404,11 +410,18 @@ fn decides(records: &[Record], keep: &dyn Fn(&Observation) -> bool, change: &dyn
             Record::Observed { observation, .. } if !keep(observation) => continue,
             other => other.clone(),
         };
-        if let Played::Decided { decision, .. } = player.play(&record).unwrap() {
-            desired = decision.desired;
-        }
+        player.play(&record).unwrap();
     }
-    [desired, player.autoscaler().unwrap().status().committed]
+    player.autoscaler().unwrap().clone()
+}
+
+/// Since when the count has been what it is or beyond, up or down, in seconds.
+fn since(autoscaler: &Autoscaler, up: bool) -> f64 {
+    let desired = autoscaler.desired();
+    let beyond = |count: u32| if up { count >= desired } else { count <= desired };
+    // From the last change that led here; from the beginning if there is none.
+    let change = autoscaler.events().rev().find(|event| !beyond(event.count));
+    change.map_or(0.0, |change| change.at.saturating_since(Timestamp::ORIGIN).as_secs_f64())
 }
 
 /// The value one step nearer to what it was.
@@ -435,7 +448,74 @@ fn nearer(value: &Value, was: &Value) -> Value {
     }
 }
 
-/// Every value that explain names is tried by another way: it decides as stated, and its neighbour as recorded.
+/// Tries every value that was found by another way: it decides as stated, and its neighbour as recorded. How many that
+/// were.
+fn verify(name: &str, records: &[Record], explained: &Value) -> usize {
+    let all = |_: &Observation| true;
+    let base = decides(records, &all, &|_| ());
+    assert_eq!(explained["decision"]["desired"], base[0], "{name}");
+    let Record::Head(head) = &records[0] else { panic!("a log begins with its head") };
+    let settings = serde_json::to_value(head.config()).unwrap();
+    let mut tried = 0;
+    for finding in explained["counterfactuals"]["changes"].as_array().unwrap() {
+        let of = finding["of"].as_str().unwrap();
+        let figure = usize::from(finding["orders"] == true);
+        let recorded = base[figure];
+        let Some(pointer) = finding["pointer"].as_str() else {
+            let without = |observation: &Observation| match observation {
+                Observation::Mode { .. } => !of.contains("mode"),
+                Observation::Reserve { .. } => !of.contains("reservation"),
+                _ => true,
+            };
+            let workers = decides(records, &without, &|_| ())[figure];
+            assert_eq!(workers, finding["least"]["workers"], "{name}: {of}");
+            tried += 1;
+            continue;
+        };
+        let (table, key) = pointer.rsplit_once('/').unwrap();
+        let with = |value: &Value| {
+            let change = |config: &mut Value| {
+                let table = config.pointer_mut(table).and_then(Value::as_object_mut).unwrap();
+                match value {
+                    Value::Null => drop(table.remove(key)),
+                    value => drop(table.insert(key.into(), value.clone())),
+                }
+            };
+            after(records, &all, &change)
+        };
+        let workers = |value: &Value| {
+            let autoscaler = with(value);
+            [autoscaler.desired(), autoscaler.status().committed][figure]
+        };
+        let was = settings.pointer(pointer);
+        for (trial, alone) in [(&finding["least"], true), (&finding["full"], false)] {
+            if trial.is_null() {
+                continue;
+            }
+            assert_eq!(workers(&trial["value"]), trial["workers"], "{name}: {of} {trial}");
+            assert_ne!(trial["workers"], recorded, "{name}: {of}");
+            tried += 1;
+            if let Some(was) = was.filter(|_| !trial["value"].is_null() && !trial["value"].is_object()) {
+                let nearer = workers(&nearer(&trial["value"], was));
+                assert_ne!(nearer, trial["workers"], "{name}: {of} {trial}");
+                assert!(!alone || nearer == recorded, "{name}: {of} {trial}: {nearer}");
+            }
+        }
+        for trial in finding["earlier"].as_array().unwrap() {
+            let other = with(&trial["value"]);
+            let up = explained["explained"]["desired"].as_u64() >= explained["explained"]["count"].as_u64();
+            let earlier = since(&after(records, &all, &|_| ()), up) - since(&other, up);
+            assert_eq!(other.desired(), recorded, "{name}: {of} {trial}");
+            assert!(
+                earlier > 0.0 && (earlier - trial["earlier_s"].as_f64().unwrap()).abs() < 1e-6,
+                "{name}: {of} {trial}"
+            );
+            tried += 1;
+        }
+    }
+    tried
+}
+
 #[test]
 fn what_explain_says_would_have_been_is_so() {
     let folder = program::folder("explain", "trials");
@@ -444,58 +524,52 @@ fn what_explain_says_would_have_been_is_so() {
         let text: Vec<_> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
         fs::write(folder.join(name), text.join("\n")).unwrap();
         let json = explain(&folder, &[name, "--line", &records.len().to_string()]);
-        let all = |_: &Observation| true;
-        let recorded = decides(&records, &all, &|_| ());
-        assert_eq!(json["decision"]["desired"], recorded[0], "{name}");
-        let findings = json["counterfactuals"]["changes"].as_array().unwrap();
-        assert_eq!(findings[0]["of"], of, "{name}: what held it comes first: {findings:#?}");
-        assert_eq!(findings[0]["bound"], true, "{name}");
-        for finding in findings {
-            let of = finding["of"].as_str().unwrap();
-            let figure = usize::from(finding["orders"] == true);
-            let recorded = recorded[figure];
-            let Some(pointer) = finding["pointer"].as_str() else {
-                let without = |observation: &Observation| match observation {
-                    Observation::Mode { .. } => !of.contains("mode"),
-                    Observation::Reserve { .. } => !of.contains("reservation"),
-                    _ => true,
-                };
-                assert_eq!(decides(&records, &without, &|_| ())[figure], finding["least"]["workers"], "{name}: {of}");
-                tried += 1;
-                continue;
-            };
-            let (table, key) = pointer.rsplit_once('/').unwrap();
-            let with = |value: &Value| {
-                let change = |config: &mut Value| {
-                    let table = config.pointer_mut(table).and_then(Value::as_object_mut).unwrap();
-                    match value {
-                        Value::Null => drop(table.remove(key)),
-                        value => drop(table.insert(key.into(), value.clone())),
-                    }
-                };
-                decides(&records, &all, &change)[figure]
-            };
-            let Record::Head(head) = &records[0] else { panic!("a log begins with its head") };
-            let was = serde_json::to_value(head.config()).unwrap().pointer(pointer).cloned();
-            for (trial, alone) in [(&finding["least"], true), (&finding["full"], false)] {
-                if trial.is_null() {
-                    continue;
-                }
-                assert_eq!(with(&trial["value"]), trial["workers"], "{name}: {of} {trial}");
-                assert_ne!(trial["workers"], recorded, "{name}: {of}");
-                tried += 1;
-                if let (Some(was), true) = (&was, !trial["value"].is_null() && !trial["value"].is_object()) {
-                    let nearer = with(&nearer(&trial["value"], was));
-                    assert_ne!(nearer, trial["workers"], "{name}: {of} {trial}");
-                    assert!(!alone || nearer == recorded, "{name}: {of} {trial}: {nearer}");
-                }
-            }
-            for trial in finding["earlier"].as_array().unwrap() {
-                assert_eq!(with(&trial["value"]), recorded, "{name}: {of} {trial}");
-                assert!(trial["earlier_s"].as_f64() > Some(0.0), "{name}: {of} {trial}");
-                tried += 1;
-            }
-        }
+        let first = &json["counterfactuals"]["changes"][0];
+        assert_eq!((&first["of"], &first["bound"]), (&of.into(), &true.into()), "{name}: what held it comes first");
+        tried += verify(name, &records, &json);
     }
     assert!(tried > 40, "{tried}");
+}
+
+/// The same of real logs: the incident's, and those of replays.
+#[test]
+fn what_explain_says_of_whole_logs_is_so() {
+    let folder = program::folder("explain", "logs");
+    let incident =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/incident.jsonl")).unwrap();
+    fs::write(folder.join("incident.jsonl"), incident).unwrap();
+    beginning(&folder, 300);
+    for preset in ["outpost-gpu", "runpod-balanced"] {
+        let log = format!("{preset}.jsonl");
+        let record = ["short.csv", "--preset", preset, "--record", &log, "--no-report", "--quiet"];
+        assert_eq!(program::printed("replay", &folder, &record), "");
+    }
+    let mut tried = 0;
+    for (log, which) in [
+        ("incident.jsonl", vec![]),
+        ("incident.jsonl", vec!["--event", "1"]),
+        ("incident.jsonl", vec!["--event", "4"]),
+        ("outpost-gpu.jsonl", vec![]),
+        ("outpost-gpu.jsonl", vec!["--event", "2"]),
+        ("runpod-balanced.jsonl", vec![]),
+        ("runpod-balanced.jsonl", vec!["--event", "-1"]),
+    ] {
+        let json = explain(&folder, &[&[log], &which[..]].concat());
+        let line = usize::try_from(json["line"].as_u64().unwrap()).unwrap();
+        let text = fs::read_to_string(folder.join(log)).unwrap();
+        let records: Vec<_> = text.lines().take(line).map(|line| serde_json::from_str(line).unwrap()).collect();
+        tried += verify(log, &records, &json);
+    }
+    assert!(tried > 40, "{tried}");
+}
+
+/// A long way is cut short: it is gone through again from a state in its midst.
+#[test]
+fn explain_goes_back_no_further_than_it_is_told() {
+    let folder = program::folder("explain", "reach");
+    let of = |args: &[&str]| explain(&folder, args)["counterfactuals"].clone();
+    let (whole, cut) = (of(&[]), of(&["--reach", "3"]));
+    assert_eq!((&whole["from_line"], &whole["records"]), (&1.into(), &26.into()));
+    assert_eq!((&cut["from_line"], &cut["records"]), (&22.into(), &5.into()));
+    assert_eq!(cut["changes"][0], whole["changes"][0], "the delay is known from the state");
 }

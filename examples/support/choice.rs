@@ -32,8 +32,8 @@ pub(crate) struct Chosen {
     pub(crate) start: Timestamp,
     /// Why this one, if nobody asked for it.
     pub(crate) why: Option<String>,
-    /// If less was decided than wanted: when there were as many, and how many then.
-    pub(crate) reached: Option<(Timestamp, u32)>,
+    /// If less was decided than wanted: when there were as many, how many then, and on which line.
+    pub(crate) reached: Option<(Timestamp, u32, u64)>,
 }
 
 /// A decision in passing.
@@ -125,10 +125,10 @@ impl Seen {
 }
 
 /// When there were as many as this decision wanted, if it did not get them.
-fn reached(seen: &[Seen], chosen: &Seen) -> Option<(Timestamp, u32)> {
+fn reached(seen: &[Seen], chosen: &Seen) -> Option<(Timestamp, u32, u64)> {
     let wanted = chosen.desired.saturating_add(chosen.lacking);
     let later = seen.iter().find(|seen| seen.line > chosen.line && seen.desired >= wanted)?;
-    (chosen.lacking > 0).then_some((later.at, later.desired))
+    (chosen.lacking > 0).then_some((later.at, later.desired, later.line))
 }
 
 /// The decision that teaches the most, and why.

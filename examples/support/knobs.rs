@@ -10,6 +10,8 @@ use crate::words::span;
 
 /// The longest delay that is tried, unless ten times the present one is longer: an hour outlasts most incidents.
 const LONGEST: u64 = 3_600_000;
+/// Ten years: no configuration may hold a longer time.
+const LIMIT: u64 = 10 * 366 * 86_400_000;
 /// The most workers that are tried, unless ten times the present ones, or twice those wanted, are more.
 const MOST: u64 = 100;
 
@@ -181,7 +183,7 @@ impl Knobs<'_> {
 
     /// Long ones go by seconds, others by milliseconds.
     fn span(&mut self, path: &str, now: u64, least: u64, part: Part) {
-        let most = now.saturating_mul(10).max(LONGEST);
+        let most = now.saturating_mul(10).clamp(LONGEST, LIMIT);
         if now >= 10_000 && now % 1_000 == 0 || now == 0 {
             self.push(path, part, Unit::Seconds, now / 1_000, [least.div_ceil(1_000), most / 1_000]);
         } else {

@@ -233,7 +233,8 @@ impl Difference<'_> {
         }
         let (apart, longest) = (long(partings.seconds), long(partings.longest_s));
         let (more, fewer) = (partings.more_worker_hours, partings.fewer_worker_hours);
-        writeln!(out, "\nThe counts part {} times, for {apart} in all, {longest} at the longest.", partings.times)?;
+        let times = if partings.times == 1 { "once".to_owned() } else { format!("{} times", partings.times) };
+        writeln!(out, "\nThe counts part {times}, for {apart} in all, {longest} at the longest.")?;
         writeln!(
             out,
             "AFTER wants {more:.2} worker hours more there, and {fewer:.2} less. By what they stand on then:"
@@ -247,10 +248,15 @@ impl Difference<'_> {
         }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-        table.set_header(["Time", "Apart for", "BEFORE", "AFTER"]);
+        table.set_header(["Time", "Apart for, by up to", "BEFORE", "AFTER"]);
         for parting in &partings.first {
             let [one, other] = &parting.sides;
-            table.add_row([clock(parting.t_s, true), long(parting.lasts_s), one.text.clone(), other.text.clone()]);
+            table.add_row([
+                clock(parting.t_s, true),
+                format!("{}, by {}", long(parting.lasts_s), parting.most),
+                one.text.clone(),
+                other.text.clone(),
+            ]);
         }
         writeln!(out, "{table}")?;
         let more = partings.times - partings.first.len();

@@ -33,13 +33,15 @@ impl Course {
     }
 }
 
-/// A time during which the counts differ.
+/// A time during which one of the counts is above the other.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Parting {
     #[serde(skip)]
     pub(crate) at: Timestamp,
     pub(crate) t_s: f64,
     pub(crate) lasts_s: f64,
+    /// By how many workers at the most.
+    pub(crate) most: u32,
     /// The counts as they part.
     pub(crate) counts: [u32; 2],
     /// What each of the two says at that instant.
@@ -110,14 +112,15 @@ fn apart(courses: [&Course; 2], sums: &mut Partings) -> Vec<Parting> {
     instants.dedup();
     let (mut at_one, mut at_other) = (Cursor::new(&one.counts.0), Cursor::new(&other.counts.0));
     let mut partings = Vec::<Parting>::new();
-    let mut open = false;
+    // Who wants more, while they are apart.
+    let mut open = None;
     for pair in instants.windows(2) {
         let &[at, next] = pair else { break };
         let counts = [at_one.count(at), at_other.count(at)];
         let lasts = next.saturating_since(at).as_secs_f64();
         let [before, after] = counts;
         if before == after {
-            open = false;
+            open = None;
             continue;
         }
         let hours = f64::from(before.abs_diff(after)) * lasts / 3_600.0;
@@ -126,13 +129,13 @@ fn apart(courses: [&Course; 2], sums: &mut Partings) -> Vec<Parting> {
         } else {
             sums.fewer_worker_hours += hours;
         }
-        if !open {
+        if open.replace(after > before) != Some(after > before) {
             let t_s = at.saturating_since(Timestamp::ORIGIN).as_secs_f64();
-            partings.push(Parting { at, t_s, lasts_s: 0.0, counts, sides: <[Word; 2]>::default() });
-            open = true;
+            partings.push(Parting { at, t_s, lasts_s: 0.0, most: 0, counts, sides: <[Word; 2]>::default() });
         }
         if let Some(parting) = partings.last_mut() {
             parting.lasts_s += lasts;
+            parting.most = parting.most.max(before.abs_diff(after));
         }
     }
     sums.seconds = partings.iter().map(|parting| parting.lasts_s).sum();

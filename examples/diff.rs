@@ -22,14 +22,16 @@ use plimsoll::sim::Workload;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::human::{clock, grouped, span};
 use crate::limits::{Limits, Verdict};
 use crate::measures::Measure;
 use crate::partings::{Course, Partings};
 use crate::setup::Setup;
-use crate::words::{clock, grouped, span};
 
 #[path = "support/failure.rs"]
 mod failure;
+#[path = "support/human.rs"]
+mod human;
 #[path = "support/input.rs"]
 mod input;
 #[path = "support/limits.rs"]
@@ -40,8 +42,6 @@ mod measures;
 mod partings;
 #[path = "support/setup.rs"]
 mod setup;
-#[path = "support/words.rs"]
-mod words;
 
 /// Compares two configurations on one workload: cost, waiting, where they part and why, and whether limits are kept
 #[derive(Debug, Parser)]
@@ -207,7 +207,7 @@ impl Difference<'_> {
     fn figures(&self, price: f64, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["", "BEFORE", "AFTER", "Change"]);
-        let within = words::words(self.within);
+        let within = human::words(self.within);
         for measure in Measure::ALL {
             let [one, other] = self.sides.map(|side| measure.of(&side.course.outcome));
             if matches!(measure, Measure::StandbyHours | Measure::WarmStarts) && one == 0.0 && other == 0.0 {

@@ -21,9 +21,9 @@ use crate::account::time;
 use crate::choice::{Choice, Chosen};
 use crate::counterfactual::{Finding, Findings, Trial};
 use crate::failure::Failure;
+use crate::human::span;
 use crate::log::Log;
 use crate::scene::Scene;
-use crate::words::span;
 
 #[path = "support/account.rs"]
 mod account;
@@ -33,14 +33,14 @@ mod choice;
 mod counterfactual;
 #[path = "support/failure.rs"]
 mod failure;
+#[path = "support/human.rs"]
+mod human;
 #[path = "support/knobs.rs"]
 mod knobs;
 #[path = "support/log.rs"]
 mod log;
 #[path = "support/scene.rs"]
 mod scene;
-#[path = "support/words.rs"]
-mod words;
 
 /// Explains one decision of a flight log in full, and what would have had to be otherwise for another one
 #[derive(Debug, Parser)]

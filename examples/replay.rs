@@ -40,6 +40,8 @@ mod difference;
 mod failure;
 #[path = "support/flight.rs"]
 mod flight;
+#[path = "support/human.rs"]
+mod human;
 #[path = "support/input.rs"]
 mod input;
 #[path = "support/log.rs"]
@@ -54,8 +56,6 @@ mod report;
 mod run;
 #[path = "support/setup.rs"]
 mod setup;
-#[path = "support/words.rs"]
-mod words;
 
 /// Replays a workload through the autoscaler and shows what it would have done, what it would have cost and why
 #[derive(Debug, Parser)]

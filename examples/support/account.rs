@@ -9,8 +9,8 @@ use plimsoll::policy::{Because, Proposal, RunPodScaling, Source};
 use plimsoll::provider::Measure;
 use plimsoll::{FailureCause, Policy, Timestamp};
 
+use crate::human::{clock, command, short, span};
 use crate::scene::Scene;
-use crate::words::{clock, command, short, span};
 
 /// The width of the tables, in characters.
 const WIDTH: u16 = 140;

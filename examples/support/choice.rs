@@ -6,8 +6,8 @@ use plimsoll::recorder::{Player, Record};
 use plimsoll::{Decision, Timestamp};
 
 use crate::Failure;
+use crate::human::{clock, span};
 use crate::log::Log;
-use crate::words::{clock, span};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use plimsoll::{Command, Decision, Timestamp};
 use serde::Serialize;
 
 use crate::flight::Summary;
+use crate::human::{clock, command};
 use crate::record::LogFormat;
-use crate::words::{clock, command};
 
 /// How many differences the table lists before it says how many more there are.
 const MAX_ROWS: usize = 40;

@@ -6,7 +6,7 @@ use plimsoll::guard::Guard;
 use plimsoll::{Config, Policy};
 use serde_json::{Value, json};
 
-use crate::words::span;
+use crate::human::span;
 
 /// The longest delay that is tried, unless ten times the present one is longer: an hour outlasts most incidents.
 const LONGEST: u64 = 3_600_000;

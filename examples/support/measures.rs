@@ -2,7 +2,7 @@
 
 use plimsoll::sim::Outcome;
 
-use crate::words::{duration, grouped, short};
+use crate::human::{duration, grouped, short};
 
 /// One figure of a run. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use plimsoll::sim::Watch;
 use plimsoll::{Command, Config, Decision, Explanation, Timestamp};
 use serde::Serialize;
 
+use crate::human::{clock, command};
 use crate::report::Event;
-use crate::words::{clock, command};
 
 /// How decisions are written, one per line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use crate::words::{clock, duration, short};
+use crate::human::{clock, duration, short};
 
 #[path = "chart.rs"]
 mod chart;

@@ -8,8 +8,8 @@ use plimsoll::config::Lint;
 use plimsoll::sim::{Options, Outcome};
 use serde::Serialize;
 
+use crate::human::{grouped, percent, short, words};
 use crate::report::Event;
-use crate::words::{grouped, percent, short, words};
 
 /// A finished replay.
 #[derive(Debug)]

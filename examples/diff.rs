@@ -126,6 +126,14 @@ fn diff(args: &Args) -> Result<(), Failure> {
     let verdicts = args.limits.judge(&before.course.outcome, &after.course.outcome);
     let difference = Difference { workload: &workload, sides: [before, after], within, partings, verdicts, lints };
 
+    match write(args, &difference) {
+        // Whoever has read enough still wants the exit code.
+        Ok(()) | Err(Failure::Closed) => difference.verdict(),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn write(args: &Args, difference: &Difference<'_>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         writeln!(out, "{}", difference.json())?;
@@ -135,8 +143,7 @@ fn diff(args: &Args) -> Result<(), Failure> {
             writeln!(out, "{}", input::HOUR_NOTICE)?;
         }
     }
-    out.flush()?;
-    difference.verdict()
+    Ok(out.flush()?)
 }
 
 /// Both configurations with their names.

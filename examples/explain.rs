@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use plimsoll::Timestamp;
 use serde_json::json;
 
 use crate::account::time;
@@ -49,9 +50,9 @@ struct Args {
     /// A flight log, such as `replay --record` writes [default: a built-in incident]
     log: Option<PathBuf>,
 
-    /// The last decision until so long after the log begins
-    #[arg(long, value_name = "TIME", value_parser = since_start, group = "which")]
-    at: Option<Duration>,
+    /// The last decision until so long after the log begins, or until @SECONDS on its own clock
+    #[arg(long, value_name = "TIME", value_parser = moment, group = "which")]
+    at: Option<Choice>,
     /// The first decision with this sequence number
     #[arg(long, value_name = "N", group = "which")]
     sequence: Option<u64>,
@@ -82,6 +83,14 @@ reproduced up to the decision, so that nothing can be said about it.";
 /// The log that is built in: traffic grows fivefold, and the up delay keeps the pool small.
 const INCIDENT: Log =
     Log::BuiltIn { name: "tests/recorded/incident.jsonl", text: include_str!("../tests/recorded/incident.jsonl") };
+
+/// `12m30s` after the log begins, or `@1795000123.5` on its own clock.
+fn moment(text: &str) -> Result<Choice, String> {
+    let Some(clock) = text.trim().strip_prefix('@') else { return since_start(text).map(Choice::At) };
+    let seconds = clock.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let expected = "expected seconds on the clock of the log, such as @1795000123.5".to_owned();
+    seconds.map(|seconds| Choice::Clock(Timestamp::from_elapsed(seconds))).ok_or(expected)
+}
 
 /// `12m30s`, or seconds.
 fn since_start(text: &str) -> Result<Duration, String> {
@@ -132,7 +141,7 @@ fn explain(args: &Args) -> Result<(), Failure> {
 
 const fn choice(args: &Args) -> Choice {
     match args {
-        Args { at: Some(time), .. } => Choice::At(*time),
+        Args { at: Some(choice), .. } => *choice,
         Args { sequence: Some(number), .. } => Choice::Sequence(*number),
         Args { line: Some(number), .. } => Choice::Line(*number),
         Args { event: Some(number), .. } => Choice::Event(*number),
@@ -167,7 +176,7 @@ fn print(scene: &Scene, findings: &Findings, out: &mut dyn Write) -> io::Result<
     let mut bound = true;
     for (number, finding) in findings.changes.iter().enumerate() {
         if bound && !finding.bound && number > 0 {
-            writeln!(out, "What did not hold it, and would have changed it as well:")?;
+            writeln!(out, "What did not decide it, and would have changed it as well:")?;
         }
         bound = finding.bound;
         for line in sentences(scene, finding) {

@@ -269,6 +269,7 @@ fn explain_finds_the_decision_that_is_asked_for() {
     assert_eq!(line(&["--at", "6m19s"]), 63);
     assert_eq!(line(&["--at", "380"]), 67);
     assert_eq!(line(&["--at", "100h"]), 137);
+    assert_eq!(line(&["--at", "@379.5"]), 63);
     assert_eq!(line(&["--sequence", "43"]), 63);
     assert_eq!(line(&["--line", "80"]), 80);
     assert_eq!(line(&["--event", "1"]), 63);
@@ -284,7 +285,9 @@ fn explain_refuses_what_cannot_be_used() {
     fs::write(folder.join("head.jsonl"), lines[0]).unwrap();
     fs::write(folder.join("headless.jsonl"), lines[1..].join("\n")).unwrap();
     fs::write(folder.join("word.jsonl"), format!("{}\nsoon\n", lines[..8].join("\n"))).unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 12] = [
+        (&["--at", "@1795000000"], "--at @1795000000: the decisions go from @0 to @720"),
+        (&["--at", "@noon"], "such as @1795000123.5"),
         (&["none.jsonl"], "none.jsonl: cannot be opened"),
         (&["head.jsonl"], "head.jsonl: the log holds no decision"),
         (&["headless.jsonl"], "headless.jsonl, line 1: a flight log begins with its head"),
@@ -561,6 +564,17 @@ fn what_explain_says_of_whole_logs_is_so() {
         tried += verify(log, &records, &json);
     }
     assert!(tried > 40, "{tried}");
+}
+
+#[test]
+fn the_same_input_explains_itself_in_the_same_bytes() {
+    let folder = program::folder("explain", "bytes");
+    for args in [&["--event", "4"][..], &["--event", "4", "--json"]] {
+        assert_eq!(program::printed("explain", &folder, args), program::printed("explain", &folder, args));
+    }
+    beginning(&folder, 300);
+    let args = ["preset:runpod-batch", "preset:outpost-gpu", "--workload", "short.csv", "--json"];
+    assert_eq!(program::printed("diff", &folder, &args), program::printed("diff", &folder, &args));
 }
 
 /// A long way is cut short: it is gone through again from a state in its midst.

@@ -16,6 +16,8 @@ pub(crate) enum Choice {
     Instructive,
     /// The last one until so long after the log begins.
     At(Duration),
+    /// The last one until this instant on the log's own clock.
+    Clock(Timestamp),
     /// The first with this number.
     Sequence(u64),
     /// The one on this line.
@@ -84,10 +86,14 @@ impl Choice {
                 return Ok((seen, Some(why)));
             }
             Self::At(time) => {
-                let since = |seen: &Seen| seen.at.saturating_since(start);
-                let found = seen.iter().rev().find(|seen| since(seen) <= time);
-                let earliest = clock(since(first).as_secs_f64(), true);
+                let found = seen.iter().rev().find(|seen| seen.at.saturating_since(start) <= time);
+                let earliest = clock(first.at.saturating_since(start).as_secs_f64(), true);
                 (found, format!("--at {}: the first decision is at {earliest}", span(time)))
+            }
+            Self::Clock(at) => {
+                let found = seen.iter().rev().find(|seen| seen.at <= at);
+                let refused = format!("--at @{at}: the decisions go from @{} to @{}", first.at, last.at);
+                (found.filter(|_| at <= last.at), refused)
             }
             Self::Sequence(number) => {
                 let refused = format!(

@@ -279,7 +279,7 @@ impl Way {
         }
         if self.records.len() == self.reach {
             self.middle = self.player.clone();
-        } else if self.records.len() == self.reach * 2 {
+        } else if self.records.len() == self.reach.saturating_mul(2) {
             self.records.drain(..self.reach);
             self.lines.drain(..self.reach);
             self.origin = core::mem::replace(&mut self.middle, self.player.clone());

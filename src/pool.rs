@@ -330,8 +330,9 @@ impl Pool {
         worker.state = if slots == 0 { State::Idle } else { State::Busy(slots) };
         if (before == 0) != (slots == 0) {
             worker.since = now;
-            let idle = self.census.idle.as_mut();
-            idle.map(|idle| *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) });
+            if let Some(idle) = &mut self.census.idle {
+                *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) };
+            }
         }
         self.busy_slots = self.busy_slots.saturating_sub(u64::from(before)).saturating_add(u64::from(slots));
         self.tells_load = true;

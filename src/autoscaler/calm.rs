@@ -78,7 +78,7 @@ impl Autoscaler {
         true
     }
 
-    fn counted(&mut self, now: Timestamp) {
+    const fn counted(&mut self, now: Timestamp) {
         self.state.now = now;
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);

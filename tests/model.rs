@@ -12,11 +12,12 @@
 //! Rules that are stated beside the code only are the model's too: the twelve slices of a window, how a lapse of demand sets
 //! a delay back, the spread of a back-off, for how long a worker that was called for is expected.
 //!
-//! Not in the model: workers by id (their leases, drains and idle timeouts one by one, and which of them a command names),
-//! standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for display, reports of
+//! A platform counts its workers or names them; now and then the process is restarted from its snapshot.
+//!
+//! Not in the model: standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for display, reports of
 //! observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead of their start, a live
-//! change of configuration, a clock that goes back, snapshots, the event log, and the words of an explanation. The laws and
-//! the scenarios are about those.
+//! change of configuration, a clock that goes back, the event log, and the words of an explanation. The laws and the
+//! scenarios are about those.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried. A failure prints the operations and what was decided after each.
 #![expect(
@@ -32,12 +33,16 @@
     reason = "a test fails by panicking, and its helpers are not seen to be tests"
 )]
 
+#[path = "model/fleet.rs"]
+mod fleet;
 #[path = "model/generators.rs"]
 mod generators;
 #[path = "model/guards.rs"]
 mod guards;
 #[path = "model/pipeline.rs"]
 mod pipeline;
+#[path = "model/placement.rs"]
+mod placement;
 #[path = "model/policies.rs"]
 mod policies;
 #[path = "model/pool.rs"]
@@ -51,11 +56,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use generators::{Case, Op, case};
+use fleet::Doing;
+use generators::{Case, Deed, Op, case};
 use pipeline::Model;
 use plimsoll::guard::Effect;
 use plimsoll::provider::Measure;
-use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, PoolCounts, Timestamp};
+use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, PoolCounts, Timestamp, WorkerEvent, WorkerId};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestError, TestRunner};
 
@@ -64,6 +70,10 @@ struct Pair {
     autoscaler: Autoscaler,
     model: Model,
     now: u64,
+    /// What the last decision commanded and the platform has not done yet.
+    ordered: Vec<Command>,
+    /// Every worker that was ever heard of.
+    named: BTreeSet<WorkerId>,
 }
 
 /// What was seen in one case, for people and for the test of the test.
@@ -84,10 +94,15 @@ impl Notes {
         self.seen.extend(guards.map(|stage| stage.guard.code()));
         self.seen.extend(decision.commands.iter().map(|command| match command {
             Command::Start { .. } => "start",
-            _ => "release",
+            Command::Release { .. } => "release",
+            Command::Revive { .. } => "revive",
+            Command::Drain { .. } => "drain",
+            Command::Stop { cut_off: true, .. } => "cut off",
+            _ => "stop",
         }));
         let last = pair.autoscaler.events().next_back().map(|event| event.bound.code());
-        self.seen.extend(last.filter(|code| *code == "adopted"));
+        self.seen.extend(last.filter(|code| ["adopted", "vanished"].contains(code)));
+        self.seen.extend(pair.model.pool.fleet.seen(pair.now, pair.autoscaler.config()));
         let signals = &decision.explanation.signals;
         self.seen.extend(signals.overloaded.then_some("overloaded"));
         self.seen.extend(decision.explanation.cliff_since.map(|_| "cliff"));
@@ -104,7 +119,8 @@ impl Pair {
         let config = case.config();
         let start = Timestamp::from_nanos(case.start);
         let model = Model::new(&config, case.start);
-        let mut pair = Self { autoscaler: Autoscaler::new(config, start), model, now: case.start };
+        let autoscaler = Autoscaler::new(config, start);
+        let mut pair = Self { autoscaler, model, now: case.start, ordered: vec![], named: BTreeSet::new() };
         pair.agree("at the start")?;
         for (index, (gap, op)) in case.ops.iter().enumerate() {
             let what = format!("operation {index}, {op:?}");
@@ -131,31 +147,96 @@ impl Pair {
     }
 
     fn perform(&mut self, op: &Op, what: &str) -> TestCaseResult {
-        let observation = match *op {
-            Op::Observe(observation) => observation,
+        match *op {
+            Op::Observe(observation) => self.tell(&[observation], what),
             Op::AsOrdered { starting, idle } => {
                 let starting = starting.min(self.model.count);
                 let ready = self.model.count - starting;
                 let idle = idle.map(|idle| idle.min(ready));
-                Observation::Pool(PoolCounts { ready, idle, starting, ..PoolCounts::default() })
+                self.tell(&[Observation::Pool(PoolCounts { ready, idle, starting, ..PoolCounts::default() })], what)
             }
-            Op::Decide => {
-                let decision = self.autoscaler.decide(Timestamp::from_nanos(self.now));
-                let observing = self.model.mode(self.now) == Mode::Observe;
-                if observing {
-                    let commands = self.model.clone().decide(self.now);
-                    prop_assert_eq!((decision.commands, decision.would), (vec![], commands), "{}", what);
-                } else {
-                    let commands = self.model.decide(self.now);
-                    prop_assert_eq!((decision.commands, decision.would), (commands, vec![]), "{}", what);
-                }
-                return Ok(());
+            Op::Workers(deed) => {
+                let said = self.said(deed).into_iter();
+                let said: Vec<_> = said.map(|(id, event)| Observation::Worker { id, event }).collect();
+                self.tell(&said, what)
             }
-        };
-        let taken = self.autoscaler.observe(Timestamp::from_nanos(self.now), observation);
-        prop_assert_eq!(taken, Ok(()), "{}", what);
-        self.model.observe(self.now, observation);
+            Op::Decide => self.decide(what),
+            Op::Restart => {
+                let written = serde_json::to_string(&self.autoscaler.snapshot()).expect("a snapshot can be written");
+                let read = serde_json::from_str(&written).expect("what was written can be read");
+                self.autoscaler = Autoscaler::restore(read).expect("its own snapshot is sound");
+                self.decide(what)
+            }
+        }
+    }
+
+    /// Both are told the same. What cannot be is refused, and then, or without anything to tell, a decision goes on.
+    fn tell(&mut self, observations: &[Observation], what: &str) -> TestCaseResult {
+        if observations.is_empty() {
+            return self.decide(what);
+        }
+        for observation in observations {
+            let taken = self.autoscaler.observe(Timestamp::from_nanos(self.now), *observation);
+            let acceptable = self.model.pool.accepts(self.now, observation);
+            prop_assert_eq!(taken.is_ok(), acceptable, "{}: {:?} {:?}", what, observation, taken);
+            if !acceptable {
+                return self.decide(what);
+            }
+            self.model.observe(self.now, *observation);
+        }
         Ok(())
+    }
+
+    fn decide(&mut self, what: &str) -> TestCaseResult {
+        let decision = self.autoscaler.decide(Timestamp::from_nanos(self.now));
+        if self.model.mode(self.now) == Mode::Observe {
+            let commands = self.model.clone().decide(self.now);
+            prop_assert_eq!((decision.commands, decision.would), (vec![], commands), "{}", what);
+        } else {
+            let commands = self.model.decide(self.now);
+            self.ordered.extend(commands.iter().copied());
+            prop_assert_eq!((decision.commands, decision.would), (commands, vec![]), "{}", what);
+        }
+        Ok(())
+    }
+
+    /// What workers say in consequence of a deed.
+    fn said(&mut self, deed: Deed) -> Vec<(WorkerId, WorkerEvent)> {
+        match deed {
+            Deed::Obeys => {
+                let ordered = std::mem::take(&mut self.ordered);
+                let said = ordered.into_iter().flat_map(|command| match command {
+                    Command::Start { count } => self.new_ones(count, WorkerEvent::Ordered),
+                    Command::Stop { id, .. } => vec![(id, WorkerEvent::Gone)],
+                    Command::Drain { id } => vec![(id, WorkerEvent::Draining)],
+                    Command::Revive { id } => vec![(id, WorkerEvent::Ready)],
+                    _ => vec![],
+                });
+                said.collect()
+            }
+            Deed::Appear { count, ready } => {
+                let event = if ready { WorkerEvent::Ready } else { WorkerEvent::Ordered };
+                self.new_ones(count, event)
+            }
+            Deed::Started(event) => {
+                let workers = self.model.pool.fleet.workers(self.now).into_iter();
+                let starting = workers.filter(|worker| worker.doing == Doing::Starting);
+                starting.map(|worker| (worker.id, event)).collect()
+            }
+            Deed::One { which, event } => {
+                let known = self.named.iter().nth(which % (self.named.len() + 1)).copied();
+                vec![(known.unwrap_or(WorkerId(0)), event)]
+            }
+        }
+    }
+
+    /// Workers that say this first, under names that were not used before, in no order.
+    fn new_ones(&mut self, count: u32, event: WorkerEvent) -> Vec<(WorkerId, WorkerEvent)> {
+        let used = self.named.len() as u64;
+        let ids = (used..used + u64::from(count)).map(|number| WorkerId(1 + number * 37 % 1_009));
+        let new: Vec<_> = ids.map(|id| (id, event)).collect();
+        self.named.extend(new.iter().map(|(id, _)| *id));
+        new
     }
 
     /// Both would decide the same.
@@ -174,8 +255,21 @@ impl Pair {
         prop_assert_eq!(theirs, ours, "{}: the guards", what);
         prop_assert_eq!(explanation.fold(), decision.desired, "{}: the fold", what);
         self.agree_on_signals(&decision, &model, what)?;
+        self.agree_on_the_pool(what)?;
         let given = if model.mode(self.now) == Mode::Observe { &decision.would } else { &decision.commands };
         prop_assert_eq!(given, &commands, "{}: the commands", what);
+        Ok(())
+    }
+
+    fn agree_on_the_pool(&self, what: &str) -> TestCaseResult {
+        let (status, pool, config) = (self.autoscaler.status(), &self.model.pool, self.autoscaler.config());
+        let workers = status.replicas;
+        let theirs = (workers.ready, workers.idle, workers.starting, workers.draining, workers.overdue);
+        prop_assert_eq!(theirs, pool.replicas(self.now), "{}: the workers", what);
+        prop_assert_eq!(status.committed, pool.committed(self.now), "{}: the committed count", what);
+        let theirs = (status.starts.deadline, status.starts.success.as_micros());
+        let ours = (Duration::from_nanos(pool.fleet.deadline(config)), pool.provider.success(config));
+        prop_assert_eq!(theirs, ours, "{}: the starts", what);
         Ok(())
     }
 
@@ -204,7 +298,7 @@ impl Pair {
 }
 
 /// What must have been seen in half a percent of many cases: a comparison of nothing is not kept.
-const INTERESTING: [&str; 18] = [
+const INTERESTING: [&str; 26] = [
     "freshness",
     "zero_gate",
     "tolerance",
@@ -217,7 +311,15 @@ const INTERESTING: [&str; 18] = [
     "bounds",
     "start",
     "release",
+    "revive",
+    "drain",
+    "stop",
+    "cut off",
+    "lease over",
+    "late start",
+    "learned deadline",
     "adopted",
+    "vanished",
     "overloaded",
     "cliff",
     "back-off",
@@ -250,6 +352,7 @@ fn the_pipeline_is_what_the_documents_say() {
         }
         Err(error) => panic!("{error}"),
     }
+    println!("seen in {asked} cases: {:?}", tally.borrow());
     for what in INTERESTING {
         let seen = tally.borrow().get(what).copied().unwrap_or(0);
         assert!(asked < 1_000 || seen * 200 >= asked, "`{what}` in {seen} of {asked} cases only");

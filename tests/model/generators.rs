@@ -6,7 +6,9 @@ use std::time::Duration;
 use plimsoll::config::{Backoff, Blind, Breaker, Buffer, Cliff, StepLimit};
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::schedule::Interval;
-use plimsoll::{Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp};
+use plimsoll::{
+    Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, ReservationId, Share, Timestamp, WorkerEvent,
+};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -21,7 +23,23 @@ pub enum Op {
         starting: u32,
         idle: Option<u32>,
     },
+    Workers(Deed),
     Decide,
+    /// The process ends, and another goes on from the snapshot of the first.
+    Restart,
+}
+
+/// What happens among workers that are known by id.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    /// The platform does what the last decision commanded.
+    Obeys,
+    /// Others appear, starting or ready.
+    Appear { count: u32, ready: bool },
+    /// All that are starting say this.
+    Started(WorkerEvent),
+    /// One that was ever heard of says this, or one that was never heard of.
+    One { which: usize, event: WorkerEvent },
 }
 
 /// From when and for how long which min and max hold, with which priority.
@@ -38,7 +56,8 @@ pub struct Case {
     pub window: Duration,
     pub codel: (Duration, Duration),
     pub freshness: (Duration, Option<Duration>),
-    pub pool: (Duration, Duration, Option<Duration>),
+    /// The timeouts of orders, starts and drains, and of idleness.
+    pub pool: (Duration, Duration, Duration, Option<Duration>),
     pub shaping: (f64, Option<StepLimit>, Option<StepLimit>, Option<Buffer>),
     pub blind: Blind,
     pub cliff: Option<(f64, Duration, Duration)>,
@@ -61,6 +80,7 @@ impl Case {
                 .with_freshness(self.freshness.0)?
                 .with_order_timeout(self.pool.0)?
                 .with_start_timeout(self.pool.1)?
+                .with_drain_timeout(self.pool.2)?
                 .with_tolerance(share(self.shaping.0))
                 .with_blind(self.blind)?
                 .with_backoff(self.provider.0)?
@@ -75,7 +95,7 @@ impl Case {
             if let Some(freshness) = self.freshness.1 {
                 config = config.with_event_freshness(freshness)?;
             }
-            if let Some(timeout) = self.pool.2 {
+            if let Some(timeout) = self.pool.3 {
                 config = config.with_idle_timeout(timeout)?;
             }
             if let Some(limit) = self.shaping.1 {
@@ -154,7 +174,7 @@ pub fn case() -> impl Strategy<Value = Case> {
     let codel = (select(vec![100_u64, 2_000]), select(vec![500_u64, 1_000, 5_000]));
     let codel = codel.prop_map(|(target, interval)| (Duration::from_millis(target), Duration::from_millis(interval)));
     let freshness = (span(), weighted(0.3, span()));
-    let pool = (span(), span(), weighted(0.5, delay()));
+    let pool = (span(), span(), delay(), weighted(0.5, delay()));
     let shaping = (
         prop_oneof![2 => Just(0.0), 1 => select(vec![0.2, 0.5])],
         weighted(0.25, step()),
@@ -176,7 +196,7 @@ pub fn case() -> impl Strategy<Value = Case> {
     let schedule = prop_oneof![3 => Just(vec![]), 1 => vec(interval, 1..4)];
     let more = (blind, cliff, (backoff, breaker), schedule);
     let start = select(vec![0_u64, 7_000_000_000, 1_234_567_890_123]);
-    let ops = vec((gap(), op()), 1..40);
+    let ops = prop_oneof![vec((gap(), counted()), 1..40), ops_by_id()];
     (
         start,
         vec(policy(), 1..3),
@@ -223,11 +243,60 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => load().prop_map(Op::Observe),
         4 => Just(Op::Decide),
-        3 => (0_u32..3, weighted(0.6, 0_u32..4)).prop_map(|(starting, idle)| Op::AsOrdered { starting, idle }),
-        1 => counts().prop_map(|counts| Op::Observe(Observation::Pool(counts))),
+        1 => Just(Op::Restart),
         1 => (1_u32..3, select(FailureCause::ALL.to_vec()))
             .prop_map(|(count, cause)| Op::Observe(Observation::StartFailed { count, cause })),
         1 => operator().prop_map(Op::Observe),
+    ]
+}
+
+fn counted() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        15 => op(),
+        3 => (0_u32..3, weighted(0.6, 0_u32..4)).prop_map(|(starting, idle)| Op::AsOrdered { starting, idle }),
+        1 => counts().prop_map(|counts| Op::Observe(Observation::Pool(counts))),
+    ]
+}
+
+fn named() -> impl Strategy<Value = Op> {
+    let deed = prop_oneof![
+        4 => Just(Deed::Obeys),
+        1 => (1_u32..7, weighted(0.3, Just(()))).prop_map(|(count, ready)| Deed::Appear { count, ready: ready.is_some() }),
+        3 => started().prop_map(Deed::Started),
+        8 => (any::<usize>(), event()).prop_map(|(which, event)| Deed::One { which, event }),
+    ];
+    prop_oneof![
+        30 => op(),
+        20 => deed.prop_map(Op::Workers),
+        1 => counts().prop_map(|counts| Op::Observe(Observation::Pool(counts))),
+    ]
+}
+
+/// What happens in a pool whose workers are named. Now and then so many start that their deadline is learned.
+fn ops_by_id() -> impl Strategy<Value = Vec<(Option<Duration>, Op)>> {
+    let many = (gap(), 16_u32..20, (1_u64..3_000).prop_map(Duration::from_millis), started());
+    let many = many.prop_map(|(gap, count, took, event)| {
+        let appear = Op::Workers(Deed::Appear { count, ready: false });
+        vec![(gap, appear), (Some(took), Op::Workers(Deed::Started(event)))]
+    });
+    let one = (gap(), named()).prop_map(|op| vec![op]);
+    vec(prop_oneof![60 => one, 1 => many], 1..40).prop_map(|ops| ops.concat())
+}
+
+fn started() -> impl Strategy<Value = WorkerEvent> {
+    select(vec![WorkerEvent::Ready, WorkerEvent::Idle, WorkerEvent::Busy(1)])
+}
+
+fn event() -> impl Strategy<Value = WorkerEvent> {
+    prop_oneof![
+        1 => Just(WorkerEvent::Ordered),
+        2 => Just(WorkerEvent::Ready),
+        3 => (0_u32..4).prop_map(WorkerEvent::Busy),
+        3 => Just(WorkerEvent::Idle),
+        2 => wait().prop_map(WorkerEvent::Leased),
+        2 => Just(WorkerEvent::Draining),
+        1 => Just(WorkerEvent::Gone),
+        1 => select(FailureCause::ALL.to_vec()).prop_map(WorkerEvent::Failed),
     ]
 }
 

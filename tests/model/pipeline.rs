@@ -33,7 +33,7 @@ pub struct Model {
     /// Instants at which anything may change by time alone.
     agenda: BTreeSet<Nanos>,
     guards: Guards,
-    pool: Pool,
+    pub pool: Pool,
     pub count: u32,
     pub shown: Shown,
     pub signals: Signals,
@@ -108,8 +108,8 @@ impl Model {
 
     pub fn observe(&mut self, now: Nanos, what: Observation) {
         let attended =
-            if self.pool.seen { self.pool.staff().ready > 0 } else { self.count > 0 && !self.guards.woke_at(now) };
-        self.told.push(Told { at: now, what, attended, staff: self.pool.staff() });
+            if self.pool.seen { self.pool.ready(now) > 0 } else { self.count > 0 && !self.guards.woke_at(now) };
+        self.told.push(Told { at: now, what, attended, staff: self.pool.staff(now) });
         let age = match what {
             Observation::Queue { oldest_age, .. } => oldest_age.map_or(0, nanos),
             _ => 0,
@@ -117,7 +117,7 @@ impl Model {
         self.look_ahead(now, age, Some(&what));
         let unordered = self.pool.observe(now, &what);
         // Workers that nobody ordered are taken over.
-        let there = self.pool.in_service().min(self.bounds(now).1);
+        let there = self.pool.in_service(now).min(self.bounds(now).1);
         if unordered && there > self.count {
             self.count = there;
             self.guards.grown(now, there);
@@ -133,7 +133,7 @@ impl Model {
             self.evaluate(now);
         }
         let commands = self.pool.place(now, self.count, self.bounds(now).1, &self.config);
-        self.agenda.extend(self.pool.due(&self.config));
+        self.agenda.extend(self.pool.due(now, &self.config));
         commands
     }
 
@@ -176,7 +176,7 @@ impl Model {
     /// From the signals to the count.
     fn evaluate(&mut self, now: Nanos) {
         let config = self.config.clone();
-        self.signals = signals(now, self.start, &self.told, self.pool.staff(), &config);
+        self.signals = signals(now, self.start, &self.told, self.pool.staff(now), &config);
         let wishes = wishes(&self.signals, &config);
         let (min, max) = self.bounds(now);
         let want = wishes.iter().map(|wish| wish.want).max().expect("a wish");
@@ -195,7 +195,7 @@ impl Model {
             surplus: self.signals.surplus.then_some(told),
             quiet: self.signals.quiet,
             backlog_workers: backlog_workers(self.signals.backlog, &config),
-            held_workers: self.pool.held(&config),
+            held_workers: self.pool.held(now, &config),
             mode: self.mode(now),
             min,
             max,
@@ -207,7 +207,7 @@ impl Model {
             self.expect(now);
         }
         self.agenda.extend(self.guards.due(now, &config));
-        self.agenda.extend(self.pool.due(&config));
+        self.agenda.extend(self.pool.due(now, &config));
         // What happens at one instant is one change, and its reason stays what it was.
         let same_instant = self.shown.at == now && self.shown.desired == count;
         let before = if same_instant { self.shown.before } else { count };

@@ -122,6 +122,11 @@ impl Provider {
         }
     }
 
+    /// Starts that succeed, in millionths.
+    pub fn success(&self, config: &Config) -> u32 {
+        self.standing(config).success
+    }
+
     /// How many to order so that `need` come: by the rate of success, at most twice as many, rounded.
     pub fn gross(&self, need: u32, config: &Config) -> u32 {
         let success = self.standing(config).success.max(500_000);

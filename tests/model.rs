@@ -12,12 +12,13 @@
 //! Rules that are stated beside the code only are the model's too: the twelve slices of a window, how a lapse of demand sets
 //! a delay back, the spread of a back-off, for how long a worker that was called for is expected.
 //!
-//! A platform counts its workers or names them; now and then the process is restarted from its snapshot.
+//! A platform counts its workers or names them; now and then the process is restarted from its snapshot, or goes on with
+//! another configuration.
 //!
-//! Not in the model: standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for display, reports of
-//! observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead of their start, a live
-//! change of configuration, a clock that goes back, the event log, and the words of an explanation. The laws and the
-//! scenarios are about those.
+//! Not in the model: standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for
+//! display, reports of observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead
+//! of their start, another window, sojourn target, blind policy or cliff than at the start, a clock that goes back, the
+//! event log, and the words of an explanation. The laws and the scenarios are about those.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried. A failure prints the operations and what was decided after each.
 #![expect(
@@ -49,6 +50,8 @@ mod policies;
 mod pool;
 #[path = "model/provider.rs"]
 mod provider;
+#[path = "model/settings.rs"]
+mod settings;
 #[path = "model/signals.rs"]
 mod signals;
 
@@ -61,12 +64,16 @@ use generators::{Case, Deed, Op, case};
 use pipeline::Model;
 use plimsoll::guard::Effect;
 use plimsoll::provider::Measure;
-use plimsoll::{Autoscaler, Command, Decision, Mode, Observation, PoolCounts, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{
+    Autoscaler, Command, Config, Decision, Mode, Observation, PoolCounts, Timestamp, WorkerEvent, WorkerId,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestError, TestRunner};
 
 /// The implementation and the model, side by side.
 struct Pair {
+    /// The first configuration, and others that may follow.
+    configs: Vec<Config>,
     autoscaler: Autoscaler,
     model: Model,
     now: u64,
@@ -103,6 +110,7 @@ impl Notes {
         let last = pair.autoscaler.events().next_back().map(|event| event.bound.code());
         self.seen.extend(last.filter(|code| ["adopted", "vanished"].contains(code)));
         self.seen.extend(pair.model.pool.fleet.seen(pair.now, pair.autoscaler.config()));
+        self.seen.extend((*pair.autoscaler.config() != pair.configs[0]).then_some("reconfigured"));
         let signals = &decision.explanation.signals;
         self.seen.extend(signals.overloaded.then_some("overloaded"));
         self.seen.extend(decision.explanation.cliff_since.map(|_| "cliff"));
@@ -116,11 +124,10 @@ impl Notes {
 
 impl Pair {
     fn run(case: &Case, notes: &mut Notes) -> TestCaseResult {
-        let config = case.config();
-        let start = Timestamp::from_nanos(case.start);
-        let model = Model::new(&config, case.start);
-        let autoscaler = Autoscaler::new(config, start);
-        let mut pair = Self { autoscaler, model, now: case.start, ordered: vec![], named: BTreeSet::new() };
+        let configs = case.configs();
+        let model = Model::new(&configs[0], case.start);
+        let autoscaler = Autoscaler::new(configs[0].clone(), Timestamp::from_nanos(case.start));
+        let mut pair = Self { configs, autoscaler, model, now: case.start, ordered: vec![], named: BTreeSet::new() };
         pair.agree("at the start")?;
         for (index, (gap, op)) in case.ops.iter().enumerate() {
             let what = format!("operation {index}, {op:?}");
@@ -161,6 +168,12 @@ impl Pair {
                 self.tell(&said, what)
             }
             Op::Decide => self.decide(what),
+            Op::Reconfigure(which) => {
+                let config = &self.configs[which % self.configs.len()];
+                self.autoscaler.reconfigure(Timestamp::from_nanos(self.now), config.clone());
+                self.model.reconfigure(self.now, config);
+                Ok(())
+            }
             Op::Restart => {
                 let written = serde_json::to_string(&self.autoscaler.snapshot()).expect("a snapshot can be written");
                 let read = serde_json::from_str(&written).expect("what was written can be read");
@@ -268,7 +281,7 @@ impl Pair {
         prop_assert_eq!(theirs, pool.replicas(self.now), "{}: the workers", what);
         prop_assert_eq!(status.committed, pool.committed(self.now), "{}: the committed count", what);
         let theirs = (status.starts.deadline, status.starts.success.as_micros());
-        let ours = (Duration::from_nanos(pool.fleet.deadline(config)), pool.provider.success(config));
+        let ours = (Duration::from_nanos(pool.fleet.deadline(config)), pool.provider.success());
         prop_assert_eq!(theirs, ours, "{}: the starts", what);
         Ok(())
     }
@@ -298,7 +311,7 @@ impl Pair {
 }
 
 /// What must have been seen in half a percent of many cases: a comparison of nothing is not kept.
-const INTERESTING: [&str; 26] = [
+const INTERESTING: [&str; 27] = [
     "freshness",
     "zero_gate",
     "tolerance",
@@ -320,6 +333,7 @@ const INTERESTING: [&str; 26] = [
     "learned deadline",
     "adopted",
     "vanished",
+    "reconfigured",
     "overloaded",
     "cliff",
     "back-off",

@@ -18,11 +18,11 @@ impl Pool {
         self.stop_late(now, late_drain, true, config, &mut commands);
         self.stop_late(now, |worker| worker.doing == Doing::Late, false, config, &mut commands);
         let committed = self.committed(now);
-        let most = self.target(now, desired, committed, config).min(max.max(desired));
+        let most = self.target(now, desired, committed).min(max.max(desired));
         if committed < desired {
             let revived = self.revive(now, desired - committed, config, &mut commands);
             let (need, most) = (desired - committed - revived, most - committed - revived);
-            let allowed = self.provider.allows(now, need, self.patience(config), config);
+            let allowed = self.provider.allows(now, need, self.patience(config));
             let count = allowed.min(most);
             if need > 0 && count > 0 {
                 commands.push(Command::Start { count });

@@ -95,22 +95,22 @@ impl Pool {
     }
 
     /// Takes in what concerns the pool. True if workers appeared that nobody had ordered.
-    pub fn observe(&mut self, now: Nanos, what: &Observation) -> bool {
+    pub fn observe(&mut self, now: Nanos, what: &Observation, config: &Config) -> bool {
         match *what {
             Observation::StartFailed { count, cause } => {
                 self.seen = true;
                 self.orders.confirm(count);
                 self.expected.confirm(count);
-                self.provider.failed(now, count, cause);
+                self.provider.failed(now, count, cause, config);
                 false
             }
-            Observation::Pool(counts) => self.count(now, counts),
-            Observation::Worker { id, event } => self.says(now, id, event),
+            Observation::Pool(counts) => self.count(now, counts, config),
+            Observation::Worker { id, event } => self.says(now, id, event, config),
             _ => false,
         }
     }
 
-    fn says(&mut self, now: Nanos, id: WorkerId, event: WorkerEvent) -> bool {
+    fn says(&mut self, now: Nanos, id: WorkerId, event: WorkerEvent, config: &Config) -> bool {
         let first = self.fleet.workers(now).is_empty();
         let news = self.fleet.says(now, id, event);
         let unordered = news.appeared && self.expected.at(now) == 0;
@@ -125,7 +125,7 @@ impl Pool {
             self.counts = PoolCounts { failed: self.counts.failed, idle: Some(0), ..PoolCounts::default() };
         }
         if let Some(cause) = news.failed {
-            self.provider.failed(now, 1, cause);
+            self.provider.failed(now, 1, cause, config);
         }
         if news.started {
             self.provider.succeeded(now);
@@ -133,7 +133,7 @@ impl Pool {
         unordered
     }
 
-    fn count(&mut self, now: Nanos, counts: PoolCounts) -> bool {
+    fn count(&mut self, now: Nanos, counts: PoolCounts, config: &Config) -> bool {
         let (before, overdue_before) = (self.counts, self.overdue());
         // Of the starting ones the oldest go first.
         let mut leaving = before.starting.saturating_sub(counts.starting);
@@ -158,7 +158,7 @@ impl Pool {
         let failed = counts.failed.saturating_sub(before.failed);
         let failed_starts = failed.saturating_sub(before.ready.saturating_sub(counts.ready)).saturating_sub(gave_up);
         if failed_starts > 0 {
-            self.provider.failed(now, failed_starts, FailureCause::Crash);
+            self.provider.failed(now, failed_starts, FailureCause::Crash, config);
         }
         // What is there when the pool is first seen says nothing of how it came.
         if became_ready > 0 && self.seen {
@@ -182,14 +182,14 @@ impl Pool {
         self.releases.confirm(late);
         late += self.fleet.give_up(now, config);
         if late > 0 {
-            self.provider.failed(now, late, FailureCause::Timeout);
+            self.provider.failed(now, late, FailureCause::Timeout, config);
         }
         late > 0
     }
 
     /// Workers that the count calls for and that nobody has seen are expected.
     pub fn expect(&mut self, now: Nanos, desired: u32, max: u32, config: &Config) {
-        let called_for = self.target(now, desired, u32::MAX, config).min(max.max(desired));
+        let called_for = self.target(now, desired, u32::MAX).min(max.max(desired));
         let missing = called_for.saturating_sub(self.in_service(now)).saturating_sub(self.expected.at(now));
         if self.seen && missing > 0 {
             self.expected.add(now, missing, config);
@@ -197,9 +197,9 @@ impl Pool {
     }
 
     /// So many there and starting bring the pool to `desired`, where some of those that start do not come.
-    pub fn target(&self, now: Nanos, desired: u32, committed: u32, config: &Config) -> u32 {
+    pub fn target(&self, now: Nanos, desired: u32, committed: u32) -> u32 {
         let there = committed.min(self.ready(now)).min(desired);
-        there + self.provider.gross(desired - there, config).max(desired - there)
+        there + self.provider.gross(desired - there).max(desired - there)
     }
 
     /// Orders under way; without reports nothing is ever lost.
@@ -220,7 +220,7 @@ impl Pool {
     pub fn due(&self, now: Nanos, config: &Config) -> Vec<Nanos> {
         let outstanding = [self.orders.until, self.releases.until];
         let starts = self.starting.iter().map(|(since, _, _)| since + self.fleet.deadline(config));
-        let due = outstanding.into_iter().chain(starts).chain(self.provider.due(self.patience(config), config));
+        let due = outstanding.into_iter().chain(starts).chain(self.provider.due(self.patience(config)));
         due.chain(self.fleet.due(now, config)).collect()
     }
 

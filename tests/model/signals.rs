@@ -1,5 +1,6 @@
 //! Signals, recomputed at every instant from everything that was ever told.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use plimsoll::{Config, Observation};
@@ -24,6 +25,8 @@ pub struct Told {
     /// Somebody may have been taking requests.
     pub attended: bool,
     pub staff: Staff,
+    /// The configuration that held.
+    pub config: Rc<Config>,
 }
 
 /// What signals need to know of the pool.
@@ -66,7 +69,7 @@ pub struct Signals {
 pub fn signals(now: Nanos, start: Nanos, told: &[Told], staff: Staff, config: &Config) -> Signals {
     let freshness = nanos(config.freshness());
     let old = |gauge: Option<Nanos>| gauge.is_some_and(|at| at + freshness <= now);
-    let requests = Requests::replay(told, start, config);
+    let requests = Requests::replay(told, start);
     let arrivals = Arrivals::count(now, start, told, config);
     let (p99_over_target, rising) = sojourns(now, start, told, config);
 
@@ -130,21 +133,24 @@ struct Arrivals {
 
 impl Arrivals {
     fn count(now: Nanos, start: Nanos, told: &[Told], config: &Config) -> Self {
-        let arrivals: Vec<(Nanos, u32)> = told
+        // When, how many, and how long a silence before them is zero traffic.
+        let arrivals: Vec<(Nanos, u32, Nanos)> = told
             .iter()
             .filter_map(|told| match told.what {
-                Observation::Arrived { count, .. } => Some((told.at, count)),
+                Observation::Arrived { count, .. } => {
+                    Some((told.at, count, told.config.event_freshness().map_or(u64::MAX, nanos)))
+                }
                 _ => None,
             })
             .collect();
-        let Some((newest, _)) = arrivals.last() else {
+        let Some((newest, ..)) = arrivals.last() else {
             return Self { rate: None, with_one_more: None, full: true, lost: false };
         };
         let slice = nanos(config.window()) / SLICES;
         let slice_of = |at: Nanos| (at - start) / slice;
         // After a silence that is too long to be zero traffic all begins anew, a slice later.
         let freshness = config.event_freshness().map_or(u64::MAX, nanos);
-        let gap = arrivals.windows(2).rfind(|pair| pair[1].0 - pair[0].0 >= freshness);
+        let gap = arrivals.windows(2).rfind(|pair| pair[1].0 - pair[0].0 >= pair[1].2);
         let from = gap.map_or(start, |pair| pair[1].0 + slice);
         let lost = now - newest >= freshness;
         if now < from {
@@ -155,7 +161,7 @@ impl Arrivals {
         // Requests that came so many slices ago, the open slice being the 0th.
         let mass = |newest: u64, oldest: u64| {
             let within = |at: Nanos| at >= from && (newest..=oldest).contains(&(open - slice_of(at)));
-            arrivals.iter().filter(|(at, _)| within(*at)).map(|(_, count)| u128::from(*count)).sum::<u128>()
+            arrivals.iter().filter(|(at, ..)| within(*at)).map(|(_, count, _)| u128::from(*count)).sum::<u128>()
         };
         let per_second = |requests: u128, slices: u64| {
             let span = u128::from(slices) * u128::from(slice);
@@ -218,7 +224,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn replay(told: &[Told], start: Nanos, config: &Config) -> Self {
+    fn replay(told: &[Told], start: Nanos) -> Self {
         let mut requests = Self { last_activity: start, ..Self::default() };
         for told in told {
             if told.attended {
@@ -228,13 +234,13 @@ impl Requests {
                     (requests.depth, requests.oldest) = (0, None);
                 }
             }
-            requests.take(told, config);
+            requests.take(told);
         }
         requests
     }
 
-    fn take(&mut self, told: &Told, config: &Config) {
-        let now = told.at;
+    fn take(&mut self, told: &Told) {
+        let (now, config) = (told.at, &told.config);
         let active = match told.what {
             Observation::Arrived { count, .. } => {
                 self.arrivals_seen = true;

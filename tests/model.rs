@@ -15,7 +15,7 @@
 //! A platform counts its workers or names them; now and then the process is restarted from its snapshot, or goes on with
 //! another configuration.
 //!
-//! Not in the model: standby workers, queues of single workers, rates scraped as counts or gauges, quantiles and means for
+//! Not in the model: queues of single workers, rates scraped as counts or gauges, quantiles and means for
 //! display, reports of observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead
 //! of their start, another window, sojourn target, blind policy or cliff than at the start, a clock that goes back, the
 //! event log, and the words of an explanation. The laws and the scenarios are about those.
@@ -102,6 +102,9 @@ impl Notes {
         self.seen.extend(decision.commands.iter().map(|command| match command {
             Command::Start { .. } => "start",
             Command::Release { .. } => "release",
+            Command::ReviveAny { .. } => "revive any",
+            Command::Prewarm { .. } => "prewarm",
+            Command::Stop { to_standby: true, .. } => "park",
             Command::Revive { .. } => "revive",
             Command::Drain { .. } => "drain",
             Command::Stop { cut_off: true, .. } => "cut off",
@@ -156,11 +159,14 @@ impl Pair {
     fn perform(&mut self, op: &Op, what: &str) -> TestCaseResult {
         match *op {
             Op::Observe(observation) => self.tell(&[observation], what),
-            Op::AsOrdered { starting, idle } => {
+            Op::AsOrdered { starting, idle, standby } => {
                 let starting = starting.min(self.model.count);
                 let ready = self.model.count - starting;
                 let idle = idle.map(|idle| idle.min(ready));
-                self.tell(&[Observation::Pool(PoolCounts { ready, idle, starting, ..PoolCounts::default() })], what)
+                self.tell(
+                    &[Observation::Pool(PoolCounts { ready, idle, starting, standby, ..PoolCounts::default() })],
+                    what,
+                )
             }
             Op::Workers(deed) => {
                 let said = self.said(deed).into_iter();
@@ -218,29 +224,34 @@ impl Pair {
         match deed {
             Deed::Obeys => {
                 let ordered = std::mem::take(&mut self.ordered);
+                let standby = self.who(Doing::Standby);
                 let said = ordered.into_iter().flat_map(|command| match command {
                     Command::Start { count } => self.new_ones(count, WorkerEvent::Ordered),
+                    Command::Prewarm { count } => self.new_ones(count, WorkerEvent::Prewarming),
+                    Command::Stop { id, to_standby: true, .. } => vec![(id, WorkerEvent::Standby)],
                     Command::Stop { id, .. } => vec![(id, WorkerEvent::Gone)],
                     Command::Drain { id } => vec![(id, WorkerEvent::Draining)],
+                    Command::Revive { id } if standby.contains(&id) => vec![(id, WorkerEvent::Ordered)],
                     Command::Revive { id } => vec![(id, WorkerEvent::Ready)],
                     _ => vec![],
                 });
                 said.collect()
             }
-            Deed::Appear { count, ready } => {
-                let event = if ready { WorkerEvent::Ready } else { WorkerEvent::Ordered };
-                self.new_ones(count, event)
-            }
+            Deed::Appear { count, event } => self.new_ones(count, event),
             Deed::Started(event) => {
-                let workers = self.model.pool.fleet.workers(self.now).into_iter();
-                let starting = workers.filter(|worker| worker.doing == Doing::Starting);
-                starting.map(|worker| (worker.id, event)).collect()
+                let loading = self.who(Doing::Loading).into_iter().map(|id| (id, WorkerEvent::Standby));
+                self.who(Doing::Starting).into_iter().map(|id| (id, event)).chain(loading).collect()
             }
             Deed::One { which, event } => {
                 let known = self.named.iter().nth(which % (self.named.len() + 1)).copied();
                 vec![(known.unwrap_or(WorkerId(0)), event)]
             }
         }
+    }
+
+    fn who(&self, doing: Doing) -> Vec<WorkerId> {
+        let workers = self.model.pool.fleet.workers(self.now).into_iter();
+        workers.filter(|worker| worker.doing == doing).map(|worker| worker.id).collect()
     }
 
     /// Workers that say this first, under names that were not used before, in no order.
@@ -277,7 +288,8 @@ impl Pair {
     fn agree_on_the_pool(&self, what: &str) -> TestCaseResult {
         let (status, pool, config) = (self.autoscaler.status(), &self.model.pool, self.autoscaler.config());
         let workers = status.replicas;
-        let theirs = (workers.ready, workers.idle, workers.starting, workers.draining, workers.overdue);
+        let rest = [workers.starting, workers.draining, workers.standby, workers.overdue];
+        let theirs = (workers.ready, workers.idle, rest);
         prop_assert_eq!(theirs, pool.replicas(self.now), "{}: the workers", what);
         prop_assert_eq!(status.committed, pool.committed(self.now), "{}: the committed count", what);
         let theirs = (status.starts.deadline, status.starts.success.as_micros());
@@ -311,7 +323,7 @@ impl Pair {
 }
 
 /// What must have been seen in half a percent of many cases: a comparison of nothing is not kept.
-const INTERESTING: [&str; 27] = [
+const INTERESTING: [&str; 31] = [
     "freshness",
     "zero_gate",
     "tolerance",
@@ -330,6 +342,10 @@ const INTERESTING: [&str; 27] = [
     "cut off",
     "lease over",
     "late start",
+    "warm start",
+    "park",
+    "prewarm",
+    "revive any",
     "learned deadline",
     "adopted",
     "vanished",

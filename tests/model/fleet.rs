@@ -10,6 +10,8 @@ use crate::signals::{Nanos, nanos};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
     Stop,
+    /// Stop, but stay loaded in standby.
+    Park,
     Drain,
     Revive,
 }
@@ -34,6 +36,10 @@ pub enum Doing {
     Busy,
     Leased(Nanos),
     Draining,
+    /// It is being loaded into standby.
+    Loading,
+    /// It is stopped, loaded, and quick to revive.
+    Standby,
 }
 
 /// What a worker is at one instant.
@@ -48,19 +54,30 @@ pub struct Worker {
     pub told: Option<(Order, Nanos)>,
     /// It was seen starting before it was ready.
     seen_starting: bool,
+    /// It starts from standby.
+    warm: bool,
     /// Its last lease has ended at this instant.
     pub leased_until: Option<Nanos>,
 }
 
 impl Worker {
     const fn first_heard_of(now: Nanos, id: WorkerId, mark: Mark) -> Self {
-        let starting = matches!(mark, Mark::Says(WorkerEvent::Ordered));
-        let doing = if starting { Doing::Starting } else { Doing::Untold };
-        Self { id, doing, since: now, load: 0, told: None, seen_starting: starting, leased_until: None }
+        let doing = match mark {
+            Mark::Says(WorkerEvent::Ordered) => Doing::Starting,
+            Mark::Says(WorkerEvent::Prewarming) => Doing::Loading,
+            Mark::Says(WorkerEvent::Standby) => Doing::Standby,
+            _ => Doing::Untold,
+        };
+        Self { id, doing, since: now, load: 0, told: None, seen_starting: false, warm: false, leased_until: None }
     }
 
     pub const fn is_ready(&self) -> bool {
         matches!(self.doing, Doing::Untold | Doing::Idle | Doing::Busy | Doing::Leased(_))
+    }
+
+    /// Loaded or being loaded, and stopped.
+    const fn is_loaded(&self) -> bool {
+        matches!(self.doing, Doing::Loading | Doing::Standby)
     }
 
     /// Ready or starting and not told to go, or told to come back.
@@ -82,11 +99,13 @@ impl Worker {
     }
 
     fn does(&mut self, now: Nanos, doing: Doing) {
+        let starting = matches!(self.doing, Doing::Starting | Doing::Late);
         let leases_on = matches!((self.doing, doing), (Doing::Leased(_), Doing::Leased(_)));
         if self.doing != doing && !leases_on {
             self.since = now;
         }
         self.doing = doing;
+        self.seen_starting |= starting && self.is_ready();
     }
 
     fn serves(&mut self, now: Nanos, load: u32) {
@@ -105,6 +124,14 @@ impl Worker {
             WorkerEvent::Ready if !self.is_ready() => {
                 self.load = 0;
                 self.does(now, Doing::Untold);
+            }
+            WorkerEvent::Ordered if self.is_loaded() => {
+                self.warm = true;
+                self.does(now, Doing::Starting);
+            }
+            WorkerEvent::Standby => {
+                self.load = 0;
+                self.does(now, Doing::Standby);
             }
             WorkerEvent::Busy(load) => self.serves(now, load),
             WorkerEvent::Idle => self.serves(now, 0),
@@ -128,9 +155,11 @@ impl Worker {
         }
         // An order is done, or void, when the worker is no more what it was told to stop being.
         self.told = self.told.filter(|(order, _)| match order {
-            Order::Stop => matches!(self.doing, Doing::Starting | Doing::Late | Doing::Idle | Doing::Draining),
+            Order::Stop | Order::Park => {
+                matches!(self.doing, Doing::Starting | Doing::Late | Doing::Idle | Doing::Draining)
+            }
             Order::Drain => self.is_ready(),
-            Order::Revive => self.doing == Doing::Draining,
+            Order::Revive => matches!(self.doing, Doing::Draining | Doing::Standby),
         });
     }
 }
@@ -139,10 +168,20 @@ impl Worker {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct News {
     pub appeared: bool,
+    /// It appeared in standby or on its way there.
+    pub loaded: bool,
     /// A start has succeeded.
     pub started: bool,
     /// A start has failed.
     pub failed: Option<FailureCause>,
+}
+
+/// A start that came, or was given up after so long.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    took: Nanos,
+    came: bool,
+    warm: bool,
 }
 
 /// Everything that workers have said and were told, in its order.
@@ -157,9 +196,8 @@ impl Fleet {
         self.replay(now).0
     }
 
-    /// Lives through everything again: the workers at `now`, and how long starts have taken, those that were given up
-    /// among them (false).
-    fn replay(&self, now: Nanos) -> (Vec<Worker>, Vec<(Nanos, bool)>) {
+    /// Lives through everything again: the workers at `now`, and the starts that came or were given up.
+    fn replay(&self, now: Nanos) -> (Vec<Worker>, Vec<Start>) {
         let mut workers: BTreeMap<WorkerId, Worker> = BTreeMap::new();
         let mut starts = Vec::new();
         for &(at, id, mark) in &self.marks {
@@ -176,7 +214,7 @@ impl Fleet {
                 Mark::GivenUp => worker.does(at, Doing::Late),
             }
             if starting && (worker.is_ready() || worker.doing == Doing::Late) {
-                starts.push((at - since, worker.is_ready()));
+                starts.push(Start { took: at - since, came: worker.is_ready(), warm: worker.warm });
             }
         }
         for worker in workers.values_mut() {
@@ -189,12 +227,15 @@ impl Fleet {
         self.workers(now).into_iter().find(|worker| worker.id == id)
     }
 
-    /// Whether a worker can say this: the first that is heard of it is that it starts or is ready, and one that is ready
-    /// does not start.
+    /// Whether a worker can say this: the first that is heard of it is that it starts, is ready or in standby; one that
+    /// is ready does not start, and one in standby neither serves nor drains.
     pub fn accepts(&self, now: Nanos, id: WorkerId, event: WorkerEvent) -> bool {
+        use WorkerEvent::{Busy, Draining, Idle, Leased, Ordered, Prewarming, Ready, Standby};
         match (self.worker(now, id), event) {
-            (None, event) => matches!(event, WorkerEvent::Ordered | WorkerEvent::Ready),
-            (Some(worker), WorkerEvent::Ordered) => matches!(worker.doing, Doing::Starting | Doing::Late),
+            (None, event) => matches!(event, Ordered | Ready | Prewarming | Standby),
+            (Some(worker), Ordered) => worker.is_loaded() || matches!(worker.doing, Doing::Starting | Doing::Late),
+            (Some(worker), Busy(_) | Idle | Leased(_) | Draining) => !worker.is_loaded(),
+            (Some(worker), Prewarming) => worker.doing == Doing::Loading,
             (Some(_), _) => true,
         }
     }
@@ -202,15 +243,20 @@ impl Fleet {
     pub fn says(&mut self, now: Nanos, id: WorkerId, event: WorkerEvent) -> News {
         let before = self.worker(now, id);
         self.marks.push((now, id, Mark::Says(event)));
-        let starting = before.is_some_and(|worker| worker.doing == Doing::Starting);
+        let after = self.worker(now, id);
+        let was = |doing: Doing| before.is_some_and(|worker| worker.doing == doing);
+        let cold = was(Doing::Starting) && before.is_some_and(|worker| !worker.warm);
+        let (ready, standby) =
+            (after.is_some_and(|after| after.is_ready()), after.is_some_and(|after| after.doing == Doing::Standby));
         let failed = if let WorkerEvent::Failed(cause) = event { Some(cause) } else { None };
-        let ready = self.worker(now, id).is_some_and(|worker| worker.is_ready());
         News {
             appeared: before.is_none(),
-            // One that is ready when it is first heard of has started as well.
-            started: ready && (starting || before.is_none()),
+            loaded: before.is_none() && after.is_some_and(|after| after.is_loaded()),
+            // One that is ready or loaded when it is first heard of has started as well. One that was loaded already says
+            // nothing of what the provider has.
+            started: (ready && (cold || before.is_none())) || (standby && (was(Doing::Loading) || before.is_none())),
             // A ready worker that fails is no failed start, and one that took too long has counted as one already.
-            failed: failed.filter(|_| starting),
+            failed: failed.filter(|_| was(Doing::Starting) || was(Doing::Loading)),
         }
     }
 
@@ -220,19 +266,29 @@ impl Fleet {
 
     /// Starts that have taken too long at `now`, and are given up.
     pub fn give_up(&mut self, now: Nanos, config: &Config) -> u32 {
-        let deadline = self.deadline(config);
+        let (cold, warm) = (self.deadline(config), self.warm_deadline(config));
+        let deadline = |worker: &Worker| if worker.warm { warm } else { cold };
         let mut late = self.workers(now);
-        late.retain(|worker| worker.doing == Doing::Starting && now >= worker.since + deadline);
+        late.retain(|worker| worker.doing == Doing::Starting && now >= worker.since + deadline(worker));
         self.marks.extend(late.iter().map(|worker| (now, worker.id, Mark::GivenUp)));
         late.len() as u32
     }
 
-    /// How long a start may take: four times the slowest of the last sixteen to 32, within the order timeout and the
-    /// configured most. One that has taken too long was that slow.
+    /// How long a start from nothing may take.
     pub fn deadline(&self, config: &Config) -> Nanos {
+        self.learned(false, config)
+    }
+
+    fn warm_deadline(&self, config: &Config) -> Nanos {
+        self.learned(true, config)
+    }
+
+    /// How long a start of one kind may take: four times the slowest of the last sixteen to 32, within the order timeout and the
+    /// configured most. One that has taken too long was that slow.
+    fn learned(&self, warm: bool, config: &Config) -> Nanos {
         let most = nanos(config.start_timeout());
         let (mut known, mut sixteens) = (0, vec![0]);
-        for (took, came) in self.replay(Nanos::MAX).1 {
+        for Start { took, came, .. } in self.replay(Nanos::MAX).1.into_iter().filter(|start| start.warm == warm) {
             if came && known % 16 == 0 {
                 sixteens.push(0);
             }
@@ -258,13 +314,14 @@ impl Fleet {
 
     /// Instants at which a lease ends, an order counts as lost, or a worker has been long enough at what it does.
     pub fn due(&self, now: Nanos, config: &Config) -> Vec<Nanos> {
-        let (start, drain) = (self.deadline(config), nanos(config.drain_timeout()));
+        let (cold, warm) = (self.deadline(config), self.warm_deadline(config));
+        let drain = nanos(config.drain_timeout());
         let mut due = Vec::new();
         for worker in self.workers(now) {
             due.extend(worker.told.map(|(_, until)| until));
             match worker.doing {
                 Doing::Leased(until) => due.push(until),
-                Doing::Starting => due.push(worker.since + start),
+                Doing::Starting => due.push(worker.since + if worker.warm { warm } else { cold }),
                 Doing::Draining => due.push(worker.since + drain),
                 Doing::Idle => due.extend(config.idle_timeout().map(|timeout| worker.since + nanos(timeout))),
                 _ => {}
@@ -279,7 +336,8 @@ impl Fleet {
         let over = workers.iter().any(|worker| worker.leased_until == Some(worker.since));
         let late = workers.iter().any(|worker| worker.doing == Doing::Late);
         let learned = self.deadline(config) < nanos(config.start_timeout());
-        let seen = [("lease over", over), ("late start", late), ("learned deadline", learned)];
+        let warm = self.replay(now).1.iter().any(|start| start.warm && start.came);
+        let seen = [("lease over", over), ("late start", late), ("learned deadline", learned), ("warm start", warm)];
         seen.into_iter().filter(|(_, seen)| *seen).map(|(what, _)| what).collect()
     }
 }

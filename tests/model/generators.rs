@@ -19,6 +19,7 @@ pub enum Op {
     AsOrdered {
         starting: u32,
         idle: Option<u32>,
+        standby: u32,
     },
     Workers(Deed),
     Decide,
@@ -33,9 +34,9 @@ pub enum Op {
 pub enum Deed {
     /// The platform does what the last decision commanded.
     Obeys,
-    /// Others appear, starting or ready.
-    Appear { count: u32, ready: bool },
-    /// All that are starting say this.
+    /// Others appear, of whom this is the first that is heard.
+    Appear { count: u32, event: WorkerEvent },
+    /// All that are starting say this, and all that are being loaded are in standby.
     Started(WorkerEvent),
     /// One that was ever heard of says this, or one that was never heard of.
     One { which: usize, event: WorkerEvent },
@@ -104,7 +105,8 @@ fn op() -> impl Strategy<Value = Op> {
 fn counted() -> impl Strategy<Value = Op> {
     prop_oneof![
         15 => op(),
-        3 => (0_u32..3, weighted(0.6, 0_u32..4)).prop_map(|(starting, idle)| Op::AsOrdered { starting, idle }),
+        3 => (0_u32..3, weighted(0.6, 0_u32..4), 0_u32..3)
+            .prop_map(|(starting, idle, standby)| Op::AsOrdered { starting, idle, standby }),
         1 => counts().prop_map(|counts| Op::Observe(Observation::Pool(counts))),
     ]
 }
@@ -112,7 +114,8 @@ fn counted() -> impl Strategy<Value = Op> {
 fn named() -> impl Strategy<Value = Op> {
     let deed = prop_oneof![
         4 => Just(Deed::Obeys),
-        1 => (1_u32..7, weighted(0.3, Just(()))).prop_map(|(count, ready)| Deed::Appear { count, ready: ready.is_some() }),
+        1 => (1_u32..7, select(vec![WorkerEvent::Ordered, WorkerEvent::Ready, WorkerEvent::Standby]))
+            .prop_map(|(count, event)| Deed::Appear { count, event }),
         3 => started().prop_map(Deed::Started),
         8 => (any::<usize>(), event()).prop_map(|(which, event)| Deed::One { which, event }),
     ];
@@ -127,7 +130,7 @@ fn named() -> impl Strategy<Value = Op> {
 fn ops_by_id() -> impl Strategy<Value = Vec<(Option<Duration>, Op)>> {
     let many = (gap(), 16_u32..20, (1_u64..3_000).prop_map(Duration::from_millis), started());
     let many = many.prop_map(|(gap, count, took, event)| {
-        let appear = Op::Workers(Deed::Appear { count, ready: false });
+        let appear = Op::Workers(Deed::Appear { count, event: WorkerEvent::Ordered });
         vec![(gap, appear), (Some(took), Op::Workers(Deed::Started(event)))]
     });
     let one = (gap(), named()).prop_map(|op| vec![op]);
@@ -146,6 +149,8 @@ fn event() -> impl Strategy<Value = WorkerEvent> {
         3 => Just(WorkerEvent::Idle),
         2 => wait().prop_map(WorkerEvent::Leased),
         2 => Just(WorkerEvent::Draining),
+        1 => Just(WorkerEvent::Prewarming),
+        1 => Just(WorkerEvent::Standby),
         1 => Just(WorkerEvent::Gone),
         1 => select(FailureCause::ALL.to_vec()).prop_map(WorkerEvent::Failed),
     ]
@@ -174,10 +179,10 @@ fn load() -> impl Strategy<Value = Observation> {
 
 fn counts() -> impl Strategy<Value = PoolCounts> {
     let failed = prop_oneof![3 => Just(0_u32), 1 => 1_u32..4];
-    (0_u32..9, weighted(0.5, 0_u32..9), 0_u32..4, 0_u32..2, failed).prop_map(
-        |(ready, idle, starting, draining, failed)| {
+    (0_u32..9, weighted(0.5, 0_u32..9), 0_u32..4, [0_u32..2, 0_u32..2, 0_u32..3], failed).prop_map(
+        |(ready, idle, starting, [draining, prewarming, standby], failed)| {
             let idle = idle.map(|idle| idle.min(ready));
-            PoolCounts { ready, idle, starting, draining, failed, ..PoolCounts::default() }
+            PoolCounts { ready, idle, starting, draining, prewarming, standby, failed }
         },
     )
 }

@@ -26,21 +26,34 @@ impl Pool {
             let count = allowed.min(most);
             if need > 0 && count > 0 {
                 commands.push(Command::Start { count });
+                self.provider.ordered(now);
                 let until = now + nanos(config.order_timeout());
                 self.orders = Outstanding { count: self.orders(now) + count, until };
             }
         } else if committed > most {
             // Orders that nobody has seen are the first to go, as soon as they are there.
             let unseen = if self.seen { self.orders.at(now) } else { 0 };
-            let surplus = (committed - most).saturating_sub(unseen);
+            let surplus = (committed - most).saturating_sub(unseen + self.revivals.at(now));
             if self.fleet.workers(now).is_empty() {
                 self.release(now, surplus, config, &mut commands);
             } else {
-                self.let_go(now, surplus, config, &mut commands);
+                self.let_go(now, surplus, max, config, &mut commands);
             }
         }
-        self.provider.told(now, &commands);
+        self.prewarm(now, max, config, &mut commands);
         commands
+    }
+
+    /// What is missing in standby is loaded.
+    fn prewarm(&mut self, now: Nanos, max: u32, config: &Config, commands: &mut Vec<Command>) {
+        let room = self.standby_room(now, 0, max, config);
+        let count = self.provider.allows(now, room, self.patience(config)).min(room);
+        if count > 0 {
+            commands.push(Command::Prewarm { count });
+            self.provider.ordered(now);
+            let ordered = if self.seen { self.prewarms.at(now) } else { self.prewarms.count };
+            self.prewarms = Outstanding { count: ordered + count, until: now + nanos(config.order_timeout()) };
+        }
     }
 
     fn tell(&mut self, now: Nanos, id: WorkerId, order: Order, config: &Config) {
@@ -63,22 +76,33 @@ impl Pool {
     }
 
     /// Who drains, or was told to go and is seen doing neither, comes back before others are started: the last to go
-    /// first. How many do.
+    /// first; then those in standby. How many do.
     fn revive(&mut self, now: Nanos, need: u32, config: &Config, commands: &mut Vec<Command>) -> u32 {
-        let mut leaving = self.fleet.workers(now);
-        leaving.retain(|worker| match worker.told {
-            None => worker.doing == Doing::Draining,
+        let mut back = self.fleet.workers(now);
+        if back.is_empty() {
+            let count = need.min(self.standby(now));
+            if count > 0 {
+                commands.push(Command::ReviveAny { count });
+                self.revivals.add(now, count, config);
+            }
+            return count;
+        }
+        back.retain(|worker| match worker.told {
+            None => matches!(worker.doing, Doing::Draining | Doing::Standby),
             Some((Order::Drain, _)) => true,
-            Some((Order::Stop, _)) => worker.doing == Doing::Idle,
+            Some((Order::Stop | Order::Park, _)) => worker.doing == Doing::Idle,
             Some((Order::Revive, _)) => false,
         });
-        leaving.sort_by_key(|worker| (Reverse(worker.since), worker.id));
-        leaving.truncate(need as usize);
-        for worker in &leaving {
+        back.sort_by_key(|worker| match worker.doing {
+            Doing::Standby => (1, Reverse(0), worker.id),
+            _ => (0, Reverse(worker.since), worker.id),
+        });
+        back.truncate(need as usize);
+        for worker in &back {
             self.tell(now, worker.id, Order::Revive, config);
             commands.push(Command::Revive { id: worker.id });
         }
-        leaving.len() as u32
+        back.len() as u32
     }
 
     /// By count: idle ones, where the idle timeout asks for it and they are known.
@@ -93,7 +117,7 @@ impl Pool {
 
     /// By id: the last that began to start, then the longest idle, then the least busy, who finishes first. With an idle
     /// timeout only who has been idle for so long.
-    fn let_go(&mut self, now: Nanos, surplus: u32, config: &Config, commands: &mut Vec<Command>) {
+    fn let_go(&mut self, now: Nanos, surplus: u32, max: u32, config: &Config, commands: &mut Vec<Command>) {
         let timeout = config.idle_timeout().map(nanos);
         let turn = |worker: &Worker| match worker.doing {
             _ if worker.told.is_some() => None,
@@ -108,13 +132,15 @@ impl Pool {
         let mut turns: Vec<_> = workers.iter().filter_map(|worker| Some((turn(worker)?, worker.id))).collect();
         turns.sort_unstable();
         for ((rank, ..), id) in turns.into_iter().take(surplus as usize) {
-            let busy = rank == 2;
-            self.tell(now, id, if busy { Order::Drain } else { Order::Stop }, config);
-            commands.push(if busy {
-                Command::Drain { id }
-            } else {
-                Command::Stop { id, to_standby: false, cut_off: false }
-            });
+            // An idle one stays loaded where standby has room for it.
+            let to_standby = rank == 1 && self.standby_room(now, 1, max, config) > 0;
+            let (order, command) = match rank {
+                2 => (Order::Drain, Command::Drain { id }),
+                _ if to_standby => (Order::Park, Command::Stop { id, to_standby, cut_off: false }),
+                _ => (Order::Stop, Command::Stop { id, to_standby, cut_off: false }),
+            };
+            self.tell(now, id, order, config);
+            commands.push(command);
         }
     }
 }

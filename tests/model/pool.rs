@@ -2,7 +2,7 @@
 
 use plimsoll::{Config, FailureCause, Observation, PoolCounts, WorkerEvent, WorkerId};
 
-use crate::fleet::{Doing, Fleet, Worker};
+use crate::fleet::{Doing, Fleet, Order, Worker};
 use crate::provider::Provider;
 use crate::signals::{Nanos, Staff, nanos};
 
@@ -39,6 +39,9 @@ pub struct Pool {
     expected: Outstanding,
     pub orders: Outstanding,
     pub releases: Outstanding,
+    pub prewarms: Outstanding,
+    /// Standby workers revived by count.
+    pub revivals: Outstanding,
     pub provider: Provider,
 }
 
@@ -58,13 +61,14 @@ impl Pool {
         self.fleet.workers(now).iter().filter(|worker| which(worker)).count() as u32
     }
 
-    /// Ready workers, the idle ones among them, starting, draining and overdue ones, as a status names them.
-    pub fn replicas(&self, now: Nanos) -> (u32, Option<u32>, u32, u32, u32) {
+    /// Ready workers, the idle ones among them, starting, draining, standby and overdue ones, as a status names them.
+    pub fn replicas(&self, now: Nanos) -> (u32, Option<u32>, [u32; 4]) {
         let doing = |doing| self.workers(now, |worker| worker.doing == doing);
         let idle = self.counts.idle.map(|idle| idle + doing(Doing::Idle));
         let starting = self.counts.starting + doing(Doing::Starting);
         let draining = self.counts.draining + doing(Doing::Draining);
-        (self.ready(now), idle, starting, draining, self.overdue() + doing(Doing::Late))
+        let standby = self.counts.standby + doing(Doing::Standby);
+        (self.ready(now), idle, [starting, draining, standby, self.overdue() + doing(Doing::Late)])
     }
 
     /// Starting workers that did not take too long, and ready ones.
@@ -113,9 +117,11 @@ impl Pool {
     fn says(&mut self, now: Nanos, id: WorkerId, event: WorkerEvent, config: &Config) -> bool {
         let first = self.fleet.workers(now).is_empty();
         let news = self.fleet.says(now, id, event);
-        let unordered = news.appeared && self.expected.at(now) == 0;
-        if news.appeared {
-            self.seen = true;
+        let unordered = news.appeared && !news.loaded && self.expected.at(now) == 0;
+        self.seen |= news.appeared;
+        if news.loaded {
+            self.prewarms.confirm(1);
+        } else if news.appeared {
             self.expected.confirm(1);
             self.orders.confirm(1);
         }
@@ -149,7 +155,10 @@ impl Pool {
         let grown = total.saturating_sub(total_before);
         let unordered = grown > self.expected.at(now);
         self.expected.confirm(grown);
-        self.orders.confirm(grown);
+        let revived = grown.min(self.revivals.at(now));
+        self.revivals.confirm(revived);
+        self.orders.confirm(grown - revived);
+        self.prewarms.confirm((counts.standby + counts.prewarming).saturating_sub(before.standby + before.prewarming));
         self.releases.confirm(total_before.saturating_sub(total));
 
         // A ready worker that fails is no failed start, and one that took too long has counted as one already.
@@ -209,16 +218,34 @@ impl Pool {
 
     pub fn committed(&self, now: Nanos) -> u32 {
         let there = if self.fleet.workers(now).is_empty() {
-            self.in_service(now).saturating_sub(self.releases.at(now))
+            // What was let go is of those in service, what was revived comes from elsewhere.
+            self.in_service(now).saturating_sub(self.releases.at(now)) + self.revivals.at(now)
         } else {
             self.workers(now, Worker::is_committed)
         };
         there + self.orders(now)
     }
 
+    /// Standby workers that can still be revived.
+    pub fn standby(&self, now: Nanos) -> u32 {
+        let free = self.workers(now, |worker| worker.doing == Doing::Standby && worker.told.is_none());
+        self.counts.standby.saturating_sub(self.revivals.at(now)) + free
+    }
+
+    /// How many more standby workers are wanted: as many as are configured, within max together with the committed ones,
+    /// of which so many are leaving.
+    pub fn standby_room(&self, now: Nanos, leaving: u32, max: u32, config: &Config) -> u32 {
+        let wanted = config.standby().min(max.saturating_sub(self.committed(now) - leaving));
+        let parking = self.workers(now, |worker| matches!(worker.told, Some((Order::Park, _))));
+        let loading = self.counts.prewarming + self.workers(now, |worker| worker.doing == Doing::Loading);
+        let ordered = if self.seen { self.prewarms.at(now) } else { self.prewarms.count };
+        wanted.saturating_sub(self.standby(now) + parking + loading + ordered)
+    }
+
     /// Instants at which orders are given up, starts take too long, or orders become possible.
     pub fn due(&self, now: Nanos, config: &Config) -> Vec<Nanos> {
-        let outstanding = [self.orders.until, self.releases.until];
+        let outstanding =
+            [self.orders, self.releases, self.prewarms, self.revivals].map(|outstanding| outstanding.until);
         let starts = self.starting.iter().map(|(since, _, _)| since + self.fleet.deadline(config));
         let due = outstanding.into_iter().chain(starts).chain(self.provider.due(self.patience(config)));
         due.chain(self.fleet.due(now, config)).collect()

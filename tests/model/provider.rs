@@ -1,7 +1,6 @@
 //! What stands in the way of orders: back-off by cause, a breaker over all causes, the rate of success.
 
 use plimsoll::config::{Backoff, Breaker};
-use plimsoll::decision::Command;
 use plimsoll::{Config, FailureCause};
 
 use crate::signals::{Nanos, nanos};
@@ -49,10 +48,8 @@ impl Provider {
         self.events.push((now, Event::Succeeded));
     }
 
-    pub fn told(&mut self, now: Nanos, commands: &[Command]) {
-        for _ in commands.iter().filter(|command| matches!(command, Command::Start { .. } | Command::Prewarm { .. })) {
-            self.events.push((now, Event::Ordered));
-        }
+    pub fn ordered(&mut self, now: Nanos) {
+        self.events.push((now, Event::Ordered));
     }
 
     fn standing(&self) -> Standing {

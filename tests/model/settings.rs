@@ -31,6 +31,7 @@ pub struct Settings {
     cliff: Option<(f64, Duration, Duration)>,
     provider: (Backoff, Breaker),
     schedule: Vec<Span>,
+    standby: u32,
 }
 
 impl Settings {
@@ -51,6 +52,7 @@ impl Settings {
                 .with_drain_timeout(self.pool.2)?
                 .with_tolerance(share(self.shaping.0))
                 .with_blind(self.blind)?
+                .with_standby(self.standby)
                 .with_backoff(self.provider.0)?
                 .with_breaker(self.provider.1)?
                 .with_schedule(self.schedule.iter().map(|interval| interval_of(start, *interval)).collect())?;
@@ -160,7 +162,8 @@ pub fn settings() -> impl Strategy<Value = Settings> {
     let breaker = breaker.prop_map(|(failures, within, pause)| Breaker::new(failures, within, pause));
     let interval = (delay(), span(), weighted(0.7, 0_u32..6), weighted(0.5, 0_u32..10), 0_i32..2);
     let schedule = prop_oneof![3 => Just(vec![]), 1 => vec(interval, 1..4)];
-    let more = (blind, cliff, (backoff, breaker), schedule);
+    let standby = 0_u32..3;
+    let more = (blind, cliff, (backoff, breaker), schedule, standby);
     (
         vec(policy(), 1..3),
         bounds,
@@ -185,5 +188,6 @@ pub fn settings() -> impl Strategy<Value = Settings> {
             cliff: more.1,
             provider: more.2,
             schedule: more.3,
+            standby: more.4,
         })
 }

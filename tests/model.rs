@@ -15,7 +15,7 @@
 //! A platform counts its workers or names them; now and then the process is restarted from its snapshot, or goes on with
 //! another configuration.
 //!
-//! Not in the model: queues of single workers, rates scraped as counts or gauges, quantiles and means for
+//! Not in the model: rates scraped as counts or gauges, quantiles and means for
 //! display, reports of observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead
 //! of their start, another window, sojourn target, blind policy or cliff than at the start, a clock that goes back, the
 //! event log, and the words of an explanation. The laws and the scenarios are about those.
@@ -40,6 +40,8 @@ mod fleet;
 mod generators;
 #[path = "model/guards.rs"]
 mod guards;
+#[path = "model/notes.rs"]
+mod notes;
 #[path = "model/pipeline.rs"]
 mod pipeline;
 #[path = "model/placement.rs"]
@@ -50,6 +52,8 @@ mod policies;
 mod pool;
 #[path = "model/provider.rs"]
 mod provider;
+#[path = "model/queues.rs"]
+mod queues;
 #[path = "model/settings.rs"]
 mod settings;
 #[path = "model/signals.rs"]
@@ -61,9 +65,8 @@ use std::time::Duration;
 
 use fleet::Doing;
 use generators::{Case, Deed, Op, case};
+use notes::{INTERESTING, Notes};
 use pipeline::Model;
-use plimsoll::guard::Effect;
-use plimsoll::provider::Measure;
 use plimsoll::{
     Autoscaler, Command, Config, Decision, Mode, Observation, PoolCounts, Timestamp, WorkerEvent, WorkerId,
 };
@@ -81,48 +84,6 @@ struct Pair {
     ordered: Vec<Command>,
     /// Every worker that was ever heard of.
     named: BTreeSet<WorkerId>,
-}
-
-/// What was seen in one case, for people and for the test of the test.
-#[derive(Default)]
-struct Notes {
-    lines: Option<Vec<String>>,
-    seen: BTreeSet<&'static str>,
-}
-
-impl Notes {
-    fn note(&mut self, pair: &Pair, what: &str) {
-        let decision = pair.autoscaler.clone().decide(Timestamp::from_nanos(pair.now));
-        if let Some(lines) = &mut self.lines {
-            let (at, model) = (decision.at, &pair.model);
-            lines.push(format!("{at}: {what}\n    {decision}; the model: {} by {:?}", model.count, model.shown.stages));
-        }
-        let guards = decision.explanation.stages.iter().filter(|stage| stage.effect != Effect::Pass);
-        self.seen.extend(guards.map(|stage| stage.guard.code()));
-        self.seen.extend(decision.commands.iter().map(|command| match command {
-            Command::Start { .. } => "start",
-            Command::Release { .. } => "release",
-            Command::ReviveAny { .. } => "revive any",
-            Command::Prewarm { .. } => "prewarm",
-            Command::Stop { to_standby: true, .. } => "park",
-            Command::Revive { .. } => "revive",
-            Command::Drain { .. } => "drain",
-            Command::Stop { cut_off: true, .. } => "cut off",
-            _ => "stop",
-        }));
-        let last = pair.autoscaler.events().next_back().map(|event| event.bound.code());
-        self.seen.extend(last.filter(|code| ["adopted", "vanished"].contains(code)));
-        self.seen.extend(pair.model.pool.fleet.seen(pair.now, pair.autoscaler.config()));
-        self.seen.extend((*pair.autoscaler.config() != pair.configs[0]).then_some("reconfigured"));
-        let signals = &decision.explanation.signals;
-        self.seen.extend(signals.overloaded.then_some("overloaded"));
-        self.seen.extend(decision.explanation.cliff_since.map(|_| "cliff"));
-        self.seen.extend(decision.explanation.trouble.map(|trouble| match trouble.measure {
-            Measure::BackOff => "back-off",
-            Measure::Open => "breaker",
-            _ => "probe",
-        }));
-    }
 }
 
 impl Pair {
@@ -172,6 +133,16 @@ impl Pair {
                 let said = self.said(deed).into_iter();
                 let said: Vec<_> = said.map(|(id, event)| Observation::Worker { id, event }).collect();
                 self.tell(&said, what)
+            }
+            Op::OwnQueue { which, what: mut load } => {
+                if let Observation::Arrived { queue, .. }
+                | Observation::Started { queue, .. }
+                | Observation::Abandoned { queue, .. }
+                | Observation::Queue { queue, .. } = &mut load
+                {
+                    *queue = Some(self.one(which));
+                }
+                self.tell(&[load], what)
             }
             Op::Decide => self.decide(what),
             Op::Reconfigure(which) => {
@@ -242,11 +213,13 @@ impl Pair {
                 let loading = self.who(Doing::Loading).into_iter().map(|id| (id, WorkerEvent::Standby));
                 self.who(Doing::Starting).into_iter().map(|id| (id, event)).chain(loading).collect()
             }
-            Deed::One { which, event } => {
-                let known = self.named.iter().nth(which % (self.named.len() + 1)).copied();
-                vec![(known.unwrap_or(WorkerId(0)), event)]
-            }
+            Deed::One { which, event } => vec![(self.one(which), event)],
         }
+    }
+
+    /// One that was ever heard of, or one that was never heard of.
+    fn one(&self, which: usize) -> WorkerId {
+        self.named.iter().nth(which % (self.named.len() + 1)).copied().unwrap_or(WorkerId(0))
     }
 
     fn who(&self, doing: Doing) -> Vec<WorkerId> {
@@ -321,41 +294,6 @@ impl Pair {
         Ok(())
     }
 }
-
-/// What must have been seen in half a percent of many cases: a comparison of nothing is not kept.
-const INTERESTING: [&str; 31] = [
-    "freshness",
-    "zero_gate",
-    "tolerance",
-    "surplus",
-    "up_delay",
-    "down_delay",
-    "step_limit",
-    "idle_timeout",
-    "mode",
-    "bounds",
-    "start",
-    "release",
-    "revive",
-    "drain",
-    "stop",
-    "cut off",
-    "lease over",
-    "late start",
-    "warm start",
-    "park",
-    "prewarm",
-    "revive any",
-    "learned deadline",
-    "adopted",
-    "vanished",
-    "reconfigured",
-    "overloaded",
-    "cliff",
-    "back-off",
-    "breaker",
-    "probe",
-];
 
 #[test]
 fn the_pipeline_is_what_the_documents_say() {

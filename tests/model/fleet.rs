@@ -223,7 +223,7 @@ impl Fleet {
         (workers.into_values().collect(), starts)
     }
 
-    fn worker(&self, now: Nanos, id: WorkerId) -> Option<Worker> {
+    pub fn worker(&self, now: Nanos, id: WorkerId) -> Option<Worker> {
         self.workers(now).into_iter().find(|worker| worker.id == id)
     }
 

@@ -22,6 +22,11 @@ pub enum Op {
         standby: u32,
     },
     Workers(Deed),
+    /// The same of the queue of one of the workers that were ever heard of.
+    OwnQueue {
+        which: usize,
+        what: Observation,
+    },
     Decide,
     /// Another configuration holds from now on.
     Reconfigure(usize),
@@ -122,23 +127,34 @@ fn named() -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => op(),
         20 => deed.prop_map(Op::Workers),
+        2 => (any::<usize>(), load()).prop_map(|(which, what)| Op::OwnQueue { which, what }),
         1 => counts().prop_map(|counts| Op::Observe(Observation::Pool(counts))),
     ]
 }
 
-/// What happens in a pool whose workers are named. Now and then so many start that their deadline is learned.
+/// What happens in a pool whose workers are named. Now and then so many start that their deadline is learned, or some have
+/// just become idle when fewer are called for.
 fn ops_by_id() -> impl Strategy<Value = Vec<(Option<Duration>, Op)>> {
     let many = (gap(), 16_u32..20, (1_u64..3_000).prop_map(Duration::from_millis), started());
     let many = many.prop_map(|(gap, count, took, event)| {
         let appear = Op::Workers(Deed::Appear { count, event: WorkerEvent::Ordered });
         vec![(gap, appear), (Some(took), Op::Workers(Deed::Started(event)))]
     });
+    let idle = (gap(), 1_u32..6, [gap(), gap()], 0_u32..3, span()).prop_map(|(gap, count, later, workers, span)| {
+        let appear = Op::Workers(Deed::Appear { count, event: WorkerEvent::Ready });
+        let fixed = Observation::Mode { mode: Mode::Fixed(workers), valid_for: Some(span) };
+        let idle = (0..count as usize).map(|which| Op::Workers(Deed::One { which, event: WorkerEvent::Idle }));
+        let idle = idle.map(|op| (Some(Duration::ZERO), op));
+        let ops =
+            [(gap, appear)].into_iter().chain(idle).chain([(later[0], Op::Observe(fixed)), (later[1], Op::Decide)]);
+        ops.collect::<Vec<_>>()
+    });
     let one = (gap(), named()).prop_map(|op| vec![op]);
-    vec(prop_oneof![60 => one, 1 => many], 1..40).prop_map(|ops| ops.concat())
+    vec(prop_oneof![60 => one, 1 => many, 1 => idle], 1..40).prop_map(|ops| ops.concat())
 }
 
 fn started() -> impl Strategy<Value = WorkerEvent> {
-    select(vec![WorkerEvent::Ready, WorkerEvent::Idle, WorkerEvent::Busy(1)])
+    select(vec![WorkerEvent::Ready, WorkerEvent::Idle, WorkerEvent::Idle, WorkerEvent::Busy(1)])
 }
 
 fn event() -> impl Strategy<Value = WorkerEvent> {

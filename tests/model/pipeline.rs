@@ -132,6 +132,11 @@ impl Model {
         commands
     }
 
+    pub fn hears_of_own_queues(&self) -> bool {
+        let arrivals = |told: &Told| matches!(told.what, Observation::Arrived { queue: Some(_), .. });
+        self.told.iter().any(arrivals)
+    }
+
     pub fn mode(&self, now: Nanos) -> Mode {
         let last = self.told.iter().rev().find_map(|told| match told.what {
             Observation::Mode { mode, valid_for } => Some((mode, valid_for.map(|span| told.at + nanos(span)))),

@@ -94,6 +94,10 @@ impl Pool {
         match *what {
             Observation::Worker { id, event } => self.fleet.accepts(now, id, event),
             Observation::Pool(_) => self.fleet.workers(now).is_empty(),
+            Observation::Arrived { queue: Some(id), .. }
+            | Observation::Started { queue: Some(id), .. }
+            | Observation::Abandoned { queue: Some(id), .. }
+            | Observation::Queue { queue: Some(id), .. } => self.fleet.worker(now, id).is_some(),
             _ => true,
         }
     }

@@ -213,6 +213,7 @@ impl Pair {
                 let loading = self.who(Doing::Loading).into_iter().map(|id| (id, WorkerEvent::Standby));
                 self.who(Doing::Starting).into_iter().map(|id| (id, event)).chain(loading).collect()
             }
+            Deed::Woken => self.who(Doing::Standby).into_iter().map(|id| (id, WorkerEvent::Ordered)).collect(),
             Deed::One { which, event } => vec![(self.one(which), event)],
         }
     }

@@ -43,6 +43,8 @@ pub enum Deed {
     Appear { count: u32, event: WorkerEvent },
     /// All that are starting say this, and all that are being loaded are in standby.
     Started(WorkerEvent),
+    /// All that are in standby start.
+    Woken,
     /// One that was ever heard of says this, or one that was never heard of.
     One { which: usize, event: WorkerEvent },
 }
@@ -122,6 +124,7 @@ fn named() -> impl Strategy<Value = Op> {
         1 => (1_u32..7, select(vec![WorkerEvent::Ordered, WorkerEvent::Ready, WorkerEvent::Standby]))
             .prop_map(|(count, event)| Deed::Appear { count, event }),
         3 => started().prop_map(Deed::Started),
+        1 => Just(Deed::Woken),
         8 => (any::<usize>(), event()).prop_map(|(which, event)| Deed::One { which, event }),
     ];
     prop_oneof![

@@ -12,13 +12,13 @@
 //! Rules that are stated beside the code only are the model's too: the twelve slices of a window, how a lapse of demand sets
 //! a delay back, the spread of a back-off, for how long a worker that was called for is expected.
 //!
-//! A platform counts its workers or names them; now and then the process is restarted from its snapshot, or goes on with
-//! another configuration.
+//! A platform counts its workers or names them. Now and then the implementation is restarted from its snapshot, and both go
+//! on with another configuration.
 //!
-//! Not in the model: rates scraped as counts or gauges, quantiles and means for
-//! display, reports of observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead
-//! of their start, another window, sojourn target, blind policy or cliff than at the start, a clock that goes back, the
-//! event log, and the words of an explanation. The laws and the scenarios are about those.
+//! Not in the model: rates scraped as counts or gauges, quantiles and means for display and what stands out by them,
+//! reports of observers, demands of more than sixteen distinct counts within a delay, intervals that begin ahead of their
+//! start, a change of window, sojourn target, blind policy or cliff, a clock that goes back, the event log, and the words of
+//! an explanation. The laws and the scenarios are about those.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried. A failure prints the operations and what was decided after each.
 #![expect(

@@ -252,8 +252,8 @@ impl Fleet {
         News {
             appeared: before.is_none(),
             loaded: before.is_none() && after.is_some_and(|after| after.is_loaded()),
-            // One that is ready or loaded when it is first heard of has started as well. One that was loaded already says
-            // nothing of what the provider has.
+            // One that is ready or loaded when it is first heard of has started as well. One that was loaded already
+            // says nothing of what the provider has.
             started: (ready && (cold || before.is_none())) || (standby && (was(Doing::Loading) || before.is_none())),
             // A ready worker that fails is no failed start, and one that took too long has counted as one already.
             failed: failed.filter(|_| was(Doing::Starting) || was(Doing::Loading)),
@@ -283,8 +283,8 @@ impl Fleet {
         self.learned(true, config)
     }
 
-    /// How long a start of one kind may take: four times the slowest of the last sixteen to 32, within the order timeout and the
-    /// configured most. One that has taken too long was that slow.
+    /// How long a start of one kind may take: four times the slowest of the last sixteen to 32, within the order timeout
+    /// and the configured most. One that has taken too long was that slow.
     fn learned(&self, warm: bool, config: &Config) -> Nanos {
         let most = nanos(config.start_timeout());
         let (mut known, mut sixteens) = (0, vec![0]);

@@ -135,8 +135,8 @@ fn named() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What happens in a pool whose workers are named. Now and then so many start that their deadline is learned, or some have
-/// just become idle when fewer are called for.
+/// What happens in a pool whose workers are named. Now and then so many start that their deadline is learned, or some
+/// have just become idle when fewer are called for.
 fn ops_by_id() -> impl Strategy<Value = Vec<(Option<Duration>, Op)>> {
     let many = (gap(), 16_u32..20, (1_u64..3_000).prop_map(Duration::from_millis), started());
     let many = many.prop_map(|(gap, count, took, event)| {

@@ -303,7 +303,7 @@ impl Pool {
             _ => now,
         };
         new.state = state;
-        new.started |= starting && state.is_ready();
+        new.started |= (starting || old.state == State::Overdue) && state.is_ready();
         self.tells_load |= matches!(event, WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Leased(_));
         if let State::Leased(until) = state {
             self.note_lapse(until);

@@ -58,6 +58,11 @@ fn a_worker_seen_starting_serves_nothing_until_it_says_so_where_loads_are_told()
     assert_eq!(pool(&told[..2]).busy_slots(), None, "nobody's load was ever told");
     assert_eq!(pool(&[told[0], told[1], told[2], (2, Ordered), (2, Ready)]).busy_slots(), Some(2));
     assert_eq!(pool(&[told[0], told[1], told[2], (2, Ready)]).busy_slots(), None, "it was there before");
+    // One that took too long was seen starting as well.
+    let mut slow = pool(&[told[0], told[1], told[2], (2, Ordered)]);
+    assert_eq!(slow.lapse(at(3_604), &config()), 1);
+    slow.event(at(3_605), WorkerId(2), Ready);
+    assert_eq!(slow.busy_slots(), Some(2));
 }
 
 #[test]

@@ -302,6 +302,8 @@ impl Pool {
             _ if same_kind => old.since,
             _ => now,
         };
+        // One that was draining, in standby or given up, and is in service again, is one of those that were called for.
+        self.expected.confirm(u32::from(!old.state.is_in_service() && state.is_in_service()));
         new.state = state;
         new.started |= (starting || old.state == State::Overdue) && state.is_ready();
         self.tells_load |= matches!(event, WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Leased(_));

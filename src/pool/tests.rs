@@ -123,6 +123,15 @@ fn orders_count_until_they_show_or_lapse() {
 }
 
 #[test]
+fn a_worker_that_comes_back_is_the_one_that_was_called_for() {
+    use WorkerEvent::{Draining, Ready};
+    let mut pool = pool(&[(1, Ready), (1, Draining)]);
+    pool.expect(at(3), 1, TIMEOUT);
+    assert!(!pool.event(at(4), WorkerId(1), Ready).unordered);
+    assert!(pool.event(at(5), WorkerId(2), Ready).unordered, "nobody called for another");
+}
+
+#[test]
 fn a_platform_that_reports_no_pool_is_taken_at_its_word() {
     let mut pool = Pool::default();
     pool.ordered(at(0), 3, TIMEOUT);

@@ -170,6 +170,8 @@ pub struct News {
     pub appeared: bool,
     /// It appeared in standby or on its way there.
     pub loaded: bool,
+    /// It was there and out of service, and is back.
+    pub returned: bool,
     /// A start has succeeded.
     pub started: bool,
     /// A start has failed.
@@ -249,8 +251,10 @@ impl Fleet {
         let (ready, standby) =
             (after.is_some_and(|after| after.is_ready()), after.is_some_and(|after| after.doing == Doing::Standby));
         let failed = if let WorkerEvent::Failed(cause) = event { Some(cause) } else { None };
+        let serves = |worker: Worker| worker.is_ready() || worker.doing == Doing::Starting;
         News {
             appeared: before.is_none(),
+            returned: before.is_some_and(|before| !serves(before)) && after.is_some_and(serves),
             loaded: before.is_none() && after.is_some_and(|after| after.is_loaded()),
             // One that is ready or loaded when it is first heard of has started as well. One that was loaded already
             // says nothing of what the provider has.

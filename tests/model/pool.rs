@@ -129,6 +129,8 @@ impl Pool {
             self.expected.confirm(1);
             self.orders.confirm(1);
         }
+        // Who comes back is one of those that were called for.
+        self.expected.confirm(u32::from(news.returned));
         if news.appeared && first {
             // What was counted is nobody's any more, but for what has failed.
             self.starting.clear();

@@ -25,6 +25,8 @@ pub(super) struct Calm {
     age: u64,
     /// … nor has waited for so long when it starts.
     wait: u64,
+    /// The sojourn target, in nanoseconds.
+    target: u64,
     /// Arrivals in the rate's open slice, in millionths of a request, at the most.
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
@@ -52,12 +54,11 @@ impl Autoscaler {
             _ => return false,
         }
         self.counted(now);
-        self.state.estimators.advance(now);
-        let clamped = self.state.estimators.record(now, observation, &mut self.state.pool, true, &self.config);
+        let clamped = self.state.estimators.count(now, observation, calm.target);
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
         if arrivals > calm.arrivals || requests < calm.requests.0 || requests > calm.requests.1 {
-            self.evaluate(now);
+            self.settle();
             self.calm_down(now, |autoscaler| autoscaler.next_change(now));
         }
         true
@@ -71,15 +72,15 @@ impl Autoscaler {
     fn load_only(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> bool {
         let Some(active) = self.state.pool.load(now, id, slots) else { return false };
         self.counted(now);
-        self.state.estimators.advance(now);
         if active {
             self.state.estimators.active(now);
         }
         true
     }
 
-    const fn counted(&mut self, now: Timestamp) {
+    fn counted(&mut self, now: Timestamp) {
         self.state.now = now;
+        self.state.estimators.advance_within(now);
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;
@@ -154,6 +155,7 @@ impl Autoscaler {
             until,
             age,
             wait: overdue.min(target),
+            target,
             arrivals: state.estimators.arrivals_up_to(steady.rate),
             requests: steady.requests,
             placed: self.placed(now),

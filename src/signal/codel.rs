@@ -53,6 +53,11 @@ impl Codel {
         mark
     }
 
+    /// The same for a sojourn below target while nothing [stands](Self::is_at_rest).
+    pub(crate) const fn passed(&mut self, now: Timestamp) {
+        self.last_dequeue = now;
+    }
+
     /// The queue ran empty.
     pub(crate) const fn queue_empty(&mut self) {
         self.first_above_time = None;

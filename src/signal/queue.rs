@@ -82,9 +82,9 @@ impl Queue {
         }
     }
 
-    /// Whether the depth is known from events.
+    /// Whether the depth is known from events alone.
     pub(crate) const fn is_counted(&self) -> bool {
-        self.known && self.gauge_at.is_none()
+        self.known && self.gauge_at.is_none() && self.unattended == 0
     }
 
     /// Requests waiting, as far as known.

@@ -69,6 +69,14 @@ impl Arrivals {
         }
     }
 
+    /// The same where [every arrival counts](Self::is_counted) and the windows have been moved to `now`.
+    pub(crate) fn count(&mut self, now: Timestamp, count: u32) {
+        self.heard = Some((Source::Events, now));
+        let mass = u64::from(count).saturating_mul(MICRO);
+        self.long.add(mass);
+        self.short.add(mass);
+    }
+
     /// Report: request mass that arrived during the `over` nanoseconds before `now`.
     pub(crate) fn reported(&mut self, now: Timestamp, over: u64, mass: u64) {
         let gap = match self.heard {
@@ -118,6 +126,11 @@ impl Arrivals {
             self.long.clear(0);
             self.short.clear(0);
         }
+    }
+
+    /// The same where the long window's slice has not ended.
+    pub(crate) fn advance_short(&mut self, now: Timestamp) {
+        self.short.advance(now);
     }
 
     /// When the estimate may next change by time alone.

@@ -1,14 +1,49 @@
 //! What it takes for observations of requests to be counted without a look at what they mean.
 
 use super::Estimators;
+use crate::observation::Observation;
 use crate::pool::Pool;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, nanos};
 
 impl Estimators {
     /// Whether every request is told of by events, and nothing is missing, waits in a queue of its own, or stands.
     pub(crate) fn is_plain(&self, pool: &Pool) -> bool {
         let counted = self.arrivals.is_counted() && self.queue.is_counted() && self.in_flight.is_counted();
         counted && self.reports.is_none() && pool.replica_depth().is_none() && self.codel.is_at_rest()
+    }
+
+    /// Moves the windows to `now`, before the [end of a slice](Self::slice_ends).
+    pub(crate) fn advance_within(&mut self, now: Timestamp) {
+        self.arrivals.advance_short(now);
+    }
+
+    /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, with no sojourn
+    /// that reaches the target: as [`record`](Self::record) does, without what then says nothing. True if it contradicts
+    /// what was known and was clamped.
+    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, target: u64) -> bool {
+        match *observation {
+            Observation::Arrived { count, .. } => {
+                self.arrivals.count(now, count);
+                self.queue.arrived(now, count, false);
+                self.active_if(count > 0, now);
+                false
+            }
+            Observation::Started { sojourn, .. } => {
+                let wait = nanos(sojourn);
+                let expected = self.queue.left(now, wait);
+                self.in_flight.started();
+                self.sojourn.sojourn(wait, target);
+                self.codel.passed(now);
+                self.active(now);
+                !expected
+            }
+            Observation::Finished { service } => {
+                self.sojourn.service(nanos(service));
+                self.active(now);
+                !self.in_flight.finished()
+            }
+            _ => false,
+        }
     }
 
     /// When the oldest request of those that wait will have waited for `age` nanoseconds.

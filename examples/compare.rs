@@ -29,6 +29,12 @@ mod contenders;
 mod contest;
 #[path = "support/input.rs"]
 mod input;
+#[path = "support/page.rs"]
+mod page;
+#[path = "support/parallel.rs"]
+mod parallel;
+#[path = "support/words.rs"]
+mod words;
 
 /// Compares policies on the same workload: cost, waiting, and what would have been possible
 #[derive(Debug, Parser)]
@@ -46,7 +52,7 @@ struct Args {
     peer: Vec<PathBuf>,
 
     /// The objective: this share of the requests …
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.99")]
+    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.99")]
     share: Share,
     /// … starts within this time
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "1s")]
@@ -86,11 +92,6 @@ const AFTER_HELP: &str = "\
 Worker hours count from a worker's order until it is gone. `÷ bound` is them over the worker hours that no policy can go
 below and keep the objective. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
 The exit code is 0, or 2 if something given cannot be used, or 1 if the output cannot be written.";
-
-fn share(text: &str) -> Result<Share, String> {
-    let number = text.parse().map_err(|_| "expected a share such as 0.99".to_owned())?;
-    Share::new(number).map_err(|error| error.to_string())
-}
 
 enum Failure {
     Input(String),

@@ -319,7 +319,8 @@ fn a_part_is_a_workload_of_its_own() {
     let requests: Vec<_> = [0, 10, 10, 20, 30].map(request).into();
     let workload = Workload::from_requests("whole", requests).unwrap();
     let part = |start, end| workload.between(Duration::from_millis(start), Duration::from_millis(end));
-    let arrivals = |part: &Workload| part.requests().iter().map(|r| r.arrival.as_nanos() / 1_000_000).collect::<Vec<_>>();
+    let arrivals =
+        |part: &Workload| part.requests().iter().map(|r| r.arrival.as_nanos() / 1_000_000).collect::<Vec<_>>();
     assert_eq!([part(0, 30), part(0, 99)], [workload.clone(), workload.clone()], "the whole of it");
     assert_eq!(arrivals(&part(0, 29)), [0, 10, 10, 20]);
     assert_eq!(arrivals(&part(10, 20)), [0, 0]);

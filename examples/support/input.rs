@@ -19,6 +19,7 @@ const CHAT: &[u8] = include_bytes!("../../data/llm_chat_azure2023.csv");
 const CHAT_NAME: &str = "llm_chat_azure2023.csv";
 
 /// What must be said wherever the built-in hour is shown.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) const HOUR_NOTICE: &str = "Data: Azure LLM inference trace 2023 (code), Microsoft, CC-BY 4.0, changed: \
                                       service times are derived from tokens. See data/NOTICES.md and data/README.md.";
 

@@ -21,7 +21,7 @@ pub(crate) fn time(seconds: f64) -> String {
     match duration.as_millis() {
         0 => "0".to_owned(),
         ms @ 1..=999 => format!("{ms} ms"),
-        ms @ 1_000..=99_999 => format!("{:.1} s", ms as f64 / 1_000.0),
+        ms @ 1_000..=99_999 if ms % 1_000 > 0 => format!("{:.1} s", ms as f64 / 1_000.0),
         ms => format!("{} s", ms / 1_000),
     }
 }

@@ -109,8 +109,7 @@ fn shortfall(verdict: &Verdict, ground: &Ground) -> Option<String> {
     } else if within_at_least < share {
         Some(format!("keeps it by chance, {} in time, but surely only {}", percent(within), percent(within_at_least)))
     } else {
-        let slow = percent(verdict.within_slow.unwrap_or(0.0));
-        Some(format!("misses it when starts are slow, {slow} in time"))
+        Some(format!("misses it on a bad day, {} in time", percent(verdict.within_bad_day.unwrap_or(0.0))))
     }
 }
 

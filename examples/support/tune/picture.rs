@@ -42,7 +42,7 @@ pub(crate) fn page(findings: &Findings, notice: Option<&str>, folder: &Path) -> 
     writeln!(
         html,
         "{} configurations on {}, a dot each; further left is cheaper, further down is less waiting. Strong: keeps the \
-         objective surely, and with slow starts. Lines: the frontier of each policy. Hollow: references that know more than \
+         objective surely, and on a bad day. Lines: the frontier of each policy. Hollow: references that know more than \
          a policy can. Dashed: the bound, left of which nobody keeps the objective, and the objective. A share of less than \
          {} late is drawn at the lower edge.</figcaption>\n</figure>",
         findings.runs(),
@@ -113,7 +113,7 @@ fn other_value(other: Option<&Other>, html: &mut String) -> Drawn<()> {
 
 fn policies(findings: &Findings, html: &mut String) -> Drawn<()> {
     html.push_str("<table>\n<thead><tr><th></th><th>best of each policy</th><th>worker h</th><th>÷ bound</th>");
-    html.push_str("<th>in time</th><th>surely</th><th>slow starts</th>");
+    html.push_str("<th>in time</th><th>surely</th><th>bad day</th>");
     html.push_str("<th>held out: h</th><th>÷ bound</th><th>in time</th></tr></thead>\n");
     let share = findings.task.ground.objective.share.as_f64();
     let mark = |within: f64| if within >= share { " ✓" } else { "" };
@@ -123,7 +123,7 @@ fn policies(findings: &Findings, html: &mut String) -> Drawn<()> {
         write!(html, "<td>{}<br><small>{}</small></td>", space.kind.name(), escape(&space.words(&best.values)))?;
         let over = figures.worker_hours / findings.possible.least;
         write!(html, "<td>{:.2}</td><td>{over:.2}</td>", figures.worker_hours)?;
-        for within in [Some(figures.within), Some(figures.within_at_least), best.verdict.within_slow] {
+        for within in [Some(figures.within), Some(figures.within_at_least), best.verdict.within_bad_day] {
             let words = within.map_or_else(String::new, |within| format!("{}{}", percent(within), mark(within)));
             write!(html, "<td>{words}</td>")?;
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use indicatif::ProgressBar;
 
 use super::space::{Space, Values};
-use super::trial::{Ground, Verdict};
+use super::trial::{Ground, Verdict, mixed};
 use crate::parallel;
 
 /// Bases of the Halton sequence, one for each knob.
@@ -221,12 +221,4 @@ fn with(values: &[u64], position: usize, value: u64) -> Values {
         *slot = value;
     }
     values
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): one draw for each seed.
-const fn mixed(seed: u64) -> u64 {
-    let z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

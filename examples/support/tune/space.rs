@@ -84,6 +84,7 @@ impl Knob {
                 0 => "0s".to_owned(),
                 minutes if minutes % 60_000 == 0 => format!("{}m", minutes / 60_000),
                 seconds if seconds % 1_000 == 0 => format!("{}s", seconds / 1_000),
+                seconds if seconds > 1_000 && seconds % 100 == 0 => format!("{}s", seconds as f64 / 1_000.0),
                 millis => format!("{millis}ms"),
             },
         }

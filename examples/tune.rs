@@ -90,7 +90,7 @@ struct Args {
     /// The share of the workload, at its end, that is not chosen by but checked on; as 0.25 or 1/4
     #[arg(long, value_name = "SHARE", value_parser = part, default_value = "1/3")]
     hold_out: f64,
-    /// How many configurations to try, shared between the policies; some thirty more for each refine the end
+    /// How many configurations to try, shared between the policies; a few more for each refine the end
     #[arg(long, value_name = "RUNS", default_value_t = 240, value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000))]
     budget: usize,
     /// Where the search begins: the same seed gives the same bytes
@@ -253,9 +253,7 @@ fn base(args: &Args) -> Result<(Config, Vec<Kind>), String> {
     let made = || -> Result<Config, plimsoll::ConfigError> {
         let config = match given {
             Some(config) => config,
-            // RFC 8289, section 4.3: the target is 5 to 10 % of the interval.
-            None => Config::new(Policy::External, 0, args.max.unwrap_or(200))?
-                .with_codel_interval(within.saturating_mul(10).max(Duration::from_secs(1)))?,
+            None => Config::new(Policy::External, 0, args.max.unwrap_or(200))?,
         };
         let max = args.max.unwrap_or(config.max());
         let min = args.min.unwrap_or(config.min().min(max));

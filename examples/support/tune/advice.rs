@@ -59,6 +59,7 @@ fn why(knob: &Knob, value: u64, halved: Option<&Other>, doubled: Option<&Other>,
     }
     let same = |other: &Other| other.verdict.keeps_objective && other.costs_more.abs() <= SAME;
     let misses = |other: &Other| !other.verdict.keeps_objective;
+    let cheaper = |other: &Other| other.verdict.keeps_objective && other.costs_more < -SAME;
     let lead = match (halved, doubled) {
         (None, None) => "no other value to compare with".to_owned(),
         (halved, doubled) if halved.is_none_or(same) && doubled.is_none_or(same) => {
@@ -76,6 +77,8 @@ fn why(knob: &Knob, value: u64, halved: Option<&Other>, doubled: Option<&Other>,
         (Some(halved), Some(doubled)) if misses(halved) && misses(doubled) => {
             "the objective is kept between the two".to_owned()
         }
+        (Some(halved), _) if cheaper(halved) => beyond(knob, value / 2),
+        (_, Some(doubled)) if cheaper(doubled) => beyond(knob, value * 2),
         _ => "the cheapest".to_owned(),
     };
     let sides =
@@ -87,6 +90,15 @@ fn why(knob: &Knob, value: u64, halved: Option<&Other>, doubled: Option<&Other>,
     if said.is_empty() { lead } else { format!("{lead}: {}", said.join("; ")) }
 }
 
+/// Why a value stands although another one costs less.
+fn beyond(knob: &Knob, other: u64) -> String {
+    if knob.covers(other) {
+        "near the cheapest".to_owned()
+    } else {
+        "at the end of what was tried: beyond it, it would be fitted to this recording".to_owned()
+    }
+}
+
 fn effect(other: &Other, ground: &Ground) -> String {
     match shortfall(&other.verdict, ground) {
         Some(how) => how,
@@ -95,6 +107,17 @@ fn effect(other: &Other, ground: &Ground) -> String {
             let word = if other.costs_more > 0.0 { "more" } else { "less" };
             format!("costs {:.1} % {word}", other.costs_more.abs() * 100.0)
         }
+    }
+}
+
+/// The share that decides whether the objective is kept, and what share it is if not that of the recording.
+pub(crate) fn deciding(verdict: &Verdict, ground: &Ground) -> (f64, &'static str) {
+    let share = ground.objective.share.as_f64();
+    let Figures { within, within_at_least, .. } = verdict.figures;
+    match verdict.within_bad_day {
+        _ if verdict.keeps_objective || within < share => (within, ""),
+        Some(bad_day) if within_at_least >= share => (bad_day, " on a bad day"),
+        _ => (within_at_least, " surely"),
     }
 }
 
@@ -122,7 +145,16 @@ pub(crate) fn file(
     given: &[(&str, String)],
 ) -> Result<String, String> {
     let config = space.config(values)?;
-    let mut text: String = head.lines().map(|line| format!("# {line}\n")).collect();
+    let mut text = String::new();
+    for line in head.lines() {
+        // A command stays on one line.
+        if line.is_empty() || line.starts_with("cargo ") {
+            text.push_str(format!("# {line}").trim_end());
+            text.push('\n');
+        } else {
+            wrapped(&mut text, line);
+        }
+    }
     let settings = space.settings(values);
     let mut done = Vec::new();
     for (name, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
@@ -139,8 +171,9 @@ pub(crate) fn file(
     let unset = settings.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| *name);
     for name in unset {
         if let Some(line) = lines.iter().find(|line| line.setting == name) {
-            let instead = if name == "to_zero_delay" { "not set, the down delay holds" } else { "none" };
-            wrapped(&mut text, &format!("{name}: {instead}. {}", line.why));
+            let instead = if name == "to_zero_delay" { "unset, so that the down delay holds" } else { "none" };
+            text.push('\n');
+            wrapped(&mut text, &format!("{name} ({instead}) {}", line.why));
         }
     }
     // Whatever else is not as the library has it by itself.
@@ -168,6 +201,7 @@ fn object(config: &Config) -> Result<serde_json::Map<String, Value>, String> {
 }
 
 fn write_setting(text: &mut String, name: &str, value: &Value, why: &str) -> Result<(), String> {
+    text.push('\n');
     wrapped(text, why);
     let value = match value {
         Value::String(value) => value.clone(),
@@ -194,14 +228,14 @@ fn wrapped(text: &mut String, comment: &str) {
     let mut line = String::new();
     for word in comment.split(' ') {
         if line.chars().count() + word.chars().count() > 110 {
-            text.push_str(&format!("#{line}\n"));
+            text.extend(["#", &line, "\n"]);
             line.clear();
         }
         line.push(' ');
         line.push_str(word);
     }
     if !line.trim().is_empty() {
-        text.push_str(&format!("#{line}\n"));
+        text.extend(["#", &line, "\n"]);
     }
 }
 

@@ -42,7 +42,9 @@ pub(crate) struct Tuned {
 /// All that was found.
 pub(crate) struct Findings {
     pub(crate) task: Task,
-    /// What is possible on the part that was chosen by, and on the one held out.
+    /// What is possible on the part that was chosen by, and on the one held out. Each is a workload of its own there, while
+    /// a policy's hours are cut at the part's ends: what is served across them, a mean service time's work, may be on
+    /// either side.
     pub(crate) possible: References,
     pub(crate) possible_held: References,
     pub(crate) tuned: Vec<Tuned>,
@@ -71,6 +73,7 @@ impl Findings {
         let scope = Scope {
             workload: &ground.known,
             within: ground.objective.within,
+            cold_start: ground.options.cold_start,
             floor: fixed.saturating_add(fixed.div_ceil(2)).min(task.base.max()),
             min: task.min,
         };
@@ -126,7 +129,6 @@ impl Findings {
             ("max", format!("your bound on the cost, not tuned; the most at once was {}", whole.peak_workers)),
             ("concurrency", "what a worker serves at a time, not tuned".to_owned()),
             ("sojourn_target", "the objective's own".to_owned()),
-            ("codel_interval", "ten times the target, as RFC 8289 has it; this policy does not use it".to_owned()),
         ];
         let file = advice::file(&self.head(chosen, &whole), &chosen.space, &chosen.best.values, &self.lines, &given)?;
         (self.lints, self.file, self.whole) = (lints, Some(file), Some(whole));
@@ -208,7 +210,7 @@ impl Findings {
         format!(
             "For {}: {}, at the least worker hours found.\n\
              \n\
-             Chosen out of {} configurations, seed {}, by {}: {:.2} worker hours ({:.2} × the bound), {} in time,\n\
+             Chosen out of {} configurations, seed {}, by {}: {:.2} worker hours ({:.2} × the bound), {} in time, \
              surely {} (90 % confidence), and {} on a bad day: starts of {}, requests a tenth longer, in another order.\n\
              Held out, {}.\n\
              All of it, from an empty pool: {:.2} worker hours, {} in time, p99 {}; to see it:\n\
@@ -235,21 +237,20 @@ impl Findings {
 
     /// Why there is no recommendation.
     pub(crate) fn refusal(&self) -> String {
-        let mut text = format!("no configuration keeps the objective ({})", self.objective());
-        if let Some(Tuned { space, best, .. }) = self.nearest() {
+        let mut lines = vec![format!("no configuration keeps the objective ({})", self.objective())];
+        lines.extend(self.nearest().map(|Tuned { space, best, .. }| {
             let figures = best.verdict.figures;
-            text.push_str(&format!(
-                "\n  nearest: {}: {} in time, surely {}, at {:.2} worker hours",
+            format!(
+                "  nearest: {}: {}: {} in time, surely {}, at {:.2} worker hours",
+                space.kind.name(),
                 space.words(&best.values),
                 percent(figures.within),
                 percent(figures.within_at_least),
                 figures.worker_hours
-            ));
-        }
-        for obstacle in &self.obstacles {
-            text.push_str(&format!("\n  in the way: {obstacle}"));
-        }
-        text
+            )
+        }));
+        lines.extend(self.obstacles.iter().map(|obstacle| format!("  in the way: {obstacle}")));
+        lines.join("\n")
     }
 
     /// What was found, for people.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
 
-use super::advice::{Line, Other};
+use super::advice::{self, Line, Other};
 use super::findings::{Findings, Tuned};
 use super::space::Kind;
-use super::trial::BLOCKS;
+use super::trial::{BLOCKS, Ground};
 use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour};
 use crate::words::{escape, percent, references, short, time};
 
@@ -43,8 +43,8 @@ pub(crate) fn page(findings: &Findings, notice: Option<&str>, folder: &Path) -> 
         html,
         "{} configurations on {}, a dot each; further left is cheaper, further down is less waiting. Strong: keeps the \
          objective surely, and on a bad day. Lines: the frontier of each policy. Hollow: references that know more than \
-         a policy can. Dashed: the bound, left of which nobody keeps the objective, and the objective. A share of less than \
-         {} late is drawn at the lower edge.</figcaption>\n</figure>",
+         a policy can. Dashed: the bound, left of which nobody keeps the objective, and the objective. Less than {} late is \
+         drawn at the lower edge, and what costs far more is left out.</figcaption>\n</figure>",
         findings.runs(),
         findings.minutes(ground.warm, ground.split),
         percent(LEAST_LATE)
@@ -56,7 +56,7 @@ pub(crate) fn page(findings: &Findings, notice: Option<&str>, folder: &Path) -> 
             html,
             "The whole workload under the recommended configuration, from an empty pool. Grey: the slots that the arriving \
              work needs; line: the slots of ready workers; below, the 99th percentile of the sojourn. Shaded: held out. The \
-             time before the dotted line is for the pool to come up and does not count.</figcaption>\n</figure>"
+             time before the dotted line is for the pool to come up and does not count; waiting may reach beyond the panel there.</figcaption>\n</figure>"
         )?;
         if let Some(file) = &findings.file {
             writeln!(html, "<h2>recommended.yaml</h2>\n<pre>{}</pre>", escape(file))?;
@@ -86,7 +86,7 @@ fn recommendation(findings: &Findings, chosen: &Tuned, html: &mut String) -> Dra
         let Line { setting, value, why, halved, doubled } = line;
         write!(html, "<tr><td></td><td>{setting}</td><td><strong>{}</strong></td>", escape(value))?;
         for other in [halved, doubled] {
-            other_value(other.as_ref(), html)?;
+            other_value(other.as_ref(), &findings.task.ground, html)?;
         }
         html.push_str("</tr>\n");
         writeln!(html, "<tr class=\"why\"><td></td><td colspan=\"8\">{}</td></tr>", escape(why))?;
@@ -99,15 +99,17 @@ fn recommendation(findings: &Findings, chosen: &Tuned, html: &mut String) -> Dra
     Ok(())
 }
 
-fn other_value(other: Option<&Other>, html: &mut String) -> Drawn<()> {
+fn other_value(other: Option<&Other>, ground: &Ground, html: &mut String) -> Drawn<()> {
     let Some(Other { value, costs_more, verdict }) = other else {
         html.push_str("<td>–</td><td></td><td></td>");
         return Ok(());
     };
     let class = if verdict.keeps_objective { "kept" } else { "missed" };
     let mark = if verdict.keeps_objective { "✓" } else { "✗" };
-    write!(html, "<td>{}</td><td>{:+.1} %</td>", escape(value), costs_more * 100.0)?;
-    write!(html, "<td class=\"{class}\">{} {mark}</td>", percent(verdict.figures.within))?;
+    let costs_more = format!("{:+.1} %", costs_more * 100.0).replace('-', "−");
+    write!(html, "<td>{}</td><td>{costs_more}</td>", escape(value))?;
+    let (share, which) = advice::deciding(verdict, ground);
+    write!(html, "<td class=\"{class}\">{}{which} {mark}</td>", percent(share))?;
     Ok(())
 }
 
@@ -166,8 +168,10 @@ fn frontier(findings: &Findings) -> Drawn<String> {
     if least > most {
         return Ok("<p>Nothing to draw: no configuration had any worker.</p>".to_owned());
     }
-    // What is far below the bound says nothing more about the choice.
-    let x = least.max(findings.possible.least / 3.0) / 1.1..most * 1.1;
+    // What is far below the bound, or far above all that anybody would choose, says nothing more about the choice.
+    let best = findings.tuned.iter().map(|tuned| tuned.best.verdict.figures.worker_hours);
+    let dearest = best.chain(others.iter().map(|(_, other)| other.worker_hours)).fold(0.0_f64, f64::max);
+    let x = least.max(findings.possible.least / 2.0) / 1.1..most.min(dearest * 1.4) * 1.05;
     let y = LEAST_LATE..1.3;
     let ground = &findings.task.ground;
     let mut svg = String::new();
@@ -205,8 +209,9 @@ fn frontier(findings: &Findings) -> Drawn<String> {
                 .iter()
                 .map(|tried| {
                     let figures = tried.verdict.figures;
-                    (figures.worker_hours.max(x.start), late(figures.within), tried.verdict.keeps_objective)
+                    (figures.worker_hours, late(figures.within), tried.verdict.keeps_objective)
                 })
+                .filter(|(hours, ..)| x.contains(hours))
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
             chart.draw_series(points.iter().map(|(hours, late, keeps)| {
@@ -226,7 +231,7 @@ fn frontier(findings: &Findings) -> Drawn<String> {
         }
         for (name, other) in &others {
             let at = (other.worker_hours, late(other.within));
-            let name = Text::new(*name, (9, 2), ("sans-serif", 13).into_font().color(&INK));
+            let name = Text::new(*name, (14, 2), ("sans-serif", 13).into_font().color(&INK));
             chart.draw_series([EmptyElement::at(at) + Circle::new((0, 0), 6, INK.stroke_width(2)) + name])?;
         }
         for tuned in &findings.tuned {
@@ -272,7 +277,9 @@ fn course(findings: &Findings, chosen: &Tuned) -> Drawn<String> {
     let colour = colour(number(chosen.space.kind));
     let target = ground.objective.within.as_secs_f64();
     let most = samples.iter().fold(1.0_f64, |top, at| top.max(at.capacity).max(at.offered_load)) * 1.08;
-    let longest = samples.iter().filter_map(|at| at.sojourn_p99_s).fold(target, f64::max) * 1.1;
+    // As long as the pool comes up, waiting may reach far beyond the panel.
+    let counted = samples.iter().filter(|sample| sample.t_s / 60.0 >= warm);
+    let longest = counted.filter_map(|at| at.sojourn_p99_s).fold(target * 1.5, f64::max) * 1.1;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, 420)).into_drawing_area();
@@ -308,7 +315,7 @@ fn course(findings: &Findings, chosen: &Tuned) -> Drawn<String> {
                 ))?;
                 let width = outcome.bucket.as_secs_f64() / 60.0;
                 chart.draw_series(samples.iter().filter_map(|at| {
-                    let (start, sojourn) = (at.t_s / 60.0, at.sojourn_p99_s.filter(|sojourn| *sojourn > 0.0)?);
+                    let (start, sojourn) = (at.t_s / 60.0, at.sojourn_p99_s.filter(|sojourn| *sojourn > 0.0)?.min(top));
                     Some(Rectangle::new([(start, 0.0), (start + width, sojourn)], colour.filled()))
                 }))?;
             } else {

@@ -49,7 +49,7 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(space: &'a Space, ground: &'a Ground, threads: usize, progress: &'a ProgressBar) -> Self {
+    pub(crate) const fn new(space: &'a Space, ground: &'a Ground, threads: usize, progress: &'a ProgressBar) -> Self {
         Self { space, ground, threads, progress, seen: BTreeMap::new(), tried: Vec::new(), budget: 0 }
     }
 
@@ -57,6 +57,7 @@ impl<'a> Search<'a> {
     pub(crate) fn run(&mut self, budget: usize, seed: u64) -> Result<Tried, String> {
         self.budget = budget;
         let mut first: Vec<Values> = self.space.start.iter().cloned().collect();
+        first.push(self.space.safe());
         first.extend((0..budget / 2).map(|number| self.halton(number as u64, seed)));
         self.batch(&first)?;
         let mut starts = self.ranked();
@@ -164,6 +165,7 @@ impl<'a> Search<'a> {
             let around: Vec<_> = (0..self.space.knobs.len())
                 .flat_map(|position| self.changes(&best.values, position))
                 .flatten()
+                .filter(|(position, value)| self.space.knobs.get(*position).is_some_and(|knob| knob.covers(*value)))
                 .map(|(position, value)| with(&best.values, position, value))
                 .collect();
             match self.improved(&around, &best)? {

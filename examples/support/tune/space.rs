@@ -72,11 +72,16 @@ pub(crate) struct Knob {
     pub(crate) grid: Vec<u64>,
     /// What is taken where it makes no difference.
     pub(crate) usual: Option<u64>,
+    /// The largest value that there may be.
+    pub(crate) most: u64,
 }
 
 impl Knob {
     /// The value as a configuration file has it.
     pub(crate) fn text(&self, value: u64) -> String {
+        if self.name == "to_zero_delay" && value == 0 {
+            return "unset".to_owned();
+        }
         match self.unit {
             Unit::Count => value.to_string(),
             Unit::Millionths => (value as f64 / 1e6).to_string(),
@@ -90,6 +95,11 @@ impl Knob {
         }
     }
 
+    /// Whether the value lies between those to try.
+    pub(crate) fn covers(&self, value: u64) -> bool {
+        self.grid.first().is_some_and(|first| *first <= value) && self.grid.last().is_some_and(|last| value <= *last)
+    }
+
     /// Half of the value; nothing where that is the value itself, or no value.
     pub(crate) fn half(&self, value: u64) -> Option<u64> {
         let half = value / 2;
@@ -99,9 +109,9 @@ impl Knob {
 
     /// Twice the value; of zero, the next that there is.
     pub(crate) fn double(&self, value: u64) -> Option<u64> {
-        let most = if self.name == "min" { self.grid.last().copied() } else { None };
-        let double = if value == 0 { self.grid.iter().copied().find(|next| *next > 0)? } else { value * 2 };
-        Some(most.map_or(double, |most| double.min(most))).filter(|double| *double != value)
+        let next = || self.grid.iter().copied().find(|next| *next > 0);
+        let double = if value == 0 { next()? } else { value * 2 };
+        Some(double).filter(|double| *double <= self.most)
     }
 }
 
@@ -124,12 +134,15 @@ pub(crate) struct Scope<'a> {
     pub(crate) workload: &'a Workload,
     /// How long a request may wait.
     pub(crate) within: Duration,
+    pub(crate) cold_start: Duration,
     /// The most workers that may stay for ever.
     pub(crate) floor: u32,
     /// The least workers, if they are not to be tuned.
     pub(crate) min: Option<u32>,
 }
 
+// Nothing is tried that is only ever right by chance, though it may fit a recording: an up delay longer than a cold start,
+// which doubles the time to help, or giving up a worker sooner than another one could start.
 const SECONDS_UP: [u64; 11] = [0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120];
 const SECONDS_DOWN: [u64; 19] = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_200, 1_800];
 /// Zero is not written: then it is the down delay.
@@ -148,21 +161,30 @@ impl Space {
         };
         let slots = u64::from(base.concurrency());
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let delay = |name, seconds: &[u64], usual: Duration| Knob {
+        let cold_start = millis(scope.cold_start);
+        let delay = |name, seconds: &[u64], usual: Duration, sensible: &dyn Fn(u64) -> bool| Knob {
             name,
             unit: Unit::Millis,
-            grid: seconds.iter().map(|seconds| seconds * 1_000).collect(),
+            grid: seconds.iter().map(|seconds| seconds * 1_000).filter(|delay| sensible(*delay)).collect(),
             usual: Some(millis(usual)),
+            most: u64::MAX,
         };
-        let up = delay("up_delay", &SECONDS_UP, base.up_delay());
-        let down = delay("down_delay", &SECONDS_DOWN, base.down_delay());
-        let idle = base.idle_timeout().unwrap_or(Duration::from_secs(30));
-        let idle = delay("idle_timeout", &SECONDS_DOWN, idle);
+        let up = delay("up_delay", &SECONDS_UP, base.up_delay(), &|delay| delay <= cold_start);
+        let long_enough = |delay| delay >= cold_start;
+        let mut down = delay("down_delay", &SECONDS_DOWN, base.down_delay(), &long_enough);
+        let idle = base.idle_timeout().unwrap_or(Duration::from_secs(30).max(scope.cold_start));
+        let mut idle = delay("idle_timeout", &SECONDS_DOWN, idle, &long_enough);
+        for knob in [&mut down, &mut idle] {
+            if knob.grid.is_empty() {
+                knob.grid = vec![cold_start, cold_start * 2, cold_start * 4];
+            }
+        }
         let share = |name, most: f64| Knob {
             name,
             unit: Unit::Millionths,
             grid: PERCENT.iter().map(|percent| three_digits(most * *percent as f64 * 1e4)).collect(),
             usual: None,
+            most: u64::MAX,
         };
         let own = match base.policies() {
             [Policy::Outpost(policy)] => Some(policy.target_qps_per_replica.as_micros()),
@@ -180,22 +202,32 @@ impl Space {
                     name: "codel_interval",
                     unit: Unit::Millis,
                     grid: [1, 2, 5, 10, 20].map(interval).into(),
-                    usual: Some(millis(base.codel_interval())),
+                    // RFC 8289, section 4.3: the target is 5 to 10 % of the interval.
+                    usual: Some(if given { millis(base.codel_interval()) } else { interval(10) }),
+                    most: u64::MAX,
                 };
                 vec![share("target_qps_per_replica", capacity), up, down, interval]
             }
             Kind::RunpodQueueDelay => {
                 let usual = Some(millis(RunPod::DEFAULT_QUEUE_DELAY));
-                vec![Knob { name: "queue_delay", unit: Unit::Millis, grid: MILLIS_QUEUED.into(), usual }, idle]
+                vec![
+                    Knob { name: "queue_delay", unit: Unit::Millis, grid: MILLIS_QUEUED.into(), usual, most: u64::MAX },
+                    idle,
+                ]
             }
             Kind::RunpodRequestCount => {
                 let grid = (1..=4 * slots).filter(|count| *count <= 8 || count % slots.div_ceil(8) == 0).collect();
-                vec![Knob { name: "request_count", unit: Unit::Count, grid, usual: None }, up, idle]
+                vec![Knob { name: "request_count", unit: Unit::Count, grid, usual: None, most: u64::MAX }, up, idle]
             }
             Kind::Concurrency => {
                 let buffer = base.buffer().and_then(|buffer| buffer.workers).unwrap_or(0);
-                let buffer =
-                    Knob { name: "buffer", unit: Unit::Count, grid: BUFFERS.into(), usual: Some(u64::from(buffer)) };
+                let buffer = Knob {
+                    name: "buffer",
+                    unit: Unit::Count,
+                    grid: BUFFERS.into(),
+                    usual: Some(u64::from(buffer)),
+                    most: u64::MAX,
+                };
                 vec![share("target", slots as f64), up, down, buffer]
             }
         };
@@ -204,11 +236,12 @@ impl Space {
         }
         let floor = u64::from(scope.floor);
         let min = scope.min.map_or_else(|| (0..=floor).collect(), |min| vec![u64::from(min)]);
-        knobs.push(Knob { name: "min", unit: Unit::Count, grid: min, usual: Some(u64::from(base.min())) });
-        // A silence that no delay of the grid outlasts is needed to tell one from the other.
-        if scope.min.unwrap_or(0) == 0 && longest_silence(scope.workload) > Duration::from_secs(1) {
+        let usual = Some(u64::from(base.min()));
+        knobs.push(Knob { name: "min", unit: Unit::Count, grid: min, usual, most: u64::from(base.max()) });
+        // Without a silence as long as that, no value leads to another decision.
+        if scope.min.unwrap_or(0) == 0 && longest_silence(scope.workload) >= scope.cold_start {
             let usual = if base_values.contains_key("to_zero_delay") { base.to_zero_delay() } else { Duration::ZERO };
-            knobs.push(delay("to_zero_delay", &SECONDS_TO_ZERO, usual));
+            knobs.push(delay("to_zero_delay", &SECONDS_TO_ZERO, usual, &|delay| delay == 0 || delay >= cold_start));
         }
         for knob in &mut knobs {
             if let Some(usual) = knob.usual.filter(|_| given && (knob.name != "min" || scope.min.is_none())) {
@@ -220,6 +253,15 @@ impl Space {
         let start = given.then(|| knobs.iter().filter_map(|knob| knob.usual).collect::<Values>());
         let start = start.filter(|start| start.len() == knobs.len());
         Ok(Self { kind, knobs, start, base: base_values })
+    }
+
+    /// Values that certainly keep an objective if any do: as many workers as there may be, all the time.
+    pub(crate) fn safe(&self) -> Values {
+        let value = |knob: &Knob| match knob.name {
+            "min" => knob.grid.last().copied(),
+            _ => knob.usual.or_else(|| knob.grid.get(knob.grid.len() / 2).copied()),
+        };
+        self.knobs.iter().map(|knob| value(knob).unwrap_or(0)).collect()
     }
 
     /// The settings that the values give, by the names of a file; `null` is for what is not to be there.

@@ -255,7 +255,8 @@ impl Controller for Counting {
                 }
             }
             Observation::Started { sojourn, .. } if sojourn <= self.within => {
-                let block = self.block(Timestamp::from_elapsed(now.saturating_since(Timestamp::ORIGIN) - sojourn));
+                let block = self
+                    .block(Timestamp::from_elapsed(now.saturating_since(Timestamp::ORIGIN).saturating_sub(sojourn)));
                 if let Some(sum) = self.in_time.get_mut(block) {
                     *sum += 1;
                 }

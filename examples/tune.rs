@@ -42,6 +42,8 @@ mod picture;
 mod search;
 #[path = "support/tune/space.rs"]
 mod space;
+#[path = "support/tune/telling.rs"]
+mod telling;
 #[path = "support/tune/trial.rs"]
 mod trial;
 #[path = "support/words.rs"]
@@ -122,6 +124,7 @@ const AFTER_HELP: &str = "\
 A configuration is chosen if it keeps the objective surely (by the lower end of a 90 % confidence interval, from how much
 the blocks of the workload differ), and on a bad day too: starts take half as long again, requests a tenth longer, and the
 long ones come at other times. Worker hours count from a worker's order until it is gone. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
+A recommendation that misses the objective on what was held out says so.
 The exit code is 0, or 3 if no configuration keeps the objective, or 2 if something given cannot be used, or 1 if the
 output cannot be written.";
 

@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use super::advice::{self, Line, Other};
 use super::findings::{Findings, Tuned};
 use super::space::Kind;
-use super::trial::{BLOCKS, Ground};
+use super::trial::{BLOCKS, Figures, Ground, Verdict};
 use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour};
 use crate::words::{escape, percent, references, short, time};
 
@@ -119,19 +119,26 @@ fn policies(findings: &Findings, html: &mut String) -> Drawn<()> {
     html.push_str("<th>held out: h</th><th>÷ bound</th><th>in time</th></tr></thead>\n");
     let share = findings.task.ground.objective.share.as_f64();
     let mark = |within: f64| if within >= share { " ✓" } else { "" };
-    for Tuned { space, best, held, .. } in &findings.tuned {
-        let figures = best.verdict.figures;
-        write!(html, "<tr><td>{}</td>", badge(space.kind))?;
-        write!(html, "<td>{}<br><small>{}</small></td>", space.kind.name(), escape(&space.words(&best.values)))?;
+    let row = |head: String, verdict: Verdict, held: &Figures, html: &mut String| -> Drawn<()> {
+        let figures = verdict.figures;
         let over = figures.worker_hours / findings.possible.least;
-        write!(html, "<td>{:.2}</td><td>{over:.2}</td>", figures.worker_hours)?;
-        for within in [Some(figures.within), Some(figures.within_at_least), best.verdict.within_bad_day] {
+        write!(html, "<tr>{head}<td>{:.2}</td><td>{over:.2}</td>", figures.worker_hours)?;
+        for within in [Some(figures.within), Some(figures.within_at_least), verdict.within_bad_day] {
             let words = within.map_or_else(String::new, |within| format!("{}{}", percent(within), mark(within)));
             write!(html, "<td>{words}</td>")?;
         }
         let over = held.worker_hours / findings.possible_held.least;
         write!(html, "<td>{:.2}</td><td>{over:.2}</td>", held.worker_hours)?;
         writeln!(html, "<td>{}{}</td></tr>", percent(held.within), mark(held.within))?;
+        Ok(())
+    };
+    for Tuned { space, best, held, start, .. } in &findings.tuned {
+        let words = escape(&space.words(&best.values));
+        let head = format!("<td>{}</td><td>{}<br><small>{words}</small></td>", badge(space.kind), space.kind.name());
+        row(head, best.verdict, held, html)?;
+        if let Some((verdict, held)) = start {
+            row("<td></td><td>as it was given</td>".to_owned(), *verdict, held, html)?;
+        }
     }
     let both = references(&findings.possible).into_iter().zip(references(&findings.possible_held));
     for ((name, reference), (_, held)) in both {

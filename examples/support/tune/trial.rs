@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use plimsoll::sim::{Controller, Objective, Options, Outcome, Request, Service, Workload, simulate_with};
+use plimsoll::sim::{Controller, Objective, Options, Request, Service, Workload, simulate_with};
 use plimsoll::{Autoscaler, Command, Config, Decision, Observation, Timestamp};
 use serde::Serialize;
 
@@ -136,21 +136,20 @@ impl Ground {
     /// How good a configuration is by the known part.
     pub(crate) fn judge(&self, config: &Config) -> Verdict {
         let share = self.objective.share.as_f64();
-        let (run, _) = self.run(&self.known, config, self.options.cold_start);
+        let run = self.run(&self.known, config, self.options.cold_start);
         let figures = run.figures(self.warm, self.split);
         let may = figures.within_at_least >= share;
-        let bad_day = may.then(|| self.run(&self.bad_day, config, self.options.cold_start.mul_f64(SLOW_STARTS)).0);
+        let bad_day = may.then(|| self.run(&self.bad_day, config, self.options.cold_start.mul_f64(SLOW_STARTS)));
         let within_bad_day = bad_day.map(|run| run.figures(self.warm, self.split).within);
         Verdict { figures, within_bad_day, keeps_objective: within_bad_day.is_some_and(|within| within >= share) }
     }
 
     /// How it does on what was held out, after the known part.
-    pub(crate) fn check(&self, config: &Config) -> (Figures, Outcome) {
-        let (run, outcome) = self.run(&self.whole, config, self.options.cold_start);
-        (run.figures(self.split, BLOCKS), outcome)
+    pub(crate) fn check(&self, config: &Config) -> Figures {
+        self.run(&self.whole, config, self.options.cold_start).figures(self.split, BLOCKS)
     }
 
-    fn run(&self, workload: &Workload, config: &Config, cold_start: Duration) -> (Run, Outcome) {
+    fn run(&self, workload: &Workload, config: &Config, cold_start: Duration) -> Run {
         let service = Service { concurrency: config.concurrency(), target: self.objective.within };
         let mut options = self.options;
         options.cold_start = cold_start;
@@ -174,7 +173,7 @@ impl Ground {
                 *sum = workers * block.min((end - start).max(0.0));
             }
         }
-        (Run { worker_seconds, arrived: counting.arrived, in_time: counting.in_time }, outcome)
+        Run { worker_seconds, arrived: counting.arrived, in_time: counting.in_time }
     }
 }
 

@@ -253,6 +253,11 @@ fn base(args: &Args) -> Result<(Config, Vec<Kind>), String> {
         kinds = Kind::ALL.into();
     }
     let within = objective(args).within;
+    if within.is_zero() {
+        return Err(
+            "--within: found 0, expected more than zero: give a request time to find a free slot, such as 100ms".into(),
+        );
+    }
     let made = || -> Result<Config, plimsoll::ConfigError> {
         let config = match given {
             Some(config) => config,

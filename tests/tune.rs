@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 #![allow(clippy::float_arithmetic, clippy::arithmetic_side_effects, reason = "numbers to compare with")]
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
+use core::time::Duration;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use plimsoll::recorder::Record;
 use plimsoll::sim::{Options, ReadOptions, Workload, simulate_recorded};
@@ -219,7 +219,7 @@ fn what_cannot_be_used_is_named_with_what_to_do() {
         (&["small.csv", "--share", "1.5"], &["--share", "between 0 and 1"]),
         (&["small.csv", "--p99", "1s", "--share", "0.9"], &["--p99", "cannot be used with"]),
         (&["small.csv", "--within", "soon"], &["--within", "expected seconds"]),
-        (&["small.csv", "--within", "0"], &["sojourn_target", "above zero"]),
+        (&["small.csv", "--within", "0"], &["--within", "more than zero"]),
         (&["small.csv", "--policy", "fixed"], &["--policy", "outpost", "concurrency"]),
         (&["small.csv", "--config", "fixed.yaml"], &["--config", "--policy"]),
         (&["small.csv", "--config", "low.yaml", "--min", "10"], &["min (10) must be at most max (9)"]),

@@ -2,8 +2,9 @@
 //!
 //! 1. Half of the runs go to points of a Halton sequence, which fills the space more evenly than chance does, shifted by
 //!    the seed.
-//! 2. A pattern search begins at the best of them: every value one step up and down, the best is taken while it is better,
-//!    then the steps are halved. What is left of the runs begins at the next best point.
+//! 2. A pattern search begins at the best of them: every value one step up and down, and all together where each alone is
+//!    better; the best is taken while it is better, then the steps are halved. What is left of the runs begins at the next
+//!    best point.
 //! 3. The best has each value halved and doubled, as long as that improves it, and each put back to what is usual, where
 //!    that makes no difference.
 //!
@@ -137,8 +138,7 @@ impl<'a> Search<'a> {
         let mut best = start;
         let mut part = 4;
         while self.left() > 0 {
-            let mut around = Vec::new();
-            let mut finest = true;
+            let (mut around, mut finest) = (Vec::new(), true);
             for (position, knob) in self.space.knobs.iter().enumerate() {
                 let step = (knob.grid.len() / part).max(1);
                 finest &= step == 1;
@@ -146,11 +146,24 @@ impl<'a> Search<'a> {
                 let at = knob.grid.partition_point(|other| other < value);
                 let lower = at.checked_sub(step).and_then(|at| knob.grid.get(at));
                 for other in lower.into_iter().chain(knob.grid.get(at + step)) {
-                    around.push(with(&best.values, position, *other));
+                    around.push((position, *other));
                 }
             }
-            around.truncate(self.left().max(1));
-            match self.improved(&around, &best)? {
+            around.truncate(self.left());
+            let mut all: Vec<_> = around.iter().map(|(at, value)| with(&best.values, *at, *value)).collect();
+            self.batch(&all)?;
+            // Every value goes where it alone is better, all at once.
+            let mut together = best.values.clone();
+            let mut moved = vec![best.verdict; together.len()];
+            for ((position, value), values) in around.iter().zip(&all) {
+                let (Some(verdict), Some(least)) = (self.seen.get(values), moved.get_mut(*position)) else { continue };
+                if verdict.is_better_than(least) {
+                    *least = *verdict;
+                    together = with(&together, *position, *value);
+                }
+            }
+            all.push(together);
+            match self.improved(&all, &best)? {
                 Some(better) => best = better,
                 None if finest => break,
                 None => part *= 2,

@@ -1,6 +1,6 @@
 //! Looks for the cheapest configuration that keeps the objective: first all over the grid, then around the best.
 //!
-//! 1. Half of the runs go to points of a Halton sequence, which fills the space more evenly than chance does, shifted by
+//! 1. A third of the runs goes to points of a Halton sequence, which fills the space more evenly than chance does, shifted by
 //!    the seed.
 //! 2. A pattern search begins at the best of them: every value one step up and down, and all together where each alone is
 //!    better; the best is taken while it is better, then the steps are halved. What is left of the runs begins at the next
@@ -59,7 +59,7 @@ impl<'a> Search<'a> {
         self.budget = budget;
         let mut first: Vec<Values> = self.space.start.iter().cloned().collect();
         first.push(self.space.safe());
-        first.extend((0..budget / 2).map(|number| self.halton(number as u64, seed)));
+        first.extend((0..budget / 3).map(|number| self.halton(number as u64, seed)));
         self.batch(&first)?;
         let mut starts = self.ranked();
         starts.reverse();

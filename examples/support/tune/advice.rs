@@ -239,12 +239,13 @@ fn wrapped(text: &mut String, comment: &str) {
     }
 }
 
-/// What keeps every configuration from the objective, and what to do about it.
+/// What keeps every configuration from the objective, and what to do about it. `enough` is the best fixed count.
 pub(crate) fn obstacles(
     ground: &Ground,
     space: &Space,
     nearest: &Verdict,
     min: Option<u32>,
+    enough: Option<u32>,
 ) -> Result<Vec<String>, String> {
     let config = space.config(&space.knobs.iter().filter_map(|knob| knob.grid.first().copied()).collect::<Vec<_>>())?;
     let (share, within) = (ground.objective.share.as_f64(), time(ground.objective.within.as_secs_f64()));
@@ -256,9 +257,10 @@ pub(crate) fn obstacles(
     let mut found = Vec::new();
     if !always.keeps_objective {
         let how = shortfall(&always, ground).unwrap_or_default();
+        let enough = enough.map_or_else(String::new, |count| format!(" ({count} all the time just keep it)"));
         found.push(format!(
             "max ({max}) is too low: so many workers, all the time, and still the objective is out of reach ({how}): \
-             raise --max, or --concurrency if a worker can take more"
+             raise --max{enough}, or --concurrency if a worker can take more"
         ));
         return Ok(found);
     }

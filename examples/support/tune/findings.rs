@@ -125,7 +125,9 @@ impl Findings {
         let ground = &self.task.ground;
         let Some(chosen) = self.recommended() else {
             let nearest = self.nearest().ok_or("no policy was tuned")?;
-            self.obstacles = advice::obstacles(ground, &nearest.space, &nearest.best.verdict, self.task.min)?;
+            let enough =
+                self.possible.fixed.map(|fixed| fixed.peak_workers).filter(|count| *count > self.task.base.max());
+            self.obstacles = advice::obstacles(ground, &nearest.space, &nearest.best.verdict, self.task.min, enough)?;
             return Ok(());
         };
         let config = chosen.space.config(&chosen.best.values)?;
@@ -133,6 +135,7 @@ impl Findings {
         options.within = Some(ground.objective.within);
         let whole = simulate(&ground.whole, &config, &options, &mut ());
         let load = ground.whole.requests().len() as f64 / ground.whole.duration().as_secs_f64();
+        // How long a request may wait is not stated: here that was measured, not estimated.
         let mut expected = Expectations::default()
             .with_service_time(mean_service(&ground.whole))
             .with_cold_start(ground.options.cold_start);

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::advice::{self, Line, Other};
 use super::findings::{Findings, Tuned};
@@ -37,7 +38,8 @@ pub(crate) fn page(findings: &Findings, notice: Option<&str>, folder: &Path) -> 
         Some(chosen) => recommendation(findings, chosen, &mut html)?,
         None => writeln!(html, "<pre class=\"refusal\">{}</pre>", escape(&findings.refusal()))?,
     }
-    writeln!(html, "<h2>What it was chosen from</h2>\n<figure>\n{}\n<figcaption>", frontier(findings)?)?;
+    let heading = if findings.chosen.is_some() { "What it was chosen from" } else { "What was tried" };
+    writeln!(html, "<h2>{heading}</h2>\n<figure>\n{}\n<figcaption>", frontier(findings)?)?;
     let ground = &findings.task.ground;
     writeln!(
         html,
@@ -238,7 +240,10 @@ fn frontier(findings: &Findings) -> Drawn<String> {
         }
         for (name, other) in &others {
             let at = (other.worker_hours, late(other.within));
-            let name = Text::new(*name, (14, 2), ("sans-serif", 13).into_font().color(&INK));
+            // A name that would not fit to the right of its mark is to the left.
+            let (side, offset) = if at.0 > x.end * 0.85 { (HPos::Right, -14) } else { (HPos::Left, 14) };
+            let style = ("sans-serif", 13).into_font().color(&INK).pos(Pos::new(side, VPos::Center));
+            let name = Text::new(*name, (offset, 0), style);
             chart.draw_series([EmptyElement::at(at) + Circle::new((0, 0), 6, INK.stroke_width(2)) + name])?;
         }
         for tuned in &findings.tuned {

@@ -92,7 +92,8 @@ struct Args {
     /// The share of the workload, at its end, that is not chosen by but checked on; as 0.25 or 1/4
     #[arg(long, value_name = "SHARE", value_parser = part, default_value = "1/3")]
     hold_out: f64,
-    /// How many configurations to try, shared between the policies; a few more for each refine the end
+    /// How many configurations to try, shared between the policies; a few more for each refine the end. More may find a
+    /// cheaper one, above all where traffic comes in bursts
     #[arg(long, value_name = "RUNS", default_value_t = 240, value_parser = RangedU64ValueParser::<usize>::new().range(8..=1_000_000))]
     budget: usize,
     /// Where the search begins: the same seed gives the same bytes

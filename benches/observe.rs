@@ -10,8 +10,9 @@ use plimsoll::{Autoscaler, Config, Observation, Policy, Rate, Timestamp, WorkerE
 
 const TICK: Duration = Duration::from_micros(700);
 
-fn autoscaler() -> Autoscaler {
-    let policy = Policy::Outpost(Outpost::new(Rate::per_second(2.5).unwrap()));
+/// Four workers whose replicas are meant for so many requests per second each.
+fn autoscaler(target: f64) -> Autoscaler {
+    let policy = Policy::Outpost(Outpost::new(Rate::per_second(target).unwrap()));
     let mut autoscaler = Autoscaler::new(Config::new(policy, 4, 40).unwrap(), Timestamp::ORIGIN);
     for id in 0..4 {
         autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(id), WorkerEvent::Ready)).unwrap();
@@ -21,11 +22,11 @@ fn autoscaler() -> Autoscaler {
 }
 
 /// Repeats a few observations, each a moment after the one before.
-fn bench(c: &mut Criterion, name: &str, observations: &[Observation]) {
+fn bench(c: &mut Criterion, name: &str, target: f64, observations: &[Observation]) {
     let mut group = c.benchmark_group("observe");
     group.throughput(Throughput::Elements(observations.len() as u64));
     group.bench_function(name, |bencher| {
-        let (mut autoscaler, mut now) = (autoscaler(), Timestamp::ORIGIN);
+        let (mut autoscaler, mut now) = (autoscaler(target), Timestamp::ORIGIN);
         bencher.iter(|| {
             for observation in observations {
                 now = now.saturating_add(TICK);
@@ -40,10 +41,14 @@ fn observe(c: &mut Criterion) {
     let started = |millis| Observation::started(Duration::from_millis(millis));
     let worker = |event| Observation::worker(WorkerId(2), event);
     let service = Observation::finished(Duration::from_millis(340));
-    bench(c, "request", &[Observation::arrived(1), started(20), service]);
-    bench(c, "gauge", &[Observation::queue(7, Some(Duration::from_millis(80))), Observation::in_flight(3)]);
-    bench(c, "count", &[Observation::Requests { count: 40, over: TICK }]);
-    bench(c, "worker", &[worker(WorkerEvent::Busy(1)), worker(WorkerEvent::Idle)]);
+    let request = [Observation::arrived(1), started(20), service];
+    let with_load = [request[0], request[1], worker(WorkerEvent::Busy(1)), service, worker(WorkerEvent::Idle)];
+    // 476 requests per second, which four replicas carry at 200 each, and cannot at 2.5.
+    bench(c, "request", 200.0, &request);
+    bench(c, "request_and_worker", 200.0, &with_load);
+    bench(c, "request_beyond_the_target", 2.5, &request);
+    bench(c, "gauge", 2.5, &[Observation::queue(7, Some(Duration::from_millis(80))), Observation::in_flight(3)]);
+    bench(c, "count", 2.5, &[Observation::Requests { count: 40, over: TICK }]);
 }
 
 criterion_group!(benches, observe);

@@ -20,24 +20,32 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use plimsoll::config::{Effective, Override};
-use plimsoll::sim::{Options, ReadOptions, simulate, simulate_recorded};
-use plimsoll::{Config, Preset, Share};
+use plimsoll::sim::{simulate, simulate_recorded};
+use plimsoll::{Config, Preset};
 
 use crate::difference::Differences;
+use crate::failure::Failure;
+use crate::log::Log;
 use crate::record::{LogFormat, Record};
 use crate::run::Run;
+use crate::setup::Setup;
 
 #[path = "support/difference.rs"]
 mod difference;
+#[path = "support/failure.rs"]
+mod failure;
 #[path = "support/flight.rs"]
 mod flight;
+#[path = "support/human.rs"]
+mod human;
 #[path = "support/input.rs"]
 mod input;
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/output.rs"]
 mod output;
 #[path = "support/record.rs"]
@@ -46,6 +54,8 @@ mod record;
 mod report;
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/setup.rs"]
+mod setup;
 
 /// Replays a workload through the autoscaler and shows what it would have done, what it would have cost and why
 #[derive(Debug, Parser)]
@@ -68,34 +78,8 @@ struct Args {
     #[arg(long)]
     explain_config: bool,
 
-    /// From a worker's order to its first request
-    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "20s")]
-    cold_start: Duration,
-    /// The same for a worker in standby
-    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "2s")]
-    warm_start: Duration,
-    /// Vary each start by up to this share of it, such as 0.2
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
-    start_spread: Share,
-    /// The seed of that variation
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// What a worker costs in an hour
-    #[arg(long, value_name = "PRICE", value_parser = price, default_value = "2.5")]
-    price: f64,
-
-    /// Keep only the requests of this pool (files with a `pool` column)
-    #[arg(long, value_name = "N")]
-    pool: Option<u32>,
-    /// Service time of each request (`t_s,requests` files; 20 ms unless given)
-    #[arg(long, value_name = "TIME", value_parser = input::duration)]
-    service: Option<Duration>,
-    /// Divide the number of requests (`t_s,requests` files)
-    #[arg(long, value_name = "N")]
-    divide: Option<u64>,
-    /// Refuse workloads with more requests than this, at 24 bytes each [default: 50 million]
-    #[arg(long, value_name = "N")]
-    max_requests: Option<usize>,
+    #[command(flatten)]
+    setup: Setup,
 
     /// Go through a flight log again, and say of every decision whether it comes out the same; with a configuration, what
     /// it would have decided instead
@@ -152,46 +136,8 @@ fn presets() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(Preset::ALL.map(value)).try_map(|name| name.parse::<Preset>())
 }
 
-fn share(text: &str) -> Result<Share, String> {
-    let number = text.parse::<f64>().map_err(|_| "expected a number between 0 and 1, such as 0.2".to_owned())?;
-    Share::new(number).map_err(|error| error.to_string())
-}
-
-fn price(text: &str) -> Result<f64, String> {
-    let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price >= 0.0);
-    price.ok_or_else(|| "expected a number, 0 or more, such as 2.5".to_owned())
-}
-
-/// Why there is no result, and whose turn it is to do something about it.
-enum Failure {
-    /// Something that was given cannot be used.
-    Input(String),
-    /// The result cannot be written.
-    Output(String),
-    /// A flight log does not come out as it stands.
-    Differs(String),
-    /// Whoever read the output has read enough.
-    Closed,
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Output(format!("standard output: {error}")),
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    let (code, message) = match replay(&Args::parse()) {
-        Ok(()) | Err(Failure::Closed) => return ExitCode::SUCCESS,
-        Err(Failure::Input(message)) => (2, message),
-        Err(Failure::Output(message)) => (1, message),
-        Err(Failure::Differs(message)) => (3, message),
-    };
-    let _ = writeln!(io::stderr(), "error: {message}");
-    ExitCode::from(code)
+    failure::exit(replay(&Args::parse()))
 }
 
 fn replay(args: &Args) -> Result<(), Failure> {
@@ -201,17 +147,12 @@ fn replay(args: &Args) -> Result<(), Failure> {
     }
     let config = effective.into_config();
     if let Some(log) = &args.flight_log {
-        return replay_flight(args, log, config);
+        return replay_flight(args, &Log::file(log), config);
     }
-    let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
-    let expected =
-        run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
-    let mut options = Options::default();
-    options.cold_start = args.cold_start;
-    options.warm_start = args.warm_start;
-    options.start_spread = args.start_spread;
-    options.seed = args.seed;
-    options.price_per_hour = args.price;
+    let workload = input::workload(args.workload.as_deref(), &args.setup.read_options()).map_err(Failure::Input)?;
+    let expected = setup::expectations(&workload, &config, args.setup.cold_start)
+        .map_err(|error| Failure::Input(error.to_string()))?;
+    let options = args.setup.options();
 
     let mut out = BufWriter::new(io::stdout().lock());
     let mut record = Record::new(&config, args.log, args.quiet, &mut out);
@@ -228,7 +169,7 @@ fn replay(args: &Args) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)?;
 
     let run = Run {
-        workload: name(args.workload.as_deref(), workload.name(), args.pool),
+        workload: name(args.workload.as_deref(), workload.name(), args.setup.pool),
         under: under(args),
         lints: config.lint(&expected),
         notice: args.workload.is_none().then_some(input::HOUR_NOTICE),
@@ -251,7 +192,7 @@ fn replay(args: &Args) -> Result<(), Failure> {
 }
 
 /// Goes through a flight log again; under `config` if the command line says anything about it.
-fn replay_flight(args: &Args, log: &Path, config: Config) -> Result<(), Failure> {
+fn replay_flight(args: &Args, log: &Log, config: Config) -> Result<(), Failure> {
     let given = args.config.is_some() || args.preset.is_some() || args.concurrency.is_some();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut differences = Differences::new(args.log, &mut out);
@@ -263,14 +204,14 @@ fn replay_flight(args: &Args, log: &Path, config: Config) -> Result<(), Failure>
         writeln!(out, "{}", serde_json::to_string(&summary).map_err(io::Error::from)?)?;
     }
     out.flush()?;
-    if given || summary.is_reproduced() { Ok(()) } else { Err(Failure::Differs(summary.complaint())) }
+    if given || summary.is_reproduced() { Ok(()) } else { Err(Failure::Finding(summary.complaint())) }
 }
 
 fn configured(args: &Args) -> Result<Effective, Failure> {
     let effective = match (&args.config, args.preset, &args.flight_log) {
         (Some(file), ..) => input::config(file).map_err(Failure::Input)?,
         (None, Some(preset), _) => preset.into(),
-        (None, None, Some(log)) => flight::configuration(log)?.into(),
+        (None, None, Some(log)) => flight::configuration(&Log::file(log))?.into(),
         (None, None, None) => DEFAULT.into(),
     };
     let Some(slots) = args.concurrency else { return Ok(effective) };
@@ -296,24 +237,6 @@ fn explain(effective: &Effective, json: bool) -> Result<(), Failure> {
         writeln!(out, "{effective}")?;
     }
     Ok(out.flush()?)
-}
-
-/// Only what was given is passed on: what does not fit the file is for the reader to refuse.
-fn read_options(args: &Args) -> ReadOptions {
-    let mut options = ReadOptions::default();
-    if let Some(pool) = args.pool {
-        options = options.with_pool(pool);
-    }
-    if let Some(service) = args.service {
-        options = options.with_service(service);
-    }
-    if let Some(divide) = args.divide {
-        options = options.with_divide_by(divide);
-    }
-    if let Some(requests) = args.max_requests {
-        options = options.with_max_requests(requests);
-    }
-    options
 }
 
 /// What a heading calls a file: its last part; `otherwise` if there is no file.

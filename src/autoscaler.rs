@@ -1,5 +1,6 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
+mod calm;
 mod explain;
 mod reports;
 mod snapshot;
@@ -8,6 +9,7 @@ mod state;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::calm::Calm;
 pub use self::snapshot::{RestoreError, Snapshot};
 use self::state::{Evaluation, Proposals, State};
 use crate::config::Config;
@@ -46,10 +48,12 @@ use crate::units::{Rate, Share, div_ceil_count};
 /// assert!(autoscaler.decide(Timestamp::from_secs(5)).commands.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct Autoscaler {
     config: Config,
     state: State,
+    /// Follows from the state; kept for speed.
+    calm: Calm,
 }
 
 impl Autoscaler {
@@ -58,7 +62,7 @@ impl Autoscaler {
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
         let state = State::new(&config, now);
-        let mut autoscaler = Self { config, state };
+        let mut autoscaler = Self { config, state, calm: Calm::default() };
         autoscaler.evaluate(now);
         autoscaler
     }
@@ -71,11 +75,15 @@ impl Autoscaler {
     /// If the observation makes no sense or does not fit what is known; then nothing has changed but the count of
     /// refusals in the [status](Self::status).
     pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        if self.count_only(now, &observation) {
+            return Ok(());
+        }
         if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
         }
         let now = self.clamp(now);
+        self.settle();
         self.advance(now);
         self.close_reports();
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
@@ -89,6 +97,7 @@ impl Autoscaler {
         self.lapse(now);
         self.expect_workers(now);
         self.evaluate(now);
+        self.calm_down(now, |autoscaler| autoscaler.next_change(now));
         Ok(())
     }
 
@@ -97,10 +106,12 @@ impl Autoscaler {
     pub fn decide(&mut self, now: Timestamp) -> Decision {
         let now = self.clamp(now);
         self.advance(now);
-        if self.state.last.at < now {
+        if self.state.last.at < now || self.calm.counted {
             self.evaluate(now);
         }
         let (commands, would) = self.place(now);
+        let change = self.next_change(now);
+        self.calm_down(now, |_| change);
         let explanation = self.explain(&self.state.last);
         Decision {
             at: now,
@@ -110,7 +121,7 @@ impl Autoscaler {
             would,
             explanation,
             last_change: self.state.events.iter().next_back().copied(),
-            next_wakeup: self.next_wakeup(),
+            next_wakeup: change.into_iter().chain(self.next_placement(now)).min(),
         }
     }
 
@@ -154,7 +165,8 @@ impl Autoscaler {
     #[must_use]
     pub fn status(&self) -> Status {
         let (now, census) = (self.state.now, self.state.pool.census());
-        let signals = self.signals(now, &self.state.last.inputs);
+        let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
+        let signals = self.signals(now, &inputs);
         let outlook = self.state.guards.outlook(self.state.count, self.limits(now), &self.config);
         let due = |guard: Guard| outlook.filter(|(by, _, _)| *by == guard).map(|(_, _, at)| at);
         Status {
@@ -216,6 +228,12 @@ impl Autoscaler {
         if now > self.state.now {
             self.close_reports();
         }
+        if self.is_calm(now) {
+            self.state.now = now;
+            self.state.estimators.advance(now);
+            return;
+        }
+        self.settle();
         while let Some(at) = self.next_change(self.state.now).filter(|at| *at <= now && *at > self.state.now) {
             self.state.now = at;
             self.state.sequence = self.state.sequence.saturating_add(1);
@@ -283,6 +301,7 @@ impl Autoscaler {
 
     /// Takes signals through policies and guards to the count. Idempotent at one instant.
     fn evaluate(&mut self, now: Timestamp) {
+        self.calm = Calm::default();
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
@@ -390,9 +409,11 @@ impl Autoscaler {
     /// What the count calls for and is not there is expected from now on. Only growth and observations say so, never the
     /// mere asking, so that it does not matter when a decision is asked for.
     fn expect_workers(&mut self, now: Timestamp) {
-        let expected =
-            placement::expected(&self.state.pool, &self.state.provider, (self.state.count, self.limits(now).max));
-        self.state.pool.expect(now, expected, nanos(self.config.order_timeout()));
+        self.state.pool.expect(now, self.expected_workers(now), nanos(self.config.order_timeout()));
+    }
+
+    fn expected_workers(&self, now: Timestamp) -> u32 {
+        placement::expected(&self.state.pool, &self.state.provider, (self.state.count, self.limits(now).max))
     }
 
     /// Takes in an observation that was found acceptable.

@@ -372,6 +372,11 @@ impl Guards {
         self.woken.is_some_and(|(at, _)| at == now)
     }
 
+    /// Whether the backlog that the pool woke for still counts.
+    pub(crate) const fn is_waking(&self) -> bool {
+        self.woken.is_some()
+    }
+
     /// Since when more (or fewer) than `count` workers have been wanted.
     pub(crate) fn pressed_since(&self, count: u32) -> Option<Timestamp> {
         self.up.above_since(count).or_else(|| self.down.above_since(!count))

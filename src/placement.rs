@@ -272,10 +272,11 @@ impl Placement<'_> {
             return;
         }
         let deadline = nanos(self.config.drain_timeout());
+        // A lease may hold the beginning of a drain's time off beyond now.
         let late = |worker: &&Worker| {
             matches!(worker.state, State::Draining(_))
                 && worker.pending.is_none()
-                && self.now.since(worker.since) >= deadline
+                && worker.since.plus(deadline) <= self.now
         };
         let late: Vec<_> = self.pool.workers().iter().filter(late).map(|worker| worker.id).collect();
         for id in late {

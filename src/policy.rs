@@ -18,7 +18,7 @@ pub use self::buffer::Buffer;
 pub use self::concurrency::ConcurrencyTarget;
 pub use self::outpost::Outpost;
 pub use self::runpod::{RunPod, RunPodScaling};
-use crate::units::Rate;
+use crate::units::{MICRO, Rate};
 
 /// How many policies one configuration may combine.
 pub const MAX_POLICIES: usize = 4;
@@ -80,12 +80,51 @@ impl Policy {
         }
     }
 
+    /// Up to where `proposal`, which was made for these inputs, stays what it is; `None` if that cannot be told.
+    pub(crate) fn steady(&self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
+        match self {
+            Self::Fixed(_) | Self::External => Some(Steady::ANYWHERE),
+            Self::Outpost(policy) => policy.steady(inputs, proposal),
+            Self::RunPod(policy) => policy.steady(inputs),
+            Self::Concurrency(policy) => policy.steady(inputs),
+        }
+    }
+
     /// The age of the oldest waiting request at which the proposal changes by time alone.
     pub(crate) const fn overdue_age(&self) -> Option<u64> {
         match self {
             Self::RunPod(policy) => policy.overdue_age(),
             _ => None,
         }
+    }
+}
+
+/// Up to where a proposal stays what it is, as long as nobody waits too long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Steady {
+    /// The arrival rate, one request more counted in, in millionths per second.
+    pub(crate) rate: u64,
+    /// Requests in the system, at the least and at the most.
+    pub(crate) requests: (u64, u64),
+}
+
+impl Steady {
+    /// Whatever the requests do.
+    pub(crate) const ANYWHERE: Self = Self { rate: u64::MAX, requests: (0, u64::MAX) };
+
+    /// While `⌈requests / per worker⌉` stays what it is; `per_worker` in millionths of a request.
+    fn of_requests(requests: u64, per_worker: u64) -> Option<Self> {
+        let per_worker = per_worker.max(1);
+        let workers = requests.checked_mul(MICRO)?.div_ceil(per_worker);
+        let least =
+            workers.checked_sub(1).map_or(0, |below| (below.saturating_mul(per_worker) / MICRO).saturating_add(1));
+        Some(Self { requests: (least, workers.checked_mul(per_worker)? / MICRO), ..Self::ANYWHERE })
+    }
+
+    /// Both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let requests = (self.requests.0.max(other.requests.0), self.requests.1.min(other.requests.1));
+        Self { rate: self.rate.min(other.rate), requests }
     }
 }
 

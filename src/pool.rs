@@ -302,8 +302,10 @@ impl Pool {
             _ if same_kind => old.since,
             _ => now,
         };
+        // One that was draining, in standby or given up, and is in service again, is one of those that were called for.
+        self.expected.confirm(u32::from(!old.state.is_in_service() && state.is_in_service()));
         new.state = state;
-        new.started |= starting && state.is_ready();
+        new.started |= (starting || old.state == State::Overdue) && state.is_ready();
         self.tells_load |= matches!(event, WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Leased(_));
         if let State::Leased(until) = state {
             self.note_lapse(until);
@@ -314,6 +316,35 @@ impl Pool {
             *slot = new;
         }
         seen
+    }
+
+    /// A worker that is idle or busy, and was told nothing, serves so many requests from now on. Whether anybody was or is
+    /// serving; `None` if it is no such worker, and then nothing has changed.
+    pub(crate) fn load(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> Option<bool> {
+        let serving = self.busy_slots().unwrap_or(0) > 0;
+        let at = self.position(id).ok()?;
+        let worker = self.workers.get_mut(at).filter(|worker| worker.pending.is_none())?;
+        let before = match worker.state {
+            State::Idle => 0,
+            State::Busy(slots) => slots,
+            _ => return None,
+        };
+        worker.state = if slots == 0 { State::Idle } else { State::Busy(slots) };
+        if (before == 0) != (slots == 0) {
+            worker.since = now;
+            if let Some(idle) = &mut self.census.idle {
+                *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) };
+            }
+        }
+        self.busy_slots = self.busy_slots.saturating_sub(u64::from(before)).saturating_add(u64::from(slots));
+        self.tells_load = true;
+        Some(serving || slots > 0)
+    }
+
+    /// Whether the workers, by id, are as many as the count says, none is on its way and none was told anything.
+    pub(crate) fn is_placed(&self, now: Timestamp, count: u32) -> bool {
+        let quiet = self.census.draining == 0 && self.census.overdue == 0 && self.earliest_lapse.is_none();
+        self.by_id() && quiet && self.orders.at(now) == 0 && self.committed(now) == count
     }
 
     /// Ordered workers that will not come. When they are ordered again is for the back-off to say.

@@ -9,6 +9,7 @@ mod rate;
 mod reports;
 mod sketch;
 mod sojourn;
+mod steady;
 mod view;
 
 use alloc::boxed::Box;

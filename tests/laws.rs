@@ -600,7 +600,7 @@ fn in_proportion(mut knobs: Knobs, period: Duration) -> Knobs {
 /// Under constant load the count changes finitely often, and reverses direction at most once.
 #[test]
 fn constant_load_settles() {
-    const PERIODS: u32 = 240;
+    const PERIODS: u32 = 360;
     let cases = (knobs(), habits(), grain(), constant(), 0_u32..20);
     let interesting = [("changes", 15)];
     holds("constant_load_settles", cases, &interesting, |(knobs, mut habits, grain, load, workers), tally| {
@@ -608,8 +608,9 @@ fn constant_load_settles() {
         for start in habits.cold.iter_mut().chain([&mut habits.warm]) {
             *start = (*start).min(load.period * 3);
         }
-        // Policies that add one worker at a time do so after each start: a small pool gets there within half the run.
-        let mut knobs = Knobs { max: knobs.max.min(6), min: knobs.min.min(6), ..patient(knobs, &habits) };
+        // Policies that add one worker at a time do so after each start and delay, which is some 40 periods at the most: a
+        // small pool gets there within half the run.
+        let mut knobs = Knobs { max: knobs.max.min(4), min: knobs.min.min(4), ..patient(knobs, &habits) };
         // Bounds that change are no constant load, nor is a signal that comes and goes.
         knobs.extras.schedule.clear();
         knobs.extras.blind = Blind::Hold;

@@ -3,40 +3,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-/// Cargo builds examples before it runs tests, next to the tests' own binaries.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join(format!("replay{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "{} is missing: run all tests, or cargo build --example replay", binary.display());
-    binary
-}
+#[path = "program/run.rs"]
+mod program;
 
-/// An empty folder of this test's own.
 fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replay").join(test);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).unwrap();
-    }
-    fs::create_dir_all(&folder).unwrap();
-    folder
+    program::folder("replay", test)
 }
 
 fn replay(folder: &Path, args: &[&str]) -> Output {
-    Command::new(binary()).args(args).current_dir(folder).output().unwrap()
+    program::run("replay", folder, args)
 }
 
-/// What a run that must succeed prints.
 fn printed(folder: &Path, args: &[&str]) -> String {
-    let output = replay(folder, args);
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{args:?}: {errors}");
-    assert_eq!(errors, "", "{args:?}");
-    String::from_utf8(output.stdout).unwrap()
+    program::printed("replay", folder, args)
 }
 
 fn summary(folder: &Path, args: &[&str]) -> Value {

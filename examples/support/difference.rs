@@ -7,8 +7,8 @@ use plimsoll::{Command, Decision, Timestamp};
 use serde::Serialize;
 
 use crate::flight::Summary;
-use crate::record::{LogFormat, words};
-use crate::report::clock;
+use crate::human::{clock, command};
+use crate::record::LogFormat;
 
 /// How many differences the table lists before it says how many more there are.
 const MAX_ROWS: usize = 40;
@@ -47,7 +47,7 @@ impl Side {
     }
 
     fn words(&self) -> String {
-        let commands: Vec<_> = self.commands.iter().map(words).collect();
+        let commands: Vec<_> = self.commands.iter().map(command).collect();
         let commands = if commands.is_empty() { String::new() } else { format!("  [{}]", commands.join(", ")) };
         format!("{}{commands}", self.text)
     }

@@ -1,7 +1,7 @@
 //! Flight logs: one is written while a replay runs, or one is gone through again, under another configuration too.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use plimsoll::recorder::{Played, Player, Record};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::difference::{Difference, Differences};
+use crate::log::Log;
 
 /// Writes a flight log.
 pub(crate) struct Writer {
@@ -67,19 +68,13 @@ pub(crate) struct Summary {
 }
 
 /// The configuration at the beginning of a log.
-pub(crate) fn configuration(path: &Path) -> Result<Config, Failure> {
-    match lines(path)?.next() {
-        Some(Ok((_, Line::Record(Record::Head(head))))) => Ok(head.config().clone()),
-        Some(Err(failure)) => Err(failure),
-        Some(Ok((number, Line::Damaged { why, .. }))) => Err(damaged(path, number, &why)),
-        Some(Ok((number, _))) => Err(at(path, number, &plimsoll::recorder::PlayError::NoHead.to_string())),
-        None => Err(empty(path)),
-    }
+pub(crate) fn configuration(log: &Log) -> Result<Config, Failure> {
+    log.head().map(|head| head.config().clone())
 }
 
 /// Goes through a log; under its own configuration unless another is given, with its name.
 pub(crate) fn replay(
-    path: &Path,
+    log: &Log,
     other: Option<(String, Config)>,
     differences: &mut Differences<'_>,
 ) -> Result<Summary, Failure> {
@@ -87,35 +82,10 @@ pub(crate) fn replay(
         None => (None, Player::new()),
         Some((name, config)) => (Some(name), Player::under(config)),
     };
-    let summary = Summary { flight_log: path.display().to_string(), config, ..Summary::default() };
+    let summary = Summary { flight_log: log.name(), config, ..Summary::default() };
     let mut flight = Flight { player, summary, differences, start: Timestamp::ORIGIN, last: None };
-    let mut cut: Option<(u64, String)> = None;
-    for line in lines(path)? {
-        let (number, line) = line?;
-        match line {
-            Line::Record(record) => {
-                if let Some((cut, why)) = cut.take() {
-                    // What follows a line that was cut off is the next process's log, or the line was not cut off.
-                    if !matches!(record, Record::Head(_)) {
-                        return Err(damaged(path, cut, &why));
-                    }
-                    flight.summary.cut_off.push(cut);
-                }
-                flight.play(number, &record).map_err(|why| at(path, number, &why))??;
-            }
-            Line::Damaged { ends_early, why } => {
-                if let Some((cut, why)) = cut.take() {
-                    return Err(damaged(path, cut, &why));
-                }
-                if !ends_early || flight.summary.starts == 0 {
-                    return Err(damaged(path, number, &why));
-                }
-                cut = Some((number, why));
-            }
-        }
-    }
-    flight.summary.cut_off.extend(cut.map(|(number, _)| number));
-    if flight.summary.starts == 0 { Err(empty(path)) } else { Ok(flight.summary) }
+    let cut_off = log.read(&mut |number, record| flight.play(number, record).map_err(|why| log.at(number, &why))?)?;
+    Ok(Summary { cut_off, ..flight.summary })
 }
 
 struct Flight<'a, 'b> {
@@ -186,56 +156,4 @@ impl Flight<'_, '_> {
         summary.first_difference.get_or_insert_with(|| difference.clone());
         Ok(self.differences.add(difference).map_err(Failure::from))
     }
-}
-
-/// A line of a log.
-enum Line {
-    Record(Record),
-    Damaged {
-        /// It breaks off, but is a record up to there.
-        ends_early: bool,
-        why: String,
-    },
-}
-
-/// The lines with their numbers, without blank ones.
-fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Line), Failure>> + use<>, Failure> {
-    let name = path.display().to_string();
-    let file = File::open(path)
-        .map_err(|error| Failure::Input(format!("{name}: cannot be opened: {error}; check the path")))?;
-    let read = move |(number, line): (u64, io::Result<Vec<u8>>)| match line {
-        Ok(line) if line.trim_ascii().is_empty() => None,
-        Ok(line) => Some(Ok((number, parse(&line)))),
-        Err(error) => Some(Err(Failure::Input(format!("{name}, line {number}: reading failed: {error}")))),
-    };
-    Ok((1..).zip(BufReader::new(file).split(b'\n')).filter_map(read))
-}
-
-fn parse(line: &[u8]) -> Line {
-    match serde_json::from_slice(line) {
-        Ok(record) => Line::Record(record),
-        Err(error) => {
-            let text = error.to_string();
-            // The line's number stands in front; that it is the first of itself says nothing.
-            let (why, _) = text.rsplit_once(" at line 1 column ").unwrap_or((text.as_str(), ""));
-            Line::Damaged { ends_early: error.is_eof(), why: format!("column {}: {why}", error.column()) }
-        }
-    }
-}
-
-fn at(path: &Path, number: u64, why: &str) -> Failure {
-    Failure::Input(format!("{}, line {number}: {why}", path.display()))
-}
-
-fn damaged(path: &Path, number: u64, why: &str) -> Failure {
-    let name = path.display();
-    let remedy = match number {
-        1 => "expected a flight log from its beginning, such as replay --record writes".to_owned(),
-        _ => format!("to replay up to there: head -n {} {name}", number - 1),
-    };
-    Failure::Input(format!("{name}, line {number}, {why}; {remedy}"))
-}
-
-fn empty(path: &Path) -> Failure {
-    Failure::Input(format!("{}: the file has no record, expected a flight log from its beginning", path.display()))
 }

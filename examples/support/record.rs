@@ -8,7 +8,8 @@ use plimsoll::sim::Watch;
 use plimsoll::{Command, Config, Decision, Explanation, Timestamp};
 use serde::Serialize;
 
-use crate::report::{Event, clock};
+use crate::human::{clock, command};
+use crate::report::Event;
 
 /// How decisions are written, one per line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -68,7 +69,7 @@ impl<'a> Record<'a> {
             Some(LogFormat::Text) => {
                 let time = clock(seconds(decision.at), true);
                 let count = if from == to { to.to_string() } else { format!("{from} → {to}") };
-                let commands: Vec<_> = decision.commands.iter().map(words).collect();
+                let commands: Vec<_> = decision.commands.iter().map(command).collect();
                 let commands = if commands.is_empty() { String::new() } else { format!("  [{}]", commands.join(", ")) };
                 writeln!(self.out, "{time}  {count}: {reason}{commands}")
             }
@@ -111,20 +112,4 @@ impl Watch for Record<'_> {
 
 const fn seconds(at: Timestamp) -> f64 {
     at.saturating_since(Timestamp::ORIGIN).as_secs_f64()
-}
-
-/// A command in words.
-pub(crate) fn words(command: &Command) -> String {
-    match command {
-        Command::Start { count } => format!("start {count}"),
-        Command::Revive { id } => format!("revive {id}"),
-        Command::ReviveAny { count } => format!("revive {count}"),
-        Command::Drain { id } => format!("drain {id}"),
-        Command::Stop { id, to_standby: true, .. } => format!("stop {id} into standby"),
-        Command::Stop { id, cut_off: true, .. } => format!("cut off {id}"),
-        Command::Stop { id, .. } => format!("stop {id}"),
-        Command::Release { count } => format!("release {count}"),
-        Command::Prewarm { count } => format!("load {count} into standby"),
-        other => format!("{other:?}"),
-    }
 }

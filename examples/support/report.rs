@@ -9,6 +9,8 @@
 use std::error::Error;
 use std::io::Write;
 
+use crate::human::{clock, duration, short};
+
 #[path = "chart.rs"]
 mod chart;
 
@@ -187,30 +189,6 @@ fn write_events(events: &[Event], out: &mut dyn Write) -> Result<(), Box<dyn Err
     }
     writeln!(out, "</details>")?;
     Ok(())
-}
-
-/// A time since the start as `h:mm` or `h:mm:ss`, with the days in front once there are any.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from a float saturates")]
-pub fn clock(t_s: f64, seconds: bool) -> String {
-    let sign = if t_s < 0.0 { "−" } else { "" };
-    let all = t_s.abs().round() as u64;
-    let (days, hours, minutes) = (all / 86_400, all / 3_600 % 24, all / 60 % 60);
-    let tail = if seconds { format!(":{:02}", all % 60) } else { String::new() };
-    match days {
-        0 => format!("{sign}{hours}:{minutes:02}{tail}"),
-        _ => format!("{sign}{days}d {hours:02}:{minutes:02}{tail}"),
-    }
-}
-
-/// A duration with a unit that suits its size.
-pub fn duration(ms: f64) -> String {
-    if ms < 999.5 { format!("{} ms", short(ms)) } else { format!("{} s", short(ms / 1_000.0)) }
-}
-
-/// A number with at most one decimal.
-pub fn short(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// The text with every character replaced that HTML or SVG could mistake for markup.

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use plimsoll::config::{Expectations, Lint};
-use plimsoll::sim::{Options, Outcome, Workload};
-use plimsoll::{Config, NotARate, Rate};
+use plimsoll::Config;
+use plimsoll::config::Lint;
+use plimsoll::sim::{Options, Outcome};
 use serde::Serialize;
 
-use crate::report::{Event, duration, short};
+use crate::human::{grouped, percent, short, words};
+use crate::report::Event;
 
 /// A finished replay.
 #[derive(Debug)]
@@ -143,34 +144,6 @@ impl Run {
     }
 }
 
-/// What the lints are told: the workload's own rates and service time, the cold start that is replayed, and the sojourn
-/// target as the latency that is hoped for.
-pub(crate) fn expectations(
-    workload: &Workload,
-    config: &Config,
-    cold_start: Duration,
-) -> Result<Expectations, NotARate> {
-    let expected = Expectations::default().with_cold_start(cold_start).with_latency_target(config.sojourn_target());
-    let (requests, seconds) = (workload.requests(), workload.duration().as_secs_f64());
-    if requests.is_empty() || seconds <= 0.0 {
-        return Ok(expected);
-    }
-    let mean = requests.len() as f64 / seconds;
-    let minute = |arrival: plimsoll::Timestamp| arrival.as_nanos() / 60_000_000_000;
-    let minutes = requests.chunk_by(|a, b| minute(a.arrival) == minute(b.arrival));
-    let busiest = minutes.map(<[_]>::len).max().unwrap_or(0) as f64 / 60.0;
-    let service = workload.offered_load() / mean;
-    Ok(expected
-        .with_mean_qps(Rate::per_second(mean)?)
-        .with_peak_qps(Rate::per_second(busiest.max(mean))?)
-        .with_service_time(Duration::try_from_secs_f64(service).unwrap_or_default()))
-}
-
-/// A duration as the report writes it.
-fn words(time: Duration) -> String {
-    duration(time.as_secs_f64() * 1_000.0)
-}
-
 /// A long duration in the unit that suits it.
 fn long(time: Duration) -> String {
     let seconds = time.as_secs_f64();
@@ -180,16 +153,4 @@ fn long(time: Duration) -> String {
         s if s < 172_800.0 => format!("{} h", short(s / 3_600.0)),
         s => format!("{} days", short(s / 86_400.0)),
     }
-}
-
-/// With one decimal, rounded down: all is not within the target unless all is.
-fn percent(share: f64) -> String {
-    format!("{} %", short((share * 1_000.0).floor() / 10.0))
-}
-
-/// `8,819`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
 }

@@ -61,6 +61,7 @@ impl Autoscaler {
             }
         };
         let now = self.clamp(now);
+        self.settle();
         self.advance(now);
         if news == News::Doubled {
             self.state.input.doubled = self.state.input.doubled.saturating_add(1);

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
+use super::calm::Calm;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
@@ -108,7 +109,7 @@ impl Autoscaler {
     /// Everything that it knows, to be kept until it is [restored](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.config.clone(), self.state.clone())
+        Snapshot::new(self.config.clone(), self.settled().into_owned())
     }
 
     /// The autoscaler of which `snapshot` was taken: its decisions go on as if it had never stopped. Time that has
@@ -119,7 +120,7 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
-        let autoscaler = Self { config, state };
+        let autoscaler = Self { config, state, calm: Calm::default() };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });
@@ -136,6 +137,7 @@ impl Autoscaler {
     /// target.
     pub fn reconfigure(&mut self, now: Timestamp, config: Config) {
         let now = self.clamp(now);
+        self.settle();
         self.advance(now);
         if config == self.config {
             return;

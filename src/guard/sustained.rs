@@ -70,7 +70,7 @@ impl Sustained {
     /// The count has moved against this delay at `now`, to `level`: whatever is above begins anew.
     pub(crate) fn restart_above(&mut self, now: Timestamp, level: u32) {
         self.pass_time(now);
-        self.len = self.live().partition_point(|entry| entry.level <= level);
+        self.truncate(self.live().partition_point(|entry| entry.level <= level));
         if self.demand > level {
             self.insert(self.len, Entry { level: self.demand, since: self.at }, u64::MAX);
         }
@@ -123,9 +123,14 @@ impl Sustained {
             entry.since = entry.since.plus(loss);
         }
         // `since` rises with the level, so what has no progress left is at the end.
-        while self.len > first_lapsed && self.live().last().is_some_and(|entry| entry.since >= self.at) {
-            self.len = self.len.saturating_sub(1);
-        }
+        let left = self.live().partition_point(|entry| entry.since < self.at);
+        self.truncate(left.max(first_lapsed));
+    }
+
+    /// What is not in use looks the same, so that equal tables are equal.
+    fn truncate(&mut self, len: usize) {
+        self.entries.iter_mut().take(self.len).skip(len).for_each(|entry| *entry = Entry::default());
+        self.len = len;
     }
 
     /// Levels above `level` begin to lapse with the progress of one delay at the most.
@@ -146,7 +151,7 @@ impl Sustained {
         let drop = old.saturating_sub(1);
         if drop > 0 {
             self.entries.copy_within(drop..self.len, 0);
-            self.len = self.len.saturating_sub(drop);
+            self.truncate(self.len.saturating_sub(drop));
         }
         drop
     }
@@ -160,7 +165,7 @@ impl Sustained {
         if self.len == CAPACITY {
             let merged = self.closest_step();
             self.entries.copy_within(merged.saturating_add(1)..self.len, merged);
-            self.len = self.len.saturating_sub(1);
+            self.truncate(self.len.saturating_sub(1));
             at = at.saturating_sub(usize::from(merged < at));
         }
         self.entries.copy_within(at..self.len, at.saturating_add(1));

@@ -95,6 +95,17 @@ fn a_drain_past_its_deadline_is_cut_off_once() {
     assert_eq!(place(&mut pool, at(71), 0, &config), []);
 }
 
+/// Where a drain gets no time at all, a lease still has its own.
+#[test]
+fn a_lease_is_not_cut_off_before_its_end() {
+    let lease = WorkerEvent::Leased(Duration::from_secs(30));
+    let mut pool = pool(&[(1, 1, WorkerEvent::Ready), (2, 1, lease), (10, 1, WorkerEvent::Draining)]);
+    let config = config().with_drain_timeout(Duration::ZERO).unwrap();
+    assert_eq!((place(&mut pool, at(31), 0, &config), next_change(&pool, at(31), 0, &config)), (vec![], Some(at(32))));
+    let cut_off = Command::Stop { id: WorkerId(1), to_standby: false, cut_off: true };
+    assert_eq!(place(&mut pool, at(32), 0, &config), [cut_off]);
+}
+
 #[test]
 fn the_quickest_come_first() {
     use WorkerEvent::{Draining, Ready, Standby};

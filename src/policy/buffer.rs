@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Because, Inputs, Proposal, Source};
-use crate::units::{div_ceil_count, percent_of};
+use super::{Because, Inputs, Proposal, Source, Steady};
+use crate::units::{MICRO, div_ceil_count, percent_of};
 
 /// Idle workers above those that the requests in the system occupy, as Modal's `buffer_containers`.
 ///
@@ -49,6 +49,10 @@ impl Buffer {
             return 0;
         }
         self.workers.max(self.percent.map(|percent| percent_of(occupied, percent))).unwrap_or(0)
+    }
+
+    pub(crate) fn steady(inputs: &Inputs) -> Option<Steady> {
+        Steady::of_requests(inputs.in_system().0, u64::from(inputs.concurrency).saturating_mul(MICRO))
     }
 
     pub(crate) fn propose(&self, inputs: &Inputs) -> Proposal {

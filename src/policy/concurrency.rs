@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Because, Inputs, Proposal, Source};
+use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::units::{MICRO, Rate, div_ceil_count};
 
 /// Scale on how many requests each worker has, waiting ones included.
@@ -40,6 +40,10 @@ impl ConcurrencyTarget {
     /// Whole requests per worker, at least one.
     pub(super) fn per_worker(self) -> u32 {
         u32::try_from(self.target.as_micros() / MICRO).unwrap_or(u32::MAX).max(1)
+    }
+
+    pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
+        Steady::of_requests(inputs.in_system().0, self.target.as_micros())
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {

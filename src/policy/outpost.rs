@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Because, Inputs, Proposal, Source};
+use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::units::{MICRO, Rate, div_ceil_count};
 
 /// "Well below the target" is at most this share of it, in percent. A fifth of headroom keeps a count that was right
@@ -70,6 +70,17 @@ impl Outpost {
         Proposal { source: Source::Outpost, want, keep, because, blind }
     }
 
+    /// While the rate stays in the steps of both counts, and is carried by what is ready: then the trend does not matter.
+    pub(super) fn steady(self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
+        let ideal = self.replicas_for(inputs.rate?, 100);
+        if ideal > inputs.ready || inputs.overloaded || inputs.oldest_over_target || inputs.quiet {
+            return None;
+        }
+        let up_to = |count: u32, percent: u64| u64::from(count).saturating_mul(self.carried(percent));
+        let down = if proposal.keep == u32::MAX { u64::MAX } else { up_to(proposal.keep, WELL_BELOW_PERCENT) };
+        Some(Steady { rate: up_to(ideal, 100).min(down), ..Steady::ANYWHERE })
+    }
+
     fn up(self, rate: Rate, inputs: &Inputs) -> (u32, Because) {
         let ideal = self.replicas_for(rate, 100);
         if ideal <= inputs.ready {
@@ -100,8 +111,12 @@ impl Outpost {
 
     /// `⌈rate / (percent of the target)⌉`.
     fn replicas_for(self, rate: Rate, percent: u64) -> u32 {
-        let target = self.target_qps_per_replica.as_micros().saturating_mul(percent) / 100;
-        div_ceil_count(rate.as_micros(), target)
+        div_ceil_count(rate.as_micros(), self.carried(percent))
+    }
+
+    /// So many percent of a replica's target, in millionths per second.
+    const fn carried(self, percent: u64) -> u64 {
+        self.target_qps_per_replica.as_micros().saturating_mul(percent) / 100
     }
 }
 

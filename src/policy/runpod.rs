@@ -12,9 +12,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Because, Inputs, Proposal, Source};
+use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::time::{nanos, span};
-use crate::units::div_ceil_count;
+use crate::units::{MICRO, div_ceil_count};
 
 /// What makes the pool grow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -70,6 +70,12 @@ impl RunPod {
         }
         let because = if because == Because::QueueDelay { because } else { Because::Missing };
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
+    }
+
+    /// While the requests in the system occupy as many workers.
+    pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
+        let per_worker = self.backlog_per_worker(inputs.concurrency);
+        Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
     }
 
     pub(super) const fn backlog_per_worker(self, concurrency: u32) -> u32 {

@@ -52,6 +52,20 @@ fn workers_are_counted_by_state() {
 }
 
 #[test]
+fn a_worker_seen_starting_serves_nothing_until_it_says_so_where_loads_are_told() {
+    use WorkerEvent::{Busy, Ordered, Ready};
+    let told = [(1, Ordered), (1, Ready), (1, Busy(2))];
+    assert_eq!(pool(&told[..2]).busy_slots(), None, "nobody's load was ever told");
+    assert_eq!(pool(&[told[0], told[1], told[2], (2, Ordered), (2, Ready)]).busy_slots(), Some(2));
+    assert_eq!(pool(&[told[0], told[1], told[2], (2, Ready)]).busy_slots(), None, "it was there before");
+    // One that took too long was seen starting as well.
+    let mut slow = pool(&[told[0], told[1], told[2], (2, Ordered)]);
+    assert_eq!(slow.lapse(at(3_604), &config()), 1);
+    slow.event(at(3_605), WorkerId(2), Ready);
+    assert_eq!(slow.busy_slots(), Some(2));
+}
+
+#[test]
 fn events_that_cannot_be_are_refused_by_name() {
     let pool = pool(&[(1, WorkerEvent::Ordered), (2, WorkerEvent::Standby), (3, WorkerEvent::Ready)]);
     let refused = |id, event| pool.accepts(at(9), WorkerId(id), event).unwrap_err().to_string();
@@ -106,6 +120,15 @@ fn orders_count_until_they_show_or_lapse() {
     assert_eq!(pool.next_lapse(at(11), &config()), Some(at(70)));
     assert_eq!((pool.committed(at(69)), pool.committed(at(70))), (4, 2));
     assert!(pool.event(at(71), WorkerId(3), WorkerEvent::Ready).unordered, "nobody waits for it any more");
+}
+
+#[test]
+fn a_worker_that_comes_back_is_the_one_that_was_called_for() {
+    use WorkerEvent::{Draining, Ready};
+    let mut pool = pool(&[(1, Ready), (1, Draining)]);
+    pool.expect(at(3), 1, TIMEOUT);
+    assert!(!pool.event(at(4), WorkerId(1), Ready).unordered);
+    assert!(pool.event(at(5), WorkerId(2), Ready).unordered, "nobody called for another");
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl State {
     pub(super) const fn is_ready(self) -> bool {
         matches!(self, Self::Unknown | Self::Idle | Self::Busy(_) | Self::Leased(_))
     }
+
+    /// Ready, or on its way there in time.
+    pub(super) const fn is_in_service(self) -> bool {
+        self.is_ready() || matches!(self, Self::Starting { .. })
+    }
 }
 
 /// A command whose effect has not been observed yet.

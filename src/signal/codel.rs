@@ -69,6 +69,11 @@ impl Codel {
         (self.dropping && !waiting).then(|| self.expires(interval))
     }
 
+    /// Whether no sojourn of late was above target.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.first_above_time.is_none() && !self.dropping
+    }
+
     /// Requests marked so far.
     pub(crate) const fn marks(&self) -> u64 {
         self.marks

@@ -82,6 +82,11 @@ impl Queue {
         }
     }
 
+    /// Whether the depth is known from events.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.known && self.gauge_at.is_none()
+    }
+
     /// Requests waiting, as far as known.
     pub(crate) fn depth(&self) -> Option<u64> {
         self.known.then_some(self.depth)
@@ -138,6 +143,11 @@ impl InFlight {
             self.gauge_at = Some(now);
         }
         self.count = Some(u64::from(count));
+    }
+
+    /// Whether the count is known from events.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.count.is_some() && self.gauge_at.is_none()
     }
 
     pub(crate) const fn count(&self) -> Option<u64> {

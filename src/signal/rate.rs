@@ -126,6 +126,26 @@ impl Arrivals {
         slice.into_iter().chain(self.resumes).min()
     }
 
+    /// Whether every arrival is told of, and none is held back.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.is_events() && self.resumes.is_none()
+    }
+
+    /// When the open slice of the long window ends.
+    pub(crate) const fn slice_ends(&self) -> Timestamp {
+        self.long.open_start.plus(self.long.slice)
+    }
+
+    /// What the open slice of the long window holds.
+    pub(crate) const fn open(&self) -> u64 {
+        self.long.open
+    }
+
+    /// What it may hold so that the rate, one request more counted in, does not exceed `rate`.
+    pub(crate) fn open_up_to(&self, rate: u64) -> u64 {
+        self.long.open_up_to(rate)
+    }
+
     /// Whether anybody has reported arrivals.
     pub(crate) const fn is_heard(&self) -> bool {
         self.heard.is_some()
@@ -208,10 +228,11 @@ impl Window {
     }
 
     fn advance(&mut self, now: Timestamp) {
-        let ended = now.since(self.open_start).checked_div(self.slice).unwrap_or(0);
-        if ended == 0 {
+        let since = now.since(self.open_start);
+        if since < self.slice {
             return;
         }
+        let ended = since.checked_div(self.slice).unwrap_or(0);
         if ended > SLICES as u64 {
             self.clear(FULL);
         } else {
@@ -296,12 +317,25 @@ impl Window {
 
     /// The estimate described above with `extra` mass added; `None` before anything was seen.
     fn rate(&self, extra: u64) -> Option<Rate> {
-        let filled = u64::from(self.filled);
-        let leaving = if self.filled == FULL { self.closed.get(self.oldest).copied().unwrap_or(0) } else { 0 };
-        let closed = per_second(self.sum.saturating_add(extra), filled.saturating_mul(self.slice));
-        let with_open = self.sum.saturating_sub(leaving).saturating_add(self.open).saturating_add(extra);
-        let span = filled.saturating_add(1).min(SLICES as u64).saturating_mul(self.slice);
+        let closed = self.sum.saturating_add(extra);
+        let closed = per_second(closed, u64::from(self.filled).saturating_mul(self.slice));
+        let (staying, span) = self.beside_open();
+        let with_open = staying.saturating_add(self.open).saturating_add(extra);
         closed.max(per_second(with_open, span)).map(Rate::from_micros)
+    }
+
+    /// The mass that counts beside the open slice, and the time in which it and the open slice count.
+    fn beside_open(&self) -> (u64, u64) {
+        let leaving = if self.filled == FULL { self.closed.get(self.oldest).copied().unwrap_or(0) } else { 0 };
+        let slices = u64::from(self.filled).saturating_add(1).min(SLICES as u64);
+        (self.sum.saturating_sub(leaving), slices.saturating_mul(self.slice))
+    }
+
+    /// The mass that the open slice may hold so that the second estimate, one request more counted in, is at most `rate`.
+    fn open_up_to(&self, rate: u64) -> u64 {
+        let (staying, span) = self.beside_open();
+        let mass = u128::from(rate).saturating_mul(u128::from(span)) / 1_000_000_000;
+        u64::try_from(mass).unwrap_or(u64::MAX).saturating_sub(staying).saturating_sub(MICRO)
     }
 }
 

@@ -190,10 +190,11 @@ impl SojournWindow {
 
     /// Moves the window to `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) {
-        let ended = now.since(self.open_start).checked_div(self.slice).unwrap_or(0);
-        if ended == 0 {
+        let since = now.since(self.open_start);
+        if since < self.slice {
             return;
         }
+        let ended = since.checked_div(self.slice).unwrap_or(0);
         self.open_start = self.open_start.plus(ended.saturating_mul(self.slice));
         if ended >= SLICES as u64 {
             self.slices = [Slice::default(); SLICES];
@@ -224,6 +225,11 @@ impl SojournWindow {
     /// When the window may next change by time alone.
     pub(crate) const fn next_change(&self) -> Option<Timestamp> {
         if self.samples == 0 { None } else { Some(self.open_start.plus(self.slice)) }
+    }
+
+    /// When the open slice ends.
+    pub(crate) const fn slice_ends(&self) -> Timestamp {
+        self.open_start.plus(self.slice)
     }
 
     /// The window's sums.

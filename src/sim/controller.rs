@@ -23,6 +23,11 @@ pub trait Controller {
     /// Decides: adds its commands to `commands`, and explains itself if it can.
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
 
+    /// Whether it wants to be asked when one of its workers has become idle and nothing else has happened to them.
+    fn minds_idle(&self) -> bool {
+        true
+    }
+
     /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to
     /// time. The run then goes on for them after its end.
     fn may_wake(&self) -> bool {
@@ -47,6 +52,10 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
         (**self).decide(now, commands)
     }
 
+    fn minds_idle(&self) -> bool {
+        (**self).minds_idle()
+    }
+
     fn may_wake(&self) -> bool {
         (**self).may_wake()
     }
@@ -68,11 +77,15 @@ impl Controller for Native<'_> {
     }
 
     fn next_wakeup(&self) -> Option<Timestamp> {
-        self.autoscaler.next_wakeup()
+        self.autoscaler.earliest_wakeup()
     }
 
     fn desired(&self) -> u32 {
         self.autoscaler.desired()
+    }
+
+    fn minds_idle(&self) -> bool {
+        !self.autoscaler.is_placed()
     }
 
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {

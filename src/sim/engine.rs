@@ -207,8 +207,12 @@ impl<'a, C: Controller> Engine<'a, C> {
     }
 
     fn tell_worker(&mut self, worker: usize, event: WorkerEvent) {
-        self.pool_changed |= !matches!(event, WorkerEvent::Busy(_));
         self.tell(Observation::worker(id(worker), event));
+        self.pool_changed |= match event {
+            WorkerEvent::Busy(_) => false,
+            WorkerEvent::Idle => self.controller.minds_idle(),
+            _ => true,
+        };
     }
 
     fn schedule(&mut self, after: u64, kind: Kind) {

@@ -67,10 +67,10 @@ struct Delay {
 }
 
 impl Delay {
-    /// How long `level` has been asked for at `now`, less the setbacks of its lapses; a lapse begins with the progress of
-    /// one delay at the most.
+    /// How long `level` has been asked for at `now`, less the setbacks of its lapses. When demand falls, what it does not
+    /// ask for any more has the progress of one delay at the most.
     fn progress(&self, level: u32, now: Nanos) -> Nanos {
-        let (mut progress, mut at, mut asked) = (0, 0, false);
+        let (mut progress, mut at, mut asked, mut last) = (0, 0, false, None);
         let pass = |progress: Nanos, time: Nanos, asked| {
             if asked { progress + time } else { progress.saturating_sub(self.setback * time) }
         };
@@ -79,10 +79,11 @@ impl Delay {
                 Mark::Demand(then, demand, delay) => {
                     progress = pass(progress, then - at, asked);
                     let asks = self.way.asks(demand, level);
-                    if asked && !asks {
+                    let fell = last.is_some_and(|last| !self.way.asks(demand, last));
+                    if fell && !asks {
                         progress = progress.min(delay);
                     }
-                    (at, asked) = (then, asks);
+                    (at, asked, last) = (then, asks, Some(demand));
                 }
                 Mark::Moved(then, to) => {
                     progress = pass(progress, then - at, asked);
@@ -131,14 +132,23 @@ impl Delay {
     }
 }
 
+/// The count went from one number to another, and that limit held in its direction.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    at: Nanos,
+    from: u32,
+    to: u32,
+    limit: Option<StepLimit>,
+}
+
 /// What has been, as far as the guards look back.
 #[derive(Clone, Debug)]
 pub struct Guards {
     start: Nanos,
     up: Delay,
     down: Delay,
-    /// Every change of the count by the guards: when, from, to.
-    changes: Vec<(Nanos, u32, u32)>,
+    /// Every change of the count by the guards.
+    changes: Vec<Change>,
     /// When the pool woke from zero, and how many of those workers the backlog still calls for.
     woken: Option<(Nanos, u32)>,
     /// The count at every evaluation.
@@ -207,7 +217,8 @@ impl Guards {
         let bounded = mode.max(min).min(max);
 
         if bounded != count {
-            self.changes.push((now, count, bounded));
+            let limit = if bounded > count { config.up_step() } else { config.down_step() };
+            self.changes.push(Change { at: now, from: count, to: bounded, limit });
             let against = if bounded > count { &mut self.down } else { &mut self.up };
             against.marks.push(Mark::Moved(now, bounded));
             // Seen from the new count another number may be wanted than from the old one.
@@ -234,7 +245,7 @@ impl Guards {
     /// Instants from `now` on at which something may change if the signals stay as they are.
     pub fn due(&self, now: Nanos, config: &Config) -> Vec<Nanos> {
         let limits = [config.up_step(), config.down_step()].into_iter().flatten();
-        let periods = limits.flat_map(|limit| self.changes.iter().map(move |change| change.0 + nanos(limit.period)));
+        let periods = limits.flat_map(|limit| self.changes.iter().map(move |change| change.at + nanos(limit.period)));
         let cliff = self.fell.zip(config.cliff()).map(|((at, _), cliff)| at + nanos(cliff.down_delay));
         let delays = self.up.due(now, nanos(config.up_delay())).chain(self.down.due(now, self.down_delay(config)));
         delays.chain(periods).chain(cliff).collect()
@@ -302,9 +313,10 @@ impl Guards {
         let grows = to > count;
         let Some(limit) = (if grows { config.up_step() } else { config.down_step() }) else { return to };
         let mut period: Option<(Nanos, u32)> = None;
-        for (at, from, _) in self.changes.iter().filter(|(_, from, to)| (to > from) == grows) {
-            if period.is_none_or(|(start, _)| *at >= start + nanos(limit.period)) {
-                period = Some((*at, *from));
+        for change in self.changes.iter().filter(|change| (change.to > change.from) == grows) {
+            let Some(limit) = change.limit else { continue };
+            if period.is_none_or(|(start, _)| change.at >= start + nanos(limit.period)) {
+                period = Some((change.at, change.from));
             }
         }
         let base = period.filter(|(start, _)| now < start + nanos(limit.period)).map_or(count, |(_, base)| base);

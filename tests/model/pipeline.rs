@@ -1,6 +1,7 @@
 //! The whole pipeline: at every instant at which anything may change, everything is looked at again.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use plimsoll::decision::Command;
 use plimsoll::guard::GUARDS;
@@ -26,14 +27,14 @@ pub struct Shown {
 
 #[derive(Clone, Debug)]
 pub struct Model {
-    config: Config,
+    pub config: Rc<Config>,
     start: Nanos,
     now: Nanos,
     told: Vec<Told>,
     /// Instants at which anything may change by time alone.
     agenda: BTreeSet<Nanos>,
     guards: Guards,
-    pool: Pool,
+    pub pool: Pool,
     pub count: u32,
     pub shown: Shown,
     pub signals: Signals,
@@ -58,7 +59,7 @@ impl Model {
     pub fn new(config: &Config, start: Nanos) -> Self {
         let shown = Shown { at: start, before: 0, wishes: vec![], proposed: 0, stages: [0; GUARDS], desired: 0 };
         let mut model = Self {
-            config: config.clone(),
+            config: Rc::new(config.clone()),
             start,
             now: start,
             told: Vec::new(),
@@ -71,9 +72,7 @@ impl Model {
         };
         model.count = model.bounds(start).0;
         (model.shown.before, model.shown.desired) = (model.count, model.count);
-        model.look_ahead(start, 0, None);
-        let schedule = config.schedule().iter().flat_map(|interval| [interval.start, interval.end]);
-        model.agenda.extend(schedule.map(plimsoll::Timestamp::as_nanos));
+        model.look_ahead(start, start, None);
         model.evaluate(start);
         model
     }
@@ -108,16 +107,12 @@ impl Model {
 
     pub fn observe(&mut self, now: Nanos, what: Observation) {
         let attended =
-            if self.pool.seen { self.pool.staff().ready > 0 } else { self.count > 0 && !self.guards.woke_at(now) };
-        self.told.push(Told { at: now, what, attended, staff: self.pool.staff() });
-        let age = match what {
-            Observation::Queue { oldest_age, .. } => oldest_age.map_or(0, nanos),
-            _ => 0,
-        };
-        self.look_ahead(now, age, Some(&what));
-        let unordered = self.pool.observe(now, &what);
+            if self.pool.seen { self.pool.ready(now) > 0 } else { self.count > 0 && !self.guards.woke_at(now) };
+        self.told.push(Told { at: now, what, attended, staff: self.pool.staff(now), config: self.config.clone() });
+        self.look_ahead(now, now, Some(&what));
+        let unordered = self.pool.observe(now, &what, &self.config.clone());
         // Workers that nobody ordered are taken over.
-        let there = self.pool.in_service().min(self.bounds(now).1);
+        let there = self.pool.in_service(now).min(self.bounds(now).1);
         if unordered && there > self.count {
             self.count = there;
             self.guards.grown(now, there);
@@ -133,8 +128,13 @@ impl Model {
             self.evaluate(now);
         }
         let commands = self.pool.place(now, self.count, self.bounds(now).1, &self.config);
-        self.agenda.extend(self.pool.due(&self.config));
+        self.agenda.extend(self.pool.due(now, &self.config));
         commands
+    }
+
+    pub fn hears_of_own_queues(&self) -> bool {
+        let arrivals = |told: &Told| matches!(told.what, Observation::Arrived { queue: Some(_), .. });
+        self.told.iter().any(arrivals)
     }
 
     pub fn mode(&self, now: Nanos) -> Mode {
@@ -176,7 +176,7 @@ impl Model {
     /// From the signals to the count.
     fn evaluate(&mut self, now: Nanos) {
         let config = self.config.clone();
-        self.signals = signals(now, self.start, &self.told, self.pool.staff(), &config);
+        self.signals = signals(now, self.start, &self.told, self.pool.staff(now), &config);
         let wishes = wishes(&self.signals, &config);
         let (min, max) = self.bounds(now);
         let want = wishes.iter().map(|wish| wish.want).max().expect("a wish");
@@ -195,7 +195,7 @@ impl Model {
             surplus: self.signals.surplus.then_some(told),
             quiet: self.signals.quiet,
             backlog_workers: backlog_workers(self.signals.backlog, &config),
-            held_workers: self.pool.held(&config),
+            held_workers: self.pool.held(now, &config),
             mode: self.mode(now),
             min,
             max,
@@ -207,7 +207,7 @@ impl Model {
             self.expect(now);
         }
         self.agenda.extend(self.guards.due(now, &config));
-        self.agenda.extend(self.pool.due(&config));
+        self.agenda.extend(self.pool.due(now, &config));
         // What happens at one instant is one change, and its reason stays what it was.
         let same_instant = self.shown.at == now && self.shown.desired == count;
         let before = if same_instant { self.shown.before } else { count };
@@ -217,8 +217,28 @@ impl Model {
         }
     }
 
-    /// Notes every instant at which something may change because of what is told now.
-    fn look_ahead(&mut self, now: Nanos, age: Nanos, what: Option<&Observation>) {
+    /// Goes on with another configuration.
+    pub fn reconfigure(&mut self, now: Nanos, config: &Config) {
+        if *self.config == *config {
+            return;
+        }
+        self.config = Rc::new(config.clone());
+        self.look_ahead(now, self.start, None);
+        for told in self.told.clone() {
+            self.look_ahead(now, told.at, Some(&told.what));
+        }
+        if self.pool.lapse(now, config) {
+            self.expect(now);
+        }
+        self.evaluate(now);
+    }
+
+    /// Notes every instant after `now` at which something may change because of what was told at `at`, or began then.
+    fn look_ahead(&mut self, now: Nanos, at: Nanos, what: Option<&Observation>) {
+        let age = match what {
+            Some(Observation::Queue { oldest_age, .. }) => oldest_age.map_or(0, nanos),
+            _ => 0,
+        };
         let config = &self.config;
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         let delays = config.policies().iter().filter_map(|policy| match policy {
@@ -232,9 +252,9 @@ impl Model {
         let event_freshness = config.event_freshness().map_or(0, nanos);
         let spans = [nanos(config.freshness()), event_freshness, nanos(config.to_zero_delay()), 16 * interval];
         let slice = nanos(config.window()) / 12;
-        let open = self.start + (now - self.start) / slice * slice;
+        let open = self.start + (at - self.start) / slice * slice;
         let slices =
-            (1..=14).map(|slices| open + slices * slice).chain([now + slice, self.start + nanos(config.window())]);
+            (1..=14).map(|slices| open + slices * slice).chain([at + slice, self.start + nanos(config.window())]);
         let cliff = config.cliff().map(|cliff| nanos(cliff.within));
         let told = match what {
             Some(Observation::Proposal { valid_for, .. } | Observation::Mode { valid_for, .. }) => {
@@ -245,7 +265,9 @@ impl Model {
             }
             _ => vec![],
         };
-        let spans = ages.chain(spans).chain(told).chain(cliff).map(|span| now + span);
-        self.agenda.extend(spans.chain(slices).collect::<Vec<_>>());
+        let spans = ages.chain(spans).chain(told).chain(cliff).map(|span| at + span);
+        let schedule = config.schedule().iter().flat_map(|interval| [interval.start, interval.end]);
+        let due: Vec<_> = spans.chain(slices).chain(schedule.map(plimsoll::Timestamp::as_nanos)).collect();
+        self.agenda.extend(due.into_iter().filter(|due| *due > now));
     }
 }

@@ -1,13 +1,14 @@
 //! What stands in the way of orders: back-off by cause, a breaker over all causes, the rate of success.
 
-use plimsoll::decision::Command;
+use plimsoll::config::{Backoff, Breaker};
 use plimsoll::{Config, FailureCause};
 
 use crate::signals::{Nanos, nanos};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Failed(u32, FailureCause),
+    /// So many starts, and what was to follow from it then.
+    Failed(u32, FailureCause, Backoff, Breaker),
     Succeeded,
     Ordered,
 }
@@ -39,28 +40,25 @@ enum Way {
 }
 
 impl Provider {
-    pub fn failed(&mut self, now: Nanos, starts: u32, cause: FailureCause) {
-        self.events.push((now, Event::Failed(starts, cause)));
+    pub fn failed(&mut self, now: Nanos, starts: u32, cause: FailureCause, config: &Config) {
+        self.events.push((now, Event::Failed(starts, cause, config.backoff(), config.breaker())));
     }
 
     pub fn succeeded(&mut self, now: Nanos) {
         self.events.push((now, Event::Succeeded));
     }
 
-    pub fn told(&mut self, now: Nanos, commands: &[Command]) {
-        for _ in commands.iter().filter(|command| matches!(command, Command::Start { .. } | Command::Prewarm { .. })) {
-            self.events.push((now, Event::Ordered));
-        }
+    pub fn ordered(&mut self, now: Nanos) {
+        self.events.push((now, Event::Ordered));
     }
 
-    fn standing(&self, config: &Config) -> Standing {
-        let breaker = config.breaker();
+    fn standing(&self) -> Standing {
         let mut standing =
             Standing { rows: [(0, 0); 5], recent: Vec::new(), open_until: None, probed: None, success: 1_000_000 };
         for &(now, event) in &self.events {
             let Standing { rows, recent, open_until, probed, success } = &mut standing;
             match event {
-                Event::Failed(starts, cause) => {
+                Event::Failed(starts, cause, backoff, breaker) => {
                     // A provider that has none to give does not count towards the rate of success.
                     let counts = !matches!(cause, FailureCause::Quota | FailureCause::StockOut);
                     for _ in 0..if counts { starts.min(16) } else { 0 } {
@@ -70,7 +68,7 @@ impl Provider {
                     let (in_row, retry_at) = &mut rows[cause as usize];
                     if *in_row == 0 || *retry_at <= now {
                         *in_row += 1;
-                        *retry_at = now + wait(cause, *in_row, config);
+                        *retry_at = now + wait(cause, *in_row, backoff);
                     }
                     recent.push(now);
                     let pause =
@@ -103,8 +101,8 @@ impl Provider {
         standing
     }
 
-    fn way(&self, now: Nanos, config: &Config) -> Way {
-        let standing = self.standing(config);
+    fn way(&self, now: Nanos) -> Way {
+        let standing = self.standing();
         match standing.open_until {
             Some(until) if now < until => Way::Closed,
             Some(_) => Way::Probe(standing.probed),
@@ -114,23 +112,28 @@ impl Provider {
     }
 
     /// How many may be ordered for a need; one that is a probe is waited for.
-    pub fn allows(&self, now: Nanos, need: u32, patience: Nanos, config: &Config) -> u32 {
-        match self.way(now, config) {
-            Way::Free => self.gross(need, config),
+    pub fn allows(&self, now: Nanos, need: u32, patience: Nanos) -> u32 {
+        match self.way(now) {
+            Way::Free => self.gross(need),
             Way::Closed => 0,
             Way::Probe(last) => need.min(u32::from(last.is_none_or(|last| now - last >= patience))),
         }
     }
 
+    /// Starts that succeed, in millionths.
+    pub fn success(&self) -> u32 {
+        self.standing().success
+    }
+
     /// How many to order so that `need` come: by the rate of success, at most twice as many, rounded.
-    pub fn gross(&self, need: u32, config: &Config) -> u32 {
-        let success = self.standing(config).success.max(500_000);
+    pub fn gross(&self, need: u32) -> u32 {
+        let success = self.standing().success.max(500_000);
         (need * 1_000_000 + success / 2) / success
     }
 
     /// Instants at which orders may become possible.
-    pub fn due(&self, patience: Nanos, config: &Config) -> Vec<Nanos> {
-        let standing = self.standing(config);
+    pub fn due(&self, patience: Nanos) -> Vec<Nanos> {
+        let standing = self.standing();
         let rows = standing.rows.iter().map(|(_, retry_at)| *retry_at);
         rows.chain(standing.open_until).chain(standing.probed.map(|at| at + patience)).collect()
     }
@@ -138,8 +141,7 @@ impl Provider {
 
 /// The wait after the n-th failure in a row: doubled each time up to the longest, less a spread of up to a quarter that
 /// seed, cause and n decide.
-fn wait(cause: FailureCause, in_row: u32, config: &Config) -> Nanos {
-    let backoff = config.backoff();
+fn wait(cause: FailureCause, in_row: u32, backoff: Backoff) -> Nanos {
     let whole = nanos(backoff.first).saturating_mul(1 << (in_row - 1).min(62)).min(nanos(backoff.most));
     let hash = split_mix(backoff.seed ^ split_mix(u64::from(in_row) << 8 | cause as u64));
     let spread = (u128::from(whole / 4) * u128::from(hash >> 32)) >> 32;

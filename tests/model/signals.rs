@@ -1,8 +1,11 @@
 //! Signals, recomputed at every instant from everything that was ever told.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use plimsoll::{Config, Observation};
+
+use crate::queues::Queues;
 
 /// An instant or a span, in nanoseconds.
 pub type Nanos = u64;
@@ -24,6 +27,8 @@ pub struct Told {
     /// Somebody may have been taking requests.
     pub attended: bool,
     pub staff: Staff,
+    /// The configuration that held.
+    pub config: Rc<Config>,
 }
 
 /// What signals need to know of the pool.
@@ -66,22 +71,23 @@ pub struct Signals {
 pub fn signals(now: Nanos, start: Nanos, told: &[Told], staff: Staff, config: &Config) -> Signals {
     let freshness = nanos(config.freshness());
     let old = |gauge: Option<Nanos>| gauge.is_some_and(|at| at + freshness <= now);
-    let requests = Requests::replay(told, start, config);
+    let requests = Requests::replay(told, start);
     let arrivals = Arrivals::count(now, start, told, config);
     let (p99_over_target, rising) = sojourns(now, start, told, config);
 
     // Where arrivals are reported and none has ever come, nothing waits and nothing is served.
     let nothing_yet = (arrivals.rate.is_some() && !requests.ever_active).then_some(0);
     let (depth_old, in_flight_old) = (old(requests.depth_gauge), old(requests.in_flight_gauge));
-    let depth = requests.known.then_some(requests.depth).or(nothing_yet).filter(|_| !depth_old);
+    let depth = requests.depth().or(nothing_yet).filter(|_| !depth_old);
     let in_flight = requests.in_flight.or(staff.busy).or(staff.deserted.then_some(0)).or(nothing_yet);
     let in_flight = in_flight.filter(|_| !in_flight_old);
 
     let slots = u64::from(staff.ready) * u64::from(config.concurrency());
     let free_slots = in_flight.map_or(0, |busy| slots.saturating_sub(busy));
-    let backlog = if requests.known { requests.depth } else { requests.unattended };
-    let first = requests.oldest.filter(|_| backlog > 0 && depth != Some(0));
-    let oldest_age = first.map(|(at, age)| age + (now - at));
+    let central = if requests.known { requests.depth } else { requests.unattended };
+    let backlog = central + requests.own.depth().unwrap_or(0);
+    let first = requests.oldest.filter(|_| central > 0).map(|(at, age)| age + (now - at));
+    let oldest_age = first.max(requests.own.age(now)).filter(|_| depth != Some(0));
     let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
     let overdue = oldest_age.is_some_and(|age| age >= target + interval);
     let waiting = depth.is_some_and(|depth| depth > 0);
@@ -130,21 +136,24 @@ struct Arrivals {
 
 impl Arrivals {
     fn count(now: Nanos, start: Nanos, told: &[Told], config: &Config) -> Self {
-        let arrivals: Vec<(Nanos, u32)> = told
+        // When, how many, and how long a silence before them is zero traffic.
+        let arrivals: Vec<(Nanos, u32, Nanos)> = told
             .iter()
             .filter_map(|told| match told.what {
-                Observation::Arrived { count, .. } => Some((told.at, count)),
+                Observation::Arrived { count, .. } => {
+                    Some((told.at, count, told.config.event_freshness().map_or(u64::MAX, nanos)))
+                }
                 _ => None,
             })
             .collect();
-        let Some((newest, _)) = arrivals.last() else {
+        let Some((newest, ..)) = arrivals.last() else {
             return Self { rate: None, with_one_more: None, full: true, lost: false };
         };
         let slice = nanos(config.window()) / SLICES;
         let slice_of = |at: Nanos| (at - start) / slice;
         // After a silence that is too long to be zero traffic all begins anew, a slice later.
         let freshness = config.event_freshness().map_or(u64::MAX, nanos);
-        let gap = arrivals.windows(2).rfind(|pair| pair[1].0 - pair[0].0 >= freshness);
+        let gap = arrivals.windows(2).rfind(|pair| pair[1].0 - pair[0].0 >= pair[1].2);
         let from = gap.map_or(start, |pair| pair[1].0 + slice);
         let lost = now - newest >= freshness;
         if now < from {
@@ -155,7 +164,7 @@ impl Arrivals {
         // Requests that came so many slices ago, the open slice being the 0th.
         let mass = |newest: u64, oldest: u64| {
             let within = |at: Nanos| at >= from && (newest..=oldest).contains(&(open - slice_of(at)));
-            arrivals.iter().filter(|(at, _)| within(*at)).map(|(_, count)| u128::from(*count)).sum::<u128>()
+            arrivals.iter().filter(|(at, ..)| within(*at)).map(|(_, count, _)| u128::from(*count)).sum::<u128>()
         };
         let per_second = |requests: u128, slices: u64| {
             let span = u128::from(slices) * u128::from(slice);
@@ -215,10 +224,12 @@ struct Requests {
     last_activity: Nanos,
     ever_active: bool,
     codel: Codel,
+    /// Queues of single workers; the others are the central queue's.
+    own: Queues,
 }
 
 impl Requests {
-    fn replay(told: &[Told], start: Nanos, config: &Config) -> Self {
+    fn replay(told: &[Told], start: Nanos) -> Self {
         let mut requests = Self { last_activity: start, ..Self::default() };
         for told in told {
             if told.attended {
@@ -228,23 +239,34 @@ impl Requests {
                     (requests.depth, requests.oldest) = (0, None);
                 }
             }
-            requests.take(told, config);
+            requests.take(told);
         }
         requests
     }
 
-    fn take(&mut self, told: &Told, config: &Config) {
-        let now = told.at;
+    /// Requests that wait in any queue, as far as known.
+    fn depth(&self) -> Option<u64> {
+        let central = self.known.then_some(self.depth);
+        self.own.depth().map(|own| own + central.unwrap_or(0)).or(central)
+    }
+
+    fn take(&mut self, told: &Told) {
+        let (now, config) = (told.at, &told.config);
+        let central = !self.own.take(now, &told.what);
         let active = match told.what {
             Observation::Arrived { count, .. } => {
-                self.arrivals_seen = true;
-                self.depth += u64::from(count);
-                self.unattended += if told.attended { 0 } else { u64::from(count) };
-                self.oldest = self.oldest.or((count > 0).then_some((now, 0)));
+                if central {
+                    self.arrivals_seen = true;
+                    self.depth += u64::from(count);
+                    self.unattended += if told.attended { 0 } else { u64::from(count) };
+                    self.oldest = self.oldest.or((count > 0).then_some((now, 0)));
+                }
                 count > 0
             }
             Observation::Started { sojourn: wait, .. } | Observation::Abandoned { wait, .. } => {
-                self.left(now, nanos(wait));
+                if central {
+                    self.left(now, nanos(wait));
+                }
                 if matches!(told.what, Observation::Started { .. }) {
                     (self.in_flight, self.in_flight_gauge) = (Some(self.in_flight.unwrap_or(0) + 1), None);
                 }
@@ -256,13 +278,8 @@ impl Requests {
                 true
             }
             Observation::Queue { depth, oldest_age, .. } => {
-                if !self.known || self.depth_gauge.is_some() {
-                    self.depth_gauge = Some(now);
-                }
-                (self.known, self.depth, self.unattended) = (true, u64::from(depth), u64::from(depth));
-                self.oldest = oldest_age.map(|age| (now, nanos(age))).or(self.oldest).or(Some((now, 0)));
-                if depth == 0 {
-                    (self.oldest, self.last_wait) = (None, None);
+                if central {
+                    self.gauge(now, u64::from(depth), oldest_age.map(nanos));
                 }
                 depth > 0
             }
@@ -293,8 +310,19 @@ impl Requests {
         );
         let slots = u64::from(told.staff.ready) * u64::from(config.concurrency());
         let free = self.in_flight.or(told.staff.busy).is_none_or(|busy| busy < slots);
-        if of_requests && self.known && self.depth == 0 && free {
+        if of_requests && self.depth() == Some(0) && free {
             self.codel.empty();
+        }
+    }
+
+    fn gauge(&mut self, now: Nanos, depth: u64, oldest_age: Option<Nanos>) {
+        if !self.known || self.depth_gauge.is_some() {
+            self.depth_gauge = Some(now);
+        }
+        (self.known, self.depth, self.unattended) = (true, depth, depth);
+        self.oldest = oldest_age.map(|age| (now, age)).or(self.oldest).or(Some((now, 0)));
+        if depth == 0 {
+            (self.oldest, self.last_wait) = (None, None);
         }
     }
 

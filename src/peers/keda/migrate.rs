@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::{Behavior, MetricType, ScaledObject, Trigger};
 use crate::config::{Blind, Config};
 use crate::error::ConfigError;
+use crate::peers::kubernetes::{Controller, Hpa};
 use crate::peers::migration::{Change, Migration};
 use crate::policy::{ConcurrencyTarget, Policy};
 
@@ -42,7 +43,7 @@ impl ScaledObject {
                 "there is one minimum: activity no longer lifts the pool to minReplicaCount at once, load does",
             );
         }
-        let config = Config::new(policy, min, self.max_replica_count)?
+        let mut config = Config::new(policy, min, self.max_replica_count)?
             .with_down_delay(HPA_STABILIZATION)?
             .with_to_zero_delay(Duration::from_secs(self.cooldown_period.into()))?;
         change(
@@ -62,14 +63,22 @@ impl ScaledObject {
                 "nothing shrinks before a whole window has been seen since the start; the to-zero delay then counts",
             );
         }
-        change(
-            "advanced.horizontalPodAutoscalerConfig",
-            format!("down_delay {} s", HPA_STABILIZATION.as_secs()),
-            "the HPA's default stabilization; set down_delay, up_step and down_step if its behavior says otherwise",
-        );
+        let hpa = self.behavior.as_ref().and_then(|_| Hpa::new(self.hpa(), Controller::default()).ok());
+        if let Some(hpa) = hpa {
+            config = hpa.with_behavior(config, &mut changes)?;
+        } else {
+            changes.push(Change {
+                setting: "advanced.horizontalPodAutoscalerConfig",
+                becomes: format!("down_delay {} s", HPA_STABILIZATION.as_secs()),
+                effect: "the HPA's default stabilization",
+            });
+        }
         if self.restore_to_original_replica_count {
-            let effect = "a configuration that is removed leaves the pool as it is";
-            change("advanced.restoreToOriginalReplicaCount", "nothing".into(), effect);
+            changes.push(Change {
+                setting: "advanced.restoreToOriginalReplicaCount",
+                becomes: "nothing".into(),
+                effect: "a configuration that is removed leaves the pool as it is",
+            });
         }
         let Some(fallback) = self.fallback else {
             return Ok(Migration { config, changes });

@@ -8,8 +8,12 @@ use core::time::Duration;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::{Fallback, Trigger};
+use super::{Fallback, MetricType, Trigger};
 use crate::peers::invalid::Invalid;
+use crate::peers::kubernetes::{self, Controller, Hpa, MetricSpec, MetricTarget, Quantity};
+
+/// Where the HPA's behaviour stands.
+pub(super) const BEHAVIOR: &str = "advanced.horizontalPodAutoscalerConfig.behavior";
 
 /// A scaled object's parameters, under KEDA's names. The defaults are those of `scaledobject_types.go`.
 ///
@@ -23,7 +27,7 @@ use crate::peers::invalid::Invalid;
 /// | `idleReplicaCount`, `fallback` | none |
 ///
 /// It reads as the `spec` of the manifest; see [`Manifest`](super::Manifest) for the manifest itself. Not supported, and
-/// refused by name: `scalingModifiers`, whose formula is a language of its own, and `behavior`, which is the HPA's.
+/// refused by name: `scalingModifiers`, whose formula is a language of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Spec", into = "Spec")]
 #[expect(clippy::exhaustive_structs, reason = "plain data; `..Default::default()` keeps a literal short")]
@@ -48,6 +52,8 @@ pub struct ScaledObject {
     pub restore_to_original_replica_count: bool,
     /// The name of the HPA that KEDA creates. It decides nothing.
     pub hpa_name: Option<String>,
+    /// How fast that HPA may change the count.
+    pub behavior: Option<kubernetes::Behavior>,
     /// The triggers, at least one.
     pub triggers: Vec<Trigger>,
 }
@@ -65,6 +71,7 @@ impl Default for ScaledObject {
             fallback: None,
             restore_to_original_replica_count: false,
             hpa_name: None,
+            behavior: None,
             triggers: Vec::new(),
         }
     }
@@ -107,6 +114,32 @@ impl ScaledObject {
         self.max_replica_count
     }
 
+    /// The HPA that KEDA creates: a metric of type `Resource` for a trigger on CPU or memory, `External` for any other.
+    #[must_use]
+    pub fn hpa(&self) -> kubernetes::Spec {
+        let count = |replicas| i32::try_from(replicas).unwrap_or(i32::MAX);
+        let metric = |trigger: &Trigger| {
+            let target = Quantity::from_milli(trigger.target);
+            let target = match trigger.metric_type {
+                MetricType::Value => MetricTarget::value(target),
+                MetricType::AverageValue => MetricTarget::average_value(target),
+                MetricType::Utilization => {
+                    MetricTarget::utilization(i32::try_from(trigger.target / 1_000).unwrap_or(i32::MAX))
+                }
+            };
+            match trigger.kind.as_str() {
+                resource @ ("cpu" | "memory") => MetricSpec::resource(resource, target),
+                other => MetricSpec::external(other, target),
+            }
+        };
+        let metrics = self.triggers.iter().map(metric).collect();
+        kubernetes::Spec {
+            min_replicas: Some(count(self.hpa_min())),
+            behavior: self.behavior.clone(),
+            ..kubernetes::Spec::new(count(self.hpa_max()), metrics)
+        }
+    }
+
     pub(super) fn check(&self) -> Result<(), Invalid> {
         let (min, max) = (self.min_replica_count, self.max_replica_count);
         if self.polling_interval == 0 {
@@ -126,7 +159,14 @@ impl ScaledObject {
             let remedy = "KEDA scales on triggers only; give one";
             return Err(Invalid::new("triggers", "none", "must have at least one entry", remedy));
         }
-        self.triggers.iter().try_for_each(Trigger::check)
+        self.triggers.iter().try_for_each(Trigger::check)?;
+        if self.behavior.is_none() {
+            return Ok(());
+        }
+        let wrong = |error: kubernetes::SpecError| {
+            Invalid::new(BEHAVIOR, format!("{} {}", error.field, error.value), "is refused by the HPA", error.remedy)
+        };
+        Hpa::new(self.hpa(), Controller::default()).map(|_| ()).map_err(wrong)
     }
 }
 
@@ -169,8 +209,8 @@ struct Advanced {
 struct HpaConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    #[serde(skip_serializing)]
-    behavior: Option<IgnoredAny>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behavior: Option<kubernetes::Behavior>,
 }
 
 impl TryFrom<Spec> for ScaledObject {
@@ -183,10 +223,6 @@ impl TryFrom<Spec> for ScaledObject {
             return Err(Invalid::unsupported("advanced.scalingModifiers", remedy));
         }
         let hpa = advanced.horizontal_pod_autoscaler_config;
-        if hpa.behavior.is_some() {
-            let remedy = "it is the HPA's: load it there, and leave it out here";
-            return Err(Invalid::unsupported("advanced.horizontalPodAutoscalerConfig.behavior", remedy));
-        }
         let default = Self::default();
         let object = Self {
             scale_target_ref: spec.scale_target_ref,
@@ -199,6 +235,7 @@ impl TryFrom<Spec> for ScaledObject {
             fallback: spec.fallback,
             restore_to_original_replica_count: advanced.restore_to_original_replica_count,
             hpa_name: hpa.name,
+            behavior: hpa.behavior,
             triggers: spec.triggers,
         };
         object.check()?;
@@ -219,7 +256,7 @@ impl From<ScaledObject> for Spec {
             fallback: object.fallback,
             advanced: Advanced {
                 restore_to_original_replica_count: object.restore_to_original_replica_count,
-                horizontal_pod_autoscaler_config: HpaConfig { name: object.hpa_name, behavior: None },
+                horizontal_pod_autoscaler_config: HpaConfig { name: object.hpa_name, behavior: object.behavior },
                 scaling_modifiers: None,
             },
             triggers: object.triggers,

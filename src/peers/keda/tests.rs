@@ -144,6 +144,29 @@ fn a_spec_loads_as_its_users_have_it() {
 }
 
 #[test]
+fn the_hpa_it_makes_has_its_behavior_and_so_has_what_it_migrates_to() {
+    let yaml = "
+maxReplicaCount: 20
+advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleUp: {stabilizationWindowSeconds: 30},
+  scaleDown: {stabilizationWindowSeconds: 60, policies: [{type: Percent, value: 10, periodSeconds: 15}]}}}}
+triggers:
+- {type: kafka, metadata: {lagThreshold: '5'}}
+- {type: cpu, metricType: Utilization, metadata: {value: '60'}}
+";
+    let object = load(yaml).unwrap();
+    let hpa = object.hpa();
+    assert_eq!((hpa.min_replicas, hpa.max_replicas, hpa.behavior.as_ref()), (Some(1), 20, object.behavior.as_ref()));
+    assert_eq!(hpa.metrics[0].external.as_ref().unwrap().metric.name, "kafka");
+    assert_eq!(hpa.metrics[1].resource.as_ref().unwrap().target.average_utilization, Some(60));
+    let migration = object.migrate().unwrap();
+    assert_eq!((migration.config.up_delay().as_secs(), migration.config.down_delay().as_secs()), (30, 60));
+    assert_eq!(migration.config.down_step().unwrap().percent, Some(10));
+    assert!(migration.changes.iter().any(|change| change.setting == "behavior.scaleDown.policies"));
+    let written = serde_json::to_string(&object).unwrap();
+    assert_eq!(serde_json::from_str::<ScaledObject>(&written).unwrap(), object);
+}
+
+#[test]
 fn what_is_wrong_or_not_supported_is_named() {
     const TRIGGERS: &str = "triggers: [{type: kafka, metadata: {topic: jobs}}]\n";
     for (yaml, part) in [
@@ -152,8 +175,8 @@ fn what_is_wrong_or_not_supported_is_named() {
         ("pollingInterval: 0", "pollingInterval (0) must be above zero: give seconds"),
         ("advanced: {scalingModifiers: {formula: a + b}}", "advanced.scalingModifiers (given) is not supported"),
         (
-            "advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {}}}}",
-            "advanced.horizontalPodAutoscalerConfig.behavior (given) is not supported: it is the HPA's",
+            "advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: -1}}}}",
+            "advanced.horizontalPodAutoscalerConfig.behavior (behavior.scaleDown.stabilizationWindowSeconds -1) is refused by",
         ),
         ("fallback: {failureThreshold: 1, replicas: 1, behavior: scalingModifiers}", "unknown variant"),
         ("cooldown: 5", "unknown field `cooldown`"),

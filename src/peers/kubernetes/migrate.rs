@@ -41,10 +41,7 @@ impl Hpa {
         let config = self.with_tolerance(config, &mut changes);
         let config = match &self.rules {
             None => self.with_plain_limits(config, &mut changes)?,
-            Some(rules) => {
-                let config = with_up(config, &rules.up, &mut changes)?;
-                with_down(config, &rules.down, &mut changes)?
-            }
+            Some(_) => self.with_behavior(config, &mut changes)?,
         };
         changes.push(Change {
             setting: "minReplicas",
@@ -58,6 +55,16 @@ impl Hpa {
             effect: "decisions follow observations and their own wake-ups; calling more often changes nothing",
         });
         Ok(Migration { config, changes })
+    }
+
+    /// What its behaviour becomes, if it has one.
+    pub(in crate::peers) fn with_behavior(
+        &self,
+        config: Config,
+        changes: &mut Vec<Change>,
+    ) -> Result<Config, ConfigError> {
+        let Some(rules) = &self.rules else { return Ok(config) };
+        with_down(with_up(config, &rules.up, changes)?, &rules.down, changes)
     }
 
     fn metrics(&self, changes: &mut Vec<Change>) {

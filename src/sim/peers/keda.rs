@@ -17,10 +17,8 @@ use super::pool::{Every, Pool, thousandths};
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::Invalid;
-use crate::peers::keda::{Keda as Emulation, MetricType, Poll, ScaledObject, Trigger};
-use crate::peers::kubernetes::{
-    Controller as Settings, Hpa, MetricSpec, MetricTarget, Quantity, Reading, Spec, SpecError,
-};
+use crate::peers::keda::{Keda as Emulation, Poll, ScaledObject, Trigger};
+use crate::peers::kubernetes::{Controller as Settings, Hpa, Reading, SpecError};
 use crate::sim::Controller;
 use crate::time::Timestamp;
 
@@ -47,26 +45,11 @@ pub(super) fn check(object: &ScaledObject) -> Result<(), Invalid> {
     }
 }
 
-/// The HPA that KEDA makes.
-pub(super) fn hpa(object: &ScaledObject) -> Spec {
-    let count = |replicas| i32::try_from(replicas).unwrap_or(i32::MAX);
-    let metric = |trigger: &Trigger| {
-        let target = Quantity::from_milli(trigger.target);
-        let target = match trigger.metric_type {
-            MetricType::Value => MetricTarget::value(target),
-            _ => MetricTarget::average_value(target),
-        };
-        MetricSpec::external(trigger.kind.as_str(), target)
-    };
-    let metrics = object.triggers.iter().map(metric).collect();
-    Spec { min_replicas: Some(count(object.hpa_min())), ..Spec::new(count(object.hpa_max()), metrics) }
-}
-
 impl Keda {
     /// Of an object that is known to be sound.
     pub(super) fn new(scaled: Emulation, settings: Settings) -> Result<Self, SpecError> {
         let object = scaled.object();
-        let hpa = Hpa::new(hpa(object), settings)?;
+        let hpa = Hpa::new(object.hpa(), settings)?;
         Ok(Self {
             pool: Pool::default(),
             poll: Every::new(Timestamp::ORIGIN, object.period()),

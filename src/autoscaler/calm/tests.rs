@@ -1,0 +1,247 @@
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Config;
+use crate::decision::Command;
+use crate::observation::FailureCause;
+use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
+use crate::units::Rate;
+
+/// A small platform: requests wait in one queue, workers start late, and all of it is told by events.
+struct Platform {
+    lazy: Autoscaler,
+    /// The same, evaluated at every observation.
+    eager: Autoscaler,
+    now: Timestamp,
+    queue: Vec<Timestamp>,
+    /// Requests in service by worker; starting ones have none.
+    workers: BTreeMap<u64, Option<u32>>,
+    next: u64,
+    counted: u32,
+}
+
+impl Platform {
+    fn new(config: Config) -> Self {
+        let autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+        Self {
+            lazy: autoscaler.clone(),
+            eager: autoscaler,
+            now: Timestamp::ORIGIN,
+            queue: Vec::new(),
+            workers: BTreeMap::new(),
+            next: 0,
+            counted: 0,
+        }
+    }
+
+    fn tell(&mut self, observation: Observation) {
+        let lazily = self.lazy.observe(self.now, observation);
+        self.counted += u32::from(self.lazy.calm.counted);
+        self.eager.calm = Calm::default();
+        let eagerly = self.eager.observe(self.now, observation);
+        assert_eq!(lazily, eagerly);
+        assert_eq!(self.lazy.desired(), self.eager.desired(), "after {observation:?} at {}", self.now);
+    }
+
+    fn worker(&mut self, id: u64, event: WorkerEvent) {
+        self.tell(Observation::worker(WorkerId(id), event));
+    }
+
+    /// Lets as many wait and be served as there is room for.
+    fn serve(&mut self) {
+        while let Some((&id, &slots)) = self
+            .workers
+            .iter()
+            .find(|(_, slots)| slots.is_some_and(|slots| slots < 2))
+            .filter(|_| !self.queue.is_empty())
+        {
+            let sojourn = self.now.saturating_since(self.queue.remove(0));
+            self.tell(Observation::started(sojourn));
+            let slots = slots.unwrap_or(0) + 1;
+            self.workers.insert(id, Some(slots));
+            self.worker(id, WorkerEvent::Busy(slots));
+        }
+    }
+
+    fn decide(&mut self) {
+        assert_eq!(self.lazy.next_wakeup(), self.eager.next_wakeup());
+        assert_eq!(self.lazy.status(), self.eager.status());
+        let decision = self.lazy.decide(self.now);
+        self.eager.calm = Calm::default();
+        assert_eq!(decision, self.eager.decide(self.now));
+        for command in decision.commands {
+            match command {
+                Command::Start { count } => {
+                    for _ in 0..count {
+                        self.workers.insert(self.next, None);
+                        self.worker(self.next, WorkerEvent::Ordered);
+                        self.next += 1;
+                    }
+                }
+                Command::Stop { id, .. } => {
+                    self.workers.remove(&id.0);
+                    self.worker(id.0, WorkerEvent::Gone);
+                }
+                Command::Drain { id } => self.worker(id.0, WorkerEvent::Draining),
+                Command::Revive { id } => self.worker(id.0, WorkerEvent::Ready),
+                _ => {}
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        let chosen = |workers: &BTreeMap<u64, Option<u32>>, which: usize, busy: bool| {
+            let fits = workers.iter().filter(|(_, slots)| if busy { **slots > Some(0) } else { slots.is_none() });
+            let fits: Vec<_> = fits.map(|(id, _)| *id).collect();
+            (!fits.is_empty()).then(|| fits[which % fits.len()])
+        };
+        match act {
+            Act::Arrive(count) => {
+                self.queue.extend((0..count).map(|_| self.now));
+                self.tell(Observation::arrived(count));
+                self.serve();
+            }
+            Act::Finish(which) => {
+                if let Some(id) = chosen(&self.workers, which, true) {
+                    let slots = self.workers[&id].map_or(0, |slots| slots - 1);
+                    self.workers.insert(id, Some(slots));
+                    self.tell(Observation::finished(Duration::from_millis(200)));
+                    self.worker(id, if slots == 0 { WorkerEvent::Idle } else { WorkerEvent::Busy(slots) });
+                    self.serve();
+                }
+            }
+            Act::Ready(which) => {
+                if let Some(id) = chosen(&self.workers, which, false) {
+                    self.workers.insert(id, Some(0));
+                    self.worker(id, WorkerEvent::Ready);
+                    self.worker(id, WorkerEvent::Idle);
+                    self.serve();
+                }
+            }
+            Act::Fail(which) => {
+                if let Some(id) = chosen(&self.workers, which, which % 2 == 0) {
+                    self.workers.remove(&id);
+                    self.worker(id, WorkerEvent::Failed(FailureCause::Crash));
+                }
+            }
+            Act::Gauge => {
+                let depth = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+                self.tell(Observation::queue(depth, None));
+            }
+            Act::Restart => {
+                let kept = serde_json::to_string(&self.lazy.snapshot()).unwrap();
+                let other = serde_json::to_string(&self.eager.snapshot()).unwrap();
+                let same = kept.bytes().zip(other.bytes()).take_while(|(one, two)| one == two).count();
+                assert!(kept == other, "…{} is …{}", &kept[same.max(200) - 200..][..260], &other[same..][..60]);
+                assert!(self.lazy == self.eager, "what has been counted is part of the state");
+                self.lazy = Autoscaler::restore(serde_json::from_str(&kept).unwrap()).unwrap();
+            }
+            Act::Decide => self.decide(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Arrive(u32),
+    Finish(usize),
+    Ready(usize),
+    Fail(usize),
+    Gauge,
+    Restart,
+    Decide,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        40 => (0_u32..3).prop_map(Act::Arrive),
+        60 => any::<usize>().prop_map(Act::Finish),
+        8 => any::<usize>().prop_map(Act::Ready),
+        1 => any::<usize>().prop_map(Act::Fail),
+        1 => Just(Act::Gauge),
+        1 => Just(Act::Restart),
+        8 => Just(Act::Decide),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        (1_u32..80)
+            .prop_map(|tenths| Policy::Outpost(Outpost::new(Rate::per_second(f64::from(tenths) / 10.0).unwrap()))),
+        Just(Policy::RunPod(RunPod::queue_delay(Duration::from_millis(700)))),
+        (1_u32..5).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
+        (1_u32..40).prop_map(|tenths| Policy::Concurrency(ConcurrencyTarget::new(f64::from(tenths) / 10.0).unwrap())),
+        (0_u32..4).prop_map(Policy::Fixed),
+    ]
+}
+
+/// What can be set, and how far apart things happen.
+fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
+    let delay = || prop::sample::select(&[0_u64, 300, 5_000]);
+    let settings = (
+        prop::collection::vec(policy(), 1..3),
+        (0_u32..3, 2_u32..8),
+        (delay(), delay(), 500_u64..20_000),
+        prop::option::of(500_u64..9_000),
+        prop::option::of(1_u32..3),
+        prop::sample::select(&[12_000_u64, 60_000]),
+    );
+    let config =
+        settings.prop_filter_map("refused", |(policies, (min, max), (up, down, zero), idle, buffer, window)| {
+            let (first, more) = policies.split_first()?;
+            let millis = Duration::from_millis;
+            let mut config = Config::new(*first, min, max).ok()?.with_concurrency(2).ok()?;
+            for policy in more {
+                config = config.with_policy(*policy).ok()?;
+            }
+            config = config.with_up_delay(millis(up)).ok()?.with_down_delay(millis(down)).ok()?;
+            config = config.with_to_zero_delay(millis(zero)).ok()?.with_window(millis(window)).ok()?;
+            if let Some(idle) = idle {
+                config = config.with_idle_timeout(millis(idle)).ok()?;
+            }
+            if let Some(workers) = buffer {
+                config = config.with_buffer(Buffer::workers(workers)).ok()?;
+            }
+            Some(config)
+        });
+    // Mostly moments, seldom long enough for a delay to pass.
+    let gap = prop_oneof![4 => 0_u64..20, 30 => 0_u64..400, 2 => 0_u64..3_000, 1 => 0_u64..40_000];
+    (config, prop::collection::vec((gap, act()), 1..400))
+}
+
+proptest! {
+    #[test]
+    fn what_is_only_counted_changes_nothing((config, acts) in case()) {
+        let mut platform = Platform::new(config);
+        platform.tell(Observation::arrived(0));
+        platform.decide();
+        for (gap, act) in acts {
+            platform.now = platform.now.saturating_add(Duration::from_millis(gap));
+            platform.act(act);
+        }
+        platform.decide();
+    }
+}
+
+#[test]
+fn a_busy_service_is_mostly_counted() {
+    let policy = Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap()));
+    let mut platform = Platform::new(Config::new(policy, 4, 8).unwrap());
+    platform.tell(Observation::arrived(0));
+    platform.decide();
+    (0..4).for_each(|_| platform.act(Act::Ready(0)));
+    let mut told = 0;
+    for step in 0..20_000_u64 {
+        platform.now = Timestamp::from_millis(100 + step * 10);
+        platform.act(if step % 5 == 0 { Act::Arrive(1) } else { Act::Finish(0) });
+        if step == 10_000 {
+            (platform.counted, told) = (0, platform.lazy.state.input.accepted);
+        }
+    }
+    let told = platform.lazy.state.input.accepted - told;
+    assert!(u64::from(platform.counted) * 100 > told * 98, "{} of {told}", platform.counted);
+}

@@ -28,6 +28,8 @@ use plimsoll::{Config, Policy, Share};
 
 #[path = "support/tune/advice.rs"]
 mod advice;
+#[path = "support/failure.rs"]
+mod failure;
 #[path = "support/tune/findings.rs"]
 mod findings;
 #[path = "support/input.rs"]
@@ -49,6 +51,7 @@ mod trial;
 #[path = "support/words.rs"]
 mod words;
 
+use failure::Failure;
 use findings::{Findings, Task};
 use space::Kind;
 use trial::Ground;
@@ -140,41 +143,17 @@ fn part(text: &str) -> Result<f64, String> {
     usable.ok_or_else(|| "expected a share from 0.04 to 0.75, such as 1/3 or 0.25".to_owned())
 }
 
-enum Failure {
-    Input(String),
-    Output(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
-impl From<String> for Failure {
-    fn from(message: String) -> Self {
-        Self::Input(message)
-    }
-}
-
 fn main() -> ExitCode {
-    let (code, message) = match tune(&Args::parse()) {
-        Ok(true) => return ExitCode::SUCCESS,
-        Ok(false) => return ExitCode::from(3),
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Err(Failure::Input(message)) => (2, message),
-        Err(Failure::Output(error)) => (1, error.to_string()),
-    };
-    let _ = writeln!(io::stderr(), "error: {message}");
-    ExitCode::from(code)
+    failure::exit(tune(&Args::parse()))
 }
 
-/// Whether some configuration keeps the objective.
-fn tune(args: &Args) -> Result<bool, Failure> {
-    let (base, kinds) = base(args)?;
+fn tune(args: &Args) -> Result<(), Failure> {
+    let (base, kinds) = base(args).map_err(Failure::Input)?;
     let mut options = Options::default();
     options.cold_start = args.cold_start;
-    let ground = Ground::new(workload(args)?, objective(args), options, args.hold_out, args.seed)?;
+    let ground = workload(args)
+        .and_then(|workload| Ground::new(workload, objective(args), options, args.hold_out, args.seed))
+        .map_err(Failure::Input)?;
     let task = Task {
         ground,
         base,
@@ -186,11 +165,11 @@ fn tune(args: &Args) -> Result<bool, Failure> {
         quiet: args.quiet,
         replayed: args.workload.as_ref().map(|path| path.display().to_string()),
     };
-    let findings = Findings::of(task)?;
+    let findings = Findings::of(task).map_err(Failure::Input)?;
 
     let notice = args.workload.is_none().then_some(input::CHAT_NOTICE);
     let unwritable = |error: Box<dyn Error>| {
-        io::Error::other(format!("{}: the results cannot be written: {error}", args.out.display()))
+        Failure::Output(format!("{}: the results cannot be written: {error}", args.out.display()))
     };
     let page = picture::page(&findings, notice, &args.out).map_err(unwritable)?;
     if let Some(file) = &findings.file {
@@ -210,10 +189,7 @@ fn tune(args: &Args) -> Result<bool, Failure> {
         }
     }
     out.flush()?;
-    if findings.chosen.is_none() {
-        let _ = writeln!(io::stderr(), "{}", findings.refusal());
-    }
-    Ok(findings.chosen.is_some())
+    if findings.chosen.is_none() { Err(Failure::Finding(findings.refusal())) } else { Ok(()) }
 }
 
 fn objective(args: &Args) -> Objective {

@@ -193,7 +193,7 @@ fn an_objective_out_of_reach_is_refused_with_what_stands_in_the_way() {
         let output = tune(&folder, args);
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{args:?}: {message}");
-        assert!(message.starts_with("no configuration keeps the objective"), "{message}");
+        assert!(message.starts_with("error: no configuration keeps the objective"), "{message}");
         let page = written(&folder, "tune-report/tune.html");
         for part in [parts, &["nearest: "]].concat() {
             assert!(message.contains(part), "{args:?}: {part:?} is not in: {message}");

@@ -143,6 +143,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// Reads a share.
 #[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) fn share(text: &str) -> Result<Share, String> {
-    let number = text.parse().map_err(|_| "expected a share such as 0.99".to_owned())?;
+    let number = text.parse().map_err(|_| "expected a number between 0 and 1, such as 0.2".to_owned())?;
     Share::new(number).map_err(|error| error.to_string())
 }

@@ -27,8 +27,18 @@ mod comparison;
 mod contenders;
 #[path = "support/contest.rs"]
 mod contest;
+#[path = "support/failure.rs"]
+mod failure;
 #[path = "support/input.rs"]
 mod input;
+#[path = "support/page.rs"]
+mod page;
+#[path = "support/parallel.rs"]
+mod parallel;
+#[path = "support/words.rs"]
+mod words;
+
+use failure::Failure;
 
 /// Compares policies on the same workload: cost, waiting, and what would have been possible
 #[derive(Debug, Parser)]
@@ -46,7 +56,7 @@ struct Args {
     peer: Vec<PathBuf>,
 
     /// The objective: this share of the requests …
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.99")]
+    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.99")]
     share: Share,
     /// … starts within this time
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "1s")]
@@ -87,31 +97,8 @@ Worker hours count from a worker's order until it is gone. `÷ bound` is them ov
 below and keep the objective. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
 The exit code is 0, or 2 if something given cannot be used, or 1 if the output cannot be written.";
 
-fn share(text: &str) -> Result<Share, String> {
-    let number = text.parse().map_err(|_| "expected a share such as 0.99".to_owned())?;
-    Share::new(number).map_err(|error| error.to_string())
-}
-
-enum Failure {
-    Input(String),
-    Output(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
 fn main() -> ExitCode {
-    let (code, message) = match compare(&Args::parse()) {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Err(Failure::Input(message)) => (2, message),
-        Err(Failure::Output(error)) => (1, error.to_string()),
-    };
-    let _ = writeln!(io::stderr(), "error: {message}");
-    ExitCode::from(code)
+    failure::exit(compare(&Args::parse()))
 }
 
 fn compare(args: &Args) -> Result<(), Failure> {
@@ -139,7 +126,7 @@ fn compare(args: &Args) -> Result<(), Failure> {
     let notice = args.workloads.is_empty().then_some(input::HOUR_NOTICE);
     if !args.no_report {
         let unwritable = |error: Box<dyn Error>| {
-            Failure::Output(io::Error::other(format!("{}: the report cannot be written: {error}", args.out.display())))
+            Failure::Output(format!("{}: the report cannot be written: {error}", args.out.display()))
         };
         let path = comparison::page(&contests, notice, &args.out).map_err(unwritable)?;
         if !args.json {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::contest::{Contest, Course, Row, references, time};
+use crate::contest::{Contest, Course, Row};
+use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour};
+use crate::words::{escape, references, short, time};
 
 type Drawn<T> = Result<T, Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -17,31 +19,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// The page's name in its folder.
 const PAGE: &str = "comparison.html";
 const WIDTH: u32 = 1_072;
-const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
-const FAINT: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
-const LOAD: RGBColor = RGBColor(0xb9, 0xb9, 0xb9);
-const BOUND: RGBColor = RGBColor(0x77, 0x77, 0x77);
-/// Told apart by people who do not see all colours, and by their lightness in print (after Okabe and Ito, and Tol).
-const COLOURS: [RGBColor; 12] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x56, 0xb4, 0xe9),
-    RGBColor(0x33, 0x22, 0x88),
-    RGBColor(0x88, 0x22, 0x55),
-    RGBColor(0x99, 0x99, 0x33),
-    RGBColor(0x44, 0xaa, 0x99),
-    RGBColor(0x66, 0x11, 0x00),
-    RGBColor(0x44, 0x44, 0x44),
-];
 /// Shares below this are drawn here: nobody late has no place on a logarithmic scale.
 const LEAST_LATE: f64 = 0.000_5;
-
-fn colour(number: usize) -> RGBColor {
-    COLOURS.get(number % COLOURS.len()).copied().unwrap_or(INK)
-}
 
 /// Writes the page into `folder`, which is made if need be.
 pub(crate) fn page(contests: &[Contest], notice: Option<&str>, folder: &Path) -> Drawn<PathBuf> {
@@ -221,33 +200,3 @@ fn course(panel: &Area<'_>, row: &Row, end: f64, last: bool) -> Drawn<()> {
     chart.draw_series(LineSeries::new(steps, colour(row.number).stroke_width(2)))?;
     Ok(())
 }
-
-/// A number with as many digits as it needs.
-fn short(value: f64) -> String {
-    let text = if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.2}") };
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-const STYLE: &str = "\
-:root { color-scheme: light; }
-body { margin: 0; background: #fff; color: #1a1a1a;
-  font: 15px/1.45 system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 24px 24px 48px; }
-h1 { font-size: 24px; margin: 24px 0 0; border-top: 2px solid #1a1a1a; padding-top: 16px; overflow-wrap: anywhere; }
-p { margin: 4px 0 12px; color: #555; }
-figure { margin: 0 0 20px; }
-figure svg { display: block; width: 100%; height: auto; }
-figcaption, footer { color: #555; font-size: 13px; }
-table { border-collapse: collapse; width: 100%; margin: 0 0 20px; font-size: 13px; font-variant-numeric: tabular-nums; }
-th { border-bottom: 1px solid #1a1a1a; }
-th, td { text-align: right; padding: 3px 0 3px 12px; white-space: nowrap; }
-th:nth-child(2), td:nth-child(2) { text-align: left; }
-td { border-bottom: 1px solid #ececec; }
-td b { display: inline-block; min-width: 18px; text-align: center; color: #fff; border-radius: 9px; padding: 0 2px; }
-.possible td { color: #555; }
-@media print { figure, table { break-inside: avoid; } main { max-width: none; padding: 0; } }
-";

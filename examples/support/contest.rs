@@ -1,10 +1,7 @@
 //! Lets contenders scale the same workload, and compares what came of it.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +10,9 @@ use plimsoll::sim::{
     Objective, Options, Outcome, Peer, Reference, References, Sample, Service, Workload, simulate, simulate_with,
 };
 use serde::Serialize;
+
+use crate::parallel;
+use crate::words::{references, time};
 
 /// Who scales.
 #[derive(Debug, Clone)]
@@ -86,35 +86,22 @@ pub(crate) fn hold(
     options: &Options,
     quiet: bool,
 ) -> Result<Contest, String> {
-    let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(contenders.len() as u64 + 1) };
+    let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(contenders.len() as u64) };
     if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} runs, {elapsed}") {
         progress.set_style(style.progress_chars("=> "));
     }
     progress.set_message(workload.name().to_owned());
-    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let mut possible = None;
-    thread::scope(|scope| {
-        let spare = thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..spare.min(contenders.len()) {
-            scope.spawn(|| {
-                while let Some((at, contender)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, contenders.get(at)?)))
-                {
-                    let outcome = run(workload, contender, concurrency, objective, options);
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome));
-                    progress.inc(1);
-                }
-            });
-        }
-        possible = Some(References::of(workload, concurrency, objective, options));
-        progress.inc(1);
+    let (outcomes, possible) = thread::scope(|scope| {
+        let possible = scope.spawn(|| References::of(workload, concurrency, objective, options));
+        let outcomes = parallel::map(contenders, parallel::processors(), &progress, |contender| {
+            run(workload, contender, concurrency, objective, options)
+        });
+        (outcomes, possible.join())
     });
     progress.finish_and_clear();
-    let possible = possible.ok_or("the references were not computed")?;
-    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcomes.sort_by_key(|(at, _)| *at);
+    let possible = possible.map_err(|_| "the references were not computed")?;
     let mut rows = Vec::new();
-    for ((number, outcome), contender) in outcomes.into_iter().zip(contenders) {
+    for (number, (outcome, contender)) in outcomes.into_iter().zip(contenders).enumerate() {
         rows.push(Row { number, ..row(&contender.name, &outcome?, possible.least, objective) });
     }
     rows.sort_by(|a, b| a.worker_hours.total_cmp(&b.worker_hours));
@@ -184,16 +171,6 @@ fn course(sample: &Sample) -> Course {
     Course { hours: sample.t_s / 3_600.0, capacity: sample.capacity, load: sample.offered_load }
 }
 
-/// The references of a comparison by name.
-pub(crate) const fn references(possible: &References) -> [(&'static str, Option<Reference>); 4] {
-    [
-        ("best fixed count", possible.fixed),
-        ("knows the rate of now", possible.present_oracle),
-        ("knows every rate", possible.rate_oracle),
-        ("knows every arrival", possible.clairvoyant),
-    ]
-}
-
 impl Contest {
     /// What was compared, in one line.
     pub(crate) fn circumstances(&self) -> String {
@@ -254,15 +231,4 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")
-}
-
-/// Seconds with a unit that suits them.
-pub(crate) fn time(seconds: f64) -> String {
-    let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    match duration.as_millis() {
-        0 => "0".to_owned(),
-        ms @ 1..=999 => format!("{ms} ms"),
-        ms @ 1_000..=99_999 => format!("{:.1} s", ms as f64 / 1_000.0),
-        ms => format!("{} s", ms / 1_000),
-    }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why there is no result, and whose turn it is to do something about it.
+#[allow(dead_code, reason = "not every example that includes this has findings")]
 pub(crate) enum Failure {
     /// Something that was given cannot be used.
     Input(String),

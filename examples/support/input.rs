@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use plimsoll::Share;
 use plimsoll::config::Effective;
 use plimsoll::sim::{ReadOptions, Workload};
 
@@ -18,7 +19,13 @@ const CHAT: &[u8] = include_bytes!("../../data/llm_chat_azure2023.csv");
 const CHAT_NAME: &str = "llm_chat_azure2023.csv";
 
 /// What must be said wherever the built-in hour is shown.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) const HOUR_NOTICE: &str = "Data: Azure LLM inference trace 2023 (code), Microsoft, CC-BY 4.0, changed: \
+                                      service times are derived from tokens. See data/NOTICES.md and data/README.md.";
+
+/// The same for the hour of steady traffic alone.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) const CHAT_NOTICE: &str = "Data: Azure LLM inference trace 2023 (conversation), Microsoft, CC-BY 4.0, changed: \
                                       service times are derived from tokens. See data/NOTICES.md and data/README.md.";
 
 /// Reads a workload file, or the built-in hour.
@@ -44,6 +51,12 @@ pub(crate) fn hours(options: &ReadOptions) -> Result<Vec<Workload>, String> {
     let read = |(name, data)| Workload::read(name, data, options);
     let all = [(HOUR_NAME, HOUR), (CHAT_NAME, CHAT)].into_iter().map(read).collect::<Result<Vec<_>, _>>();
     all.map_err(|error| as_on_the_command_line(&error.to_string()))
+}
+
+/// The hour of steady traffic.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn chat(options: &ReadOptions) -> Result<Workload, String> {
+    Workload::read(CHAT_NAME, CHAT, options).map_err(|error| as_on_the_command_line(&error.to_string()))
 }
 
 /// The library names its own options; whoever reads the message knows those of the command line.
@@ -125,4 +138,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = number.trim_end().parse::<f64>().ok().zip(unit).map(|(number, unit)| number * unit);
     let parsed = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     parsed.ok_or_else(|| "expected seconds, or a number with ms, s, m or h, such as 20s, 250ms or 1.5".to_owned())
+}
+
+/// Reads a share.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn share(text: &str) -> Result<Share, String> {
+    let number = text.parse().map_err(|_| "expected a number between 0 and 1, such as 0.2".to_owned())?;
+    Share::new(number).map_err(|error| error.to_string())
 }

@@ -17,7 +17,7 @@ pub(crate) struct Setup {
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "2s")]
     warm_start: Duration,
     /// Vary each start by up to this share of it, such as 0.2
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0")]
     start_spread: Share,
     /// The seed of that variation
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -68,11 +68,6 @@ impl Setup {
         }
         options
     }
-}
-
-fn share(text: &str) -> Result<Share, String> {
-    let number = text.parse::<f64>().map_err(|_| "expected a number between 0 and 1, such as 0.2".to_owned())?;
-    Share::new(number).map_err(|error| error.to_string())
 }
 
 fn price(text: &str) -> Result<f64, String> {

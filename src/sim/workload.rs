@@ -116,6 +116,37 @@ impl Workload {
         self.duration
     }
 
+    /// The part from `start` to before `end`, both measured from the window's start: a workload of its own, whose window
+    /// starts at `start`. From this window's end on, `end` is that end, and what arrives at that very instant is in. What
+    /// had arrived before `start` is not part of it, whether or not it would have been served by then.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use plimsoll::Timestamp;
+    /// use plimsoll::sim::{ReadOptions, Workload};
+    ///
+    /// let csv = "t_s,requests\n0,3\n60,0\n120,1\n";
+    /// let workload = Workload::read("minutes.csv", csv.as_bytes(), &ReadOptions::default())?;
+    /// let part = workload.between(Duration::from_secs(50), Duration::from_secs(170));
+    /// let arrivals: Vec<_> = part.requests().iter().map(|request| request.arrival).collect();
+    /// assert_eq!(arrivals, [0, 100].map(Timestamp::from_secs));
+    /// assert_eq!(part.duration(), Duration::from_secs(120));
+    /// # Ok::<(), plimsoll::sim::WorkloadError>(())
+    /// ```
+    #[must_use]
+    pub fn between(&self, start: Duration, end: Duration) -> Self {
+        let (to_the_end, end) = (end >= self.duration, end.min(self.duration));
+        let (from, to) = (Timestamp::from_elapsed(start), Timestamp::from_elapsed(end));
+        let first = self.requests.partition_point(|request| request.arrival < from || start >= end);
+        let last = self.requests.partition_point(|request| request.arrival < to || to_the_end);
+        let shifted = |request: &Request| {
+            let arrival = Timestamp::from_elapsed(request.arrival.saturating_since(from));
+            Request { arrival, ..*request }
+        };
+        let requests = self.requests.get(first..last).unwrap_or_default().iter().map(shifted).collect();
+        Self { name: self.name.clone(), requests, duration: end.saturating_sub(start) }
+    }
+
     /// All service time divided by the duration: the mean number of slots that an infinitely elastic pool would keep
     /// busy. Zero if the window has no length. Takes time proportional to the number of requests.
     #[must_use]

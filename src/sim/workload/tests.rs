@@ -312,3 +312,24 @@ fn damaged_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn a_part_is_a_workload_of_its_own() {
+    let request = |at| Request { arrival: Timestamp::from_millis(at), service: Duration::from_millis(5) };
+    let requests: Vec<_> = [0, 10, 10, 20, 30].map(request).into();
+    let workload = Workload::from_requests("whole", requests).unwrap();
+    let part = |start, end| workload.between(Duration::from_millis(start), Duration::from_millis(end));
+    let arrivals =
+        |part: &Workload| part.requests().iter().map(|r| r.arrival.as_nanos() / 1_000_000).collect::<Vec<_>>();
+    assert_eq!([part(0, 30), part(0, 99)], [workload.clone(), workload.clone()], "the whole of it");
+    assert_eq!(arrivals(&part(0, 29)), [0, 10, 10, 20]);
+    assert_eq!(arrivals(&part(10, 20)), [0, 0]);
+    assert_eq!(arrivals(&part(5, 1_000)), [5, 5, 15, 25]);
+    assert_eq!(part(5, 1_000).duration(), Duration::from_millis(25));
+    for empty in [part(20, 10), part(40, 50), part(10, 10), part(30, 30)] {
+        assert!(empty.requests().is_empty() && empty.duration().is_zero(), "{empty:?}");
+    }
+    let parts = [part(0, 10), part(10, 20), part(20, 30)];
+    assert_eq!(parts.iter().map(|part| part.requests().len()).sum::<usize>(), 5);
+    assert_eq!(parts.iter().map(Workload::duration).sum::<Duration>(), workload.duration());
+}

@@ -165,6 +165,7 @@ impl Worker {
 }
 
 /// What an event has brought to light.
+/// What an event has brought to light.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub struct News {

@@ -928,7 +928,7 @@ fn delays_are_exact() {
     let counts = (1_u32..=40, 1_u32..=40).prop_filter("a step", |(from, to)| from != to);
     let lapse = weighted(0.7, (positive(span()), positive(span())));
     let cases = (knobs(), counts, lapse, 0_u64..4_000_000_000, any::<bool>());
-    let interesting = [("up", 20), ("down", 20), ("set back", 5), ("restarted", 5)];
+    let interesting = [("up", 20), ("down", 20), ("set back", 3), ("restarted", 3)];
     holds("delays_are_exact", cases, &interesting, |(knobs, (from, to), lapse, odd, by_gauge), tally| {
         let mut knobs = knobs.plain();
         (knobs.min, knobs.max, knobs.concurrency, knobs.tolerance) = (0, 40, 1, 0.0);

@@ -40,7 +40,7 @@ pub(super) struct Calm {
 impl Autoscaler {
     /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let calm = self.calm;
+        let calm = &self.calm;
         if now < self.state.now || !self.is_calm(now) {
             return false;
         }
@@ -54,9 +54,10 @@ impl Autoscaler {
             _ => return false,
         }
         self.counted(now);
-        let clamped = self.state.estimators.count(now, observation, calm.target);
+        let clamped = self.state.estimators.count(now, observation, self.calm.target);
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
+        let calm = &self.calm;
         if arrivals > calm.arrivals || requests < calm.requests.0 || requests > calm.requests.1 {
             self.settle();
             self.calm_down(now, |autoscaler| autoscaler.next_change(now));

@@ -9,24 +9,36 @@
 
 mod bound;
 mod chance;
+mod classes;
 mod controller;
 mod engine;
 pub mod generate;
+mod measure;
 mod options;
+mod outages;
 mod outcome;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod prices;
 mod reference;
+mod requests;
+mod simulate;
+mod starts;
 mod workers;
 pub mod workload;
 
+pub use self::classes::{Class, Spot};
 pub use self::controller::{Controller, Plan};
-pub use self::engine::{Service, Watch, simulate, simulate_recorded, simulate_with};
-pub use self::options::Options;
-pub use self::outcome::{Outcome, Sample};
+pub use self::options::{OptionError, Options};
+pub use self::outages::Outages;
+pub use self::outcome::{Failures, Outcome, Sample};
 #[cfg(feature = "peers")]
 pub use self::peers::{Peer, PeerController};
+pub use self::prices::{Costs, Prices};
 pub use self::reference::{Objective, Reference, References};
+pub use self::simulate::{Service, Watch, simulate, simulate_recorded, simulate_with};
+pub use self::starts::{StartTime, Starts};
+pub use self::workers::Router;
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn run(
                     contender.name
                 ));
             }
-            let mut options = *options;
+            let mut options = options.clone();
             options.within = Some(objective.within);
             Ok(simulate(workload, config, &options, &mut ()))
         }

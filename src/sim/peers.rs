@@ -60,7 +60,7 @@ use thiserror::Error;
 
 pub use self::stock::Stock;
 use super::controller::Controller;
-use super::engine::Service;
+use super::simulate::Service;
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::keda::{Annotations, Keda, ScaledObject};

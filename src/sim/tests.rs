@@ -1,3 +1,5 @@
+mod troubles;
+
 use core::time::Duration;
 use std::vec;
 use std::vec::Vec;

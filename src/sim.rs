@@ -10,10 +10,13 @@
 mod bound;
 mod chance;
 mod classes;
+mod clock;
 mod controller;
+mod delivery;
 mod engine;
 pub mod generate;
 mod measure;
+mod metrics;
 mod options;
 mod outages;
 mod outcome;
@@ -28,7 +31,10 @@ mod workers;
 pub mod workload;
 
 pub use self::classes::{Class, Spot};
+pub use self::clock::ClockStep;
 pub use self::controller::{Controller, Plan};
+pub use self::delivery::Delivery;
+pub use self::metrics::{Metrics, Told};
 pub use self::options::{OptionError, Options};
 pub use self::outages::Outages;
 pub use self::outcome::{Failures, Outcome, Sample};

@@ -1,12 +1,14 @@
 //! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
 
 use std::boxed::Box;
+use std::string::ToString;
 use std::vec::Vec;
 
 use crate::autoscaler::Autoscaler;
 use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::recorder::Record;
+use crate::report::Report;
 use crate::time::Timestamp;
 
 /// Decides in a [simulation](super::simulate_with).
@@ -22,6 +24,17 @@ pub trait Controller {
 
     /// Decides: adds its commands to `commands`, and explains itself if it can.
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
+
+    /// An observer reported what it counted over a while, where that is how requests are told of. False if it was
+    /// refused. Unless it is written, the report becomes gauges and a count: enough for whoever has one observer.
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        let depth = report.depth.map(|depth| Observation::queue(depth, report.oldest_age));
+        let in_flight = report.in_flight.map(Observation::in_flight);
+        let count = u32::try_from(report.arrived).unwrap_or(u32::MAX);
+        let requests = (!report.over.is_zero()).then_some(Observation::Requests { count, over: report.over });
+        let told = [depth, in_flight, requests].into_iter().flatten();
+        told.fold(true, |accepted, observation| self.observe(now, observation) && accepted)
+    }
 
     /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to
     /// time. The run then goes on for them after its end.
@@ -47,6 +60,10 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
         (**self).decide(now, commands)
     }
 
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        (**self).report(now, report)
+    }
+
     fn may_wake(&self) -> bool {
         (**self).may_wake()
     }
@@ -63,6 +80,15 @@ impl Controller for Native<'_> {
         let outcome = self.autoscaler.observe(now, observation);
         if let Some(sink) = &mut self.sink {
             sink(&Record::observed(now, observation, outcome));
+        }
+        outcome.is_ok()
+    }
+
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        let outcome = self.autoscaler.report(now, report);
+        if let Some(sink) = &mut self.sink {
+            let refused = outcome.err().map(|rejected| rejected.to_string());
+            sink(&Record::Reported { at: now, report: Box::new(report.clone()), refused });
         }
         outcome.is_ok()
     }
@@ -172,6 +198,8 @@ const ORDERED_ONES_LAST: [Turn; 3] = [Turn::Idle, Turn::Busy, Turn::Starting];
 pub(super) struct Roster {
     /// By id; in a simulation ids count from zero.
     workers: Vec<Life>,
+    /// Ordered, and not heard of since.
+    ordered: u32,
     pub(super) starting: u32,
     pub(super) ready: u32,
     /// Requests in service on ready workers.
@@ -199,7 +227,17 @@ impl Life {
 
 impl Roster {
     pub(super) fn observe(&mut self, observation: Observation) {
-        let Observation::Worker { id, event } = observation else { return };
+        let (id, event) = match observation {
+            Observation::Worker { id, event } => (id, event),
+            Observation::StartFailed { count, .. } => {
+                self.ordered = self.ordered.saturating_sub(count);
+                return;
+            }
+            _ => return,
+        };
+        if event == WorkerEvent::Ordered {
+            self.ordered = self.ordered.saturating_sub(1);
+        }
         let next = match (event, self.life(id)) {
             (WorkerEvent::Ordered, _) => Life::Starting,
             (WorkerEvent::Busy(slots), Life::Ready(_)) => Life::Ready(slots),
@@ -256,8 +294,10 @@ impl Roster {
     /// The commands that make it so many; who goes first is for `order` to say.
     pub(super) fn bring_to(&mut self, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
         let committed = self.committed();
-        if desired > committed {
-            commands.push(Command::Start { count: desired.saturating_sub(committed) });
+        let missing = desired.saturating_sub(committed).saturating_sub(self.ordered);
+        if missing > 0 {
+            commands.push(Command::Start { count: missing });
+            self.ordered = self.ordered.saturating_add(missing);
         }
         let mut surplus = committed.saturating_sub(desired);
         for turn in order {
@@ -284,6 +324,7 @@ mod tests {
     use std::vec;
 
     use super::*;
+    use crate::observation::FailureCause;
 
     fn seen(events: &[(u64, WorkerEvent)]) -> Roster {
         let mut roster = Roster::default();
@@ -311,6 +352,14 @@ mod tests {
         roster.observe(Observation::worker(WorkerId(0), Busy(1)));
         roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [Command::Start { count: 2 }]);
+        // What is on its way is not ordered again, what was refused is.
+        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(Observation::worker(WorkerId(4), Ordered));
+        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands.len(), 1);
+        roster.observe(Observation::StartFailed { count: 1, cause: FailureCause::Quota });
+        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands[1..], [Command::Start { count: 1 }]);
     }
 
     #[test]

@@ -175,16 +175,12 @@ impl Measure {
         self.enter_bucket(now);
         let sojourn = now.since(arrival);
         self.in_bucket.push(sojourn);
-        match again.and_then(|place| Some((place, self.sojourns.get_mut(place)?))) {
-            Some((place, slot)) => {
-                *slot = sojourn;
-                place
-            }
-            None => {
-                self.sojourns.push(sojourn);
-                self.sojourns.len().saturating_sub(1)
-            }
+        if let Some((place, slot)) = again.and_then(|place| Some((place, self.sojourns.get_mut(place)?))) {
+            *slot = sojourn;
+            return place;
         }
+        self.sojourns.push(sojourn);
+        self.sojourns.len().saturating_sub(1)
     }
 
     pub(super) const fn finished(&mut self) {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::classes::{Class, MOST as MOST_CLASSES, Spot};
+use super::clock::ClockStep;
+use super::delivery::Delivery;
+use super::metrics::Metrics;
 use super::outages::Outages;
 use super::prices::Prices;
 use super::starts::{StartTime, Starts};
@@ -76,6 +79,12 @@ pub struct Options {
     /// Times at which what arrives is not seen: the load balancer is frozen. Those who arrive wait, and all come to the
     /// queue when it is over.
     pub freezes: Outages,
+    /// What the platform tells of requests, and when that arrives.
+    pub metrics: Metrics,
+    /// The way of decisions to the platform.
+    pub delivery: Delivery,
+    /// The controller's clock is set.
+    pub clock: Vec<ClockStep>,
 }
 
 impl Default for Options {
@@ -98,6 +107,9 @@ impl Default for Options {
             slowdown: Share::ZERO,
             router: Router::LowestId,
             freezes: Outages::NONE,
+            metrics: Metrics::default(),
+            delivery: Delivery::default(),
+            clock: Vec::new(),
         }
     }
 }
@@ -116,6 +128,11 @@ pub struct OptionError {
 }
 
 impl Options {
+    /// Whether the controller is told everything at once, and obeyed at once.
+    pub(super) fn is_direct(&self) -> bool {
+        self.metrics == Metrics::default() && self.delivery == Delivery::default() && self.clock.is_empty()
+    }
+
     /// Whether every number is one that can be meant.
     ///
     /// ```

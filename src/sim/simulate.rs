@@ -2,8 +2,11 @@
 
 use core::time::Duration;
 
+use super::clock::Clock;
 use super::controller::{Controller, Native};
+use super::delivery::Carrying;
 use super::engine::Engine;
+use super::metrics::Telling;
 use super::options::Options;
 use super::outcome::Outcome;
 use super::workload::Workload;
@@ -71,7 +74,8 @@ fn native(
 ) -> Outcome {
     let target = options.within.unwrap_or(config.sojourn_target());
     let service = Service { concurrency: config.concurrency(), target };
-    let (mut outcome, controller) = Engine::new(workload, service, options, controller).run(watch);
+    let link = Link { options, target: config.sojourn_target(), patience: config.order_timeout() };
+    let (mut outcome, controller) = link.run(workload, service, controller, watch);
     outcome.events = controller.autoscaler.events().copied().collect();
     outcome
 }
@@ -94,5 +98,33 @@ pub fn simulate_with<C: Controller>(
     options: &Options,
     watch: &mut dyn Watch,
 ) -> (Outcome, C) {
-    Engine::new(workload, service, options, controller).run(watch)
+    Link { options, target: service.target, patience: Duration::MAX }.run(workload, service, controller, watch)
+}
+
+/// What lies between the platform and the controller.
+struct Link<'a> {
+    options: &'a Options,
+    /// The controller's sojourn target.
+    target: Duration,
+    /// After how long the controller gives a command again.
+    patience: Duration,
+}
+
+impl Link<'_> {
+    fn run<C: Controller>(
+        &self,
+        workload: &Workload,
+        service: Service,
+        controller: C,
+        watch: &mut dyn Watch,
+    ) -> (Outcome, C) {
+        let options = self.options;
+        if options.is_direct() {
+            return Engine::new(workload, service, options, controller).run(watch);
+        }
+        let carrying = Carrying::new(Clock::new(controller, &options.clock), options, self.patience);
+        let telling = Telling::new(carrying, options, self.target);
+        let (outcome, telling) = Engine::new(workload, service, options, telling).run(watch);
+        (outcome, telling.into_inner().into_inner().into_inner())
+    }
 }

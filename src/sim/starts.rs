@@ -84,7 +84,7 @@ impl Default for Starts {
 }
 
 impl Starts {
-    /// The shares of starts that come to nothing.
+    /// The shares of starts that come to nothing, in the order in which [`Draws::failure`] takes them.
     pub(super) const fn failing(&self) -> [(&'static str, Share); 6] {
         [
             ("starts.crash", self.crash),
@@ -140,16 +140,8 @@ impl Draws {
         if self.shortages.until(now).is_some() {
             return Fate::Refused(FailureCause::StockOut);
         }
-        let verdict = if self.troubled { self.verdict(&options.starts) } else { None };
-        match verdict {
-            Some(Some(cause @ (FailureCause::Quota | FailureCause::StockOut))) => Fate::Refused(cause),
-            Some(Some(FailureCause::Timeout)) => {
-                Fate::Fails(nanos(options.starts.gives_up_after), FailureCause::Timeout)
-            }
-            Some(Some(cause)) => Fate::Fails(self.takes(options), cause),
-            Some(None) => Fate::Hangs,
-            None => Fate::Ready(self.takes(options)),
-        }
+        let failure = if self.troubled { self.failure(options) } else { None };
+        failure.unwrap_or_else(|| Fate::Ready(self.takes(options)))
     }
 
     /// How long a standby worker takes that is revived.
@@ -160,25 +152,22 @@ impl Draws {
         }
     }
 
-    /// Why it fails if it does; `Some(None)` if nobody will say.
-    fn verdict(&mut self, starts: &Starts) -> Option<Option<FailureCause>> {
-        let causes = [
-            Some(FailureCause::Crash),
-            Some(FailureCause::Timeout),
-            None,
-            Some(FailureCause::Preempted),
-            Some(FailureCause::Quota),
-            Some(FailureCause::StockOut),
-        ];
+    /// How it fails, if it does.
+    fn failure(&mut self, options: &Options) -> Option<Fate> {
         let drawn = self.failing.millionths();
         let mut sum = 0_u32;
-        for ((_, share), cause) in starts.failing().into_iter().zip(causes) {
+        let reached = |(_, share): (&str, Share)| {
             sum = sum.saturating_add(share.as_micros());
-            if drawn < sum {
-                return Some(cause);
-            }
+            drawn < sum
+        };
+        match options.starts.failing().into_iter().position(reached)? {
+            0 => Some(Fate::Fails(self.takes(options), FailureCause::Crash)),
+            1 => Some(Fate::Fails(nanos(options.starts.gives_up_after), FailureCause::Timeout)),
+            2 => Some(Fate::Hangs),
+            3 => Some(Fate::Fails(self.takes(options), FailureCause::Preempted)),
+            4 => Some(Fate::Refused(FailureCause::Quota)),
+            _ => Some(Fate::Refused(FailureCause::StockOut)),
         }
-        None
     }
 
     fn takes(&mut self, options: &Options) -> u64 {

@@ -1,3 +1,4 @@
+pub(super) mod heard;
 mod troubles;
 
 use core::time::Duration;

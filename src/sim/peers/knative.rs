@@ -14,7 +14,7 @@
 
 use std::vec::Vec;
 
-use super::pool::{Every, Pool};
+use super::pool::{Every, Pool, arrivals};
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::knative::{Inputs, Kpa, Metric, ParameterError, Parameters};
@@ -126,7 +126,8 @@ impl Controller for Knative {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.mean.add(now, self.pool.at_ready());
         self.pool.observe(observation);
-        if let Observation::Arrived { count: count @ 1.., .. } = observation {
+        let count = arrivals(observation);
+        if count > 0 {
             self.arrived = self.arrived.saturating_add(count.into());
             if self.asleep && !self.told {
                 self.told = true;

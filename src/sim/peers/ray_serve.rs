@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
-use super::pool::{Every, Pool, seconds};
+use super::pool::{Every, Pool, arrivals, seconds};
 use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent};
 use crate::peers::Invalid;
@@ -159,7 +159,7 @@ impl Controller for RayServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.pool.observe(observation);
         match observation {
-            Observation::Arrived { count: 1.., .. } if self.pool.roster.ready == 0 => self.send_report(now),
+            _ if arrivals(observation) > 0 && self.pool.roster.ready == 0 => self.send_report(now),
             Observation::Worker { event: WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Ordered, .. } => {}
             Observation::Worker { .. } => self.hear(now),
             _ => {}

@@ -1,45 +1,9 @@
 //! What the engine makes of preemptions, retries, frozen load balancers, batches, routers and stale orders.
 
+use super::heard::Heard;
 use super::*;
 use crate::observation::{FailureCause, Observation, WorkerEvent};
 use crate::sim::chance::{Chance, seconds};
-
-/// Keeps a plan, and everything that it is told.
-struct Heard {
-    plan: Plan,
-    told: Vec<(u64, Observation)>,
-    /// Commands to be given at an instant, in seconds.
-    orders: Vec<(u64, Command)>,
-}
-
-impl Heard {
-    fn new(plan: Plan) -> Self {
-        Self { plan, told: vec![], orders: vec![] }
-    }
-}
-
-impl Controller for Heard {
-    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.told.push((now.as_nanos() / 1_000_000_000, observation));
-        self.plan.observe(now, observation)
-    }
-
-    fn next_wakeup(&self) -> Option<Timestamp> {
-        let order = self.orders.first().map(|(at, _)| Timestamp::from_secs(*at));
-        self.plan.next_wakeup().into_iter().chain(order).min()
-    }
-
-    fn desired(&self) -> u32 {
-        self.plan.desired()
-    }
-
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
-        while self.orders.first().is_some_and(|(at, _)| Timestamp::from_secs(*at) <= now) {
-            commands.push(self.orders.remove(0).1);
-        }
-        self.plan.decide(now, commands)
-    }
-}
 
 fn heard(requests: &[(u64, u64)], slots: u32, heard: Heard, options: &Options) -> (Outcome, Heard) {
     let service = Service { concurrency: slots, target: secs(1) };

@@ -1,8 +1,9 @@
 //! The simulator under random troubles: whatever a platform does to an autoscaler, some things always hold.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
-#![expect(clippy::arithmetic_side_effects, reason = "a test may overflow loudly")]
+#![expect(clippy::arithmetic_side_effects, clippy::float_arithmetic, reason = "a test may overflow loudly")]
 
-use std::time::Duration;
+use core::ops::Range;
+use core::time::Duration;
 
 use plimsoll::policy::RunPod;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
@@ -17,7 +18,7 @@ use proptest::sample::select;
 
 const TARGET: Duration = Duration::from_secs(1);
 
-fn seconds(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
+fn seconds(range: Range<u64>) -> impl Strategy<Value = Duration> {
     range.prop_map(Duration::from_secs)
 }
 
@@ -125,7 +126,7 @@ fn config() -> impl Strategy<Value = Config> {
             let config = Config::runpod(RunPod::request_count(requests), min, min + more, Duration::from_secs(20));
             config.unwrap().with_standby(standby).with_concurrency(slots).unwrap()
         });
-    prop_oneof![count, select(Preset::ALL.to_vec()).prop_map(|preset| preset.config())]
+    prop_oneof![count, select(Preset::ALL.to_vec()).prop_map(Preset::config)]
 }
 
 /// What is true of every run.

@@ -32,8 +32,11 @@ pub trait Controller {
         let in_flight = report.in_flight.map(Observation::in_flight);
         let count = u32::try_from(report.arrived).unwrap_or(u32::MAX);
         let requests = (!report.over.is_zero()).then_some(Observation::Requests { count, over: report.over });
-        let told = [depth, in_flight, requests].into_iter().flatten();
-        told.fold(true, |accepted, observation| self.observe(now, observation) && accepted)
+        let mut accepted = true;
+        for observation in [depth, in_flight, requests].into_iter().flatten() {
+            accepted &= self.observe(now, observation);
+        }
+        accepted
     }
 
     /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to

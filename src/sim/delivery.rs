@@ -159,7 +159,9 @@ impl<C: Controller> Controller for Carrying<C> {
             decision = self.inner.decide(now, &mut given);
             self.desired = self.inner.desired();
             let sequence = decision.as_ref().map(|decision| decision.sequence);
-            given.into_iter().for_each(|command| self.send(now, command, sequence));
+            for command in given {
+                self.send(now, command, sequence);
+            }
         }
         while let Some(arrived) = self.line.first_entry().filter(|entry| entry.key().0 <= now) {
             let parcel = arrived.remove();

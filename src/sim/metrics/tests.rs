@@ -131,7 +131,7 @@ fn load_balancers_report_what_went_through_each_of_them() {
     };
     let each = [arrived(0), arrived(1), arrived(2)];
     // The last ones came after the last report.
-    assert!((295..=300).contains(&each.iter().sum()), "{each:?}");
+    assert!((295..=300).contains(&each.iter().sum::<u64>()), "{each:?}");
     assert!(each.iter().all(|count| (75..125).contains(count)), "{each:?}");
 }
 

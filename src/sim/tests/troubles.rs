@@ -36,14 +36,14 @@ fn what_a_preempted_worker_serves_is_lost_or_tried_again() {
     let (outcome, _) = heard(&requests, 1, Heard::new(Plan::fixed(1)), &options);
     assert_eq!((outcome.lost, outcome.finished, outcome.retried), (0, 1, 1));
     // Its second start is 20 s after the loss; its sojourn counts from its arrival.
-    assert_eq!(outcome.sojourn_max, life + secs(20) - secs(life.as_secs() - 10));
+    assert_eq!(outcome.sojourn_max, secs(10 + 20) + Duration::from_nanos(life.subsec_nanos().into()));
     assert_eq!(outcome.sojourn_p50, outcome.sojourn_max, "one request has one sojourn");
 }
 
 #[test]
 fn a_machine_with_notice_finishes_what_it_has_and_takes_no_more() {
     let (options, life) = spot(0, 120);
-    let notice = (life - secs(120)).as_secs();
+    let notice = life.as_secs() - 120;
     let (outcome, told) = heard(&[(notice - 5, 60), (notice + 5, 1)], 1, Heard::new(Plan::fixed(1)), &options);
     // Gone when it has finished, before it would have been taken back; the second request has a new one.
     assert_eq!((outcome.lost, outcome.finished, outcome.failures.preempted), (0, 2, 0));

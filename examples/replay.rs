@@ -68,6 +68,9 @@ struct Args {
     #[arg(long)]
     explain_config: bool,
 
+    /// How the simulated platform behaves and what it costs, instead of the next four: .yaml, .yml, .toml or .json
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cold_start", "warm_start", "start_spread", "price"])]
+    platform: Option<PathBuf>,
     /// From a worker's order to its first request
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "20s")]
     cold_start: Duration,
@@ -77,12 +80,12 @@ struct Args {
     /// Vary each start by up to this share of it, such as 0.2
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     start_spread: Share,
-    /// The seed of that variation
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// What a worker costs in an hour
     #[arg(long, value_name = "PRICE", value_parser = price, default_value = "2.5")]
     price: f64,
+    /// The seed of all chance [default: 0, or the platform's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Keep only the requests of this pool (files with a `pool` column)
     #[arg(long, value_name = "N")]
@@ -131,8 +134,9 @@ The exit code is 0, 2 if something given cannot be used, 1 if the output cannot 
 reproduced under its own configuration.";
 
 /// What is of no use for a flight log.
-const SIMULATED: [&str; 13] = [
+const SIMULATED: [&str; 14] = [
     "workload",
+    "platform",
     "record",
     "cold_start",
     "warm_start",
@@ -204,14 +208,9 @@ fn replay(args: &Args) -> Result<(), Failure> {
         return replay_flight(args, log, config);
     }
     let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
+    let options = platform(args)?;
     let expected =
-        run::expectations(&workload, &config, args.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
-    let mut options = Options::default();
-    options.cold_start = args.cold_start;
-    options.warm_start = args.warm_start;
-    options.start_spread = args.start_spread;
-    options.seed = args.seed;
-    options.price_per_hour = args.price;
+        run::expectations(&workload, &config, options.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
 
     let mut out = BufWriter::new(io::stdout().lock());
     let mut record = Record::new(&config, args.log, args.quiet, &mut out);
@@ -248,6 +247,19 @@ fn replay(args: &Args) -> Result<(), Failure> {
         output::table(&run, report.as_deref(), &mut out)?;
     }
     Ok(out.flush()?)
+}
+
+/// How the simulated platform behaves.
+fn platform(args: &Args) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    if let Some(path) = &args.platform {
+        options = input::platform(path).map_err(Failure::Input)?;
+    } else {
+        (options.cold_start, options.warm_start) = (args.cold_start, args.warm_start);
+        (options.start_spread, options.price_per_hour) = (args.start_spread, args.price);
+    }
+    options.seed = args.seed.unwrap_or(options.seed);
+    Ok(options)
 }
 
 /// Goes through a flight log again; under `config` if the command line says anything about it.

@@ -209,8 +209,8 @@ fn replay(args: &Args) -> Result<(), Failure> {
     }
     let workload = input::workload(args.workload.as_deref(), &read_options(args)).map_err(Failure::Input)?;
     let options = platform(args)?;
-    let expected =
-        run::expectations(&workload, &config, options.cold_start).map_err(|error| Failure::Input(error.to_string()))?;
+    let expected = run::expectations(&workload, &config, options.mean_cold_start())
+        .map_err(|error| Failure::Input(error.to_string()))?;
 
     let mut out = BufWriter::new(io::stdout().lock());
     let mut record = Record::new(&config, args.log, args.quiet, &mut out);

@@ -1,9 +1,13 @@
 //! A deterministic discrete-event pool that replays a workload through the public API: what would the autoscaler have
 //! done, what would it have cost, and how long would its users have waited?
 //!
-//! One FIFO queue, workers with as many slots as the configuration's `concurrency`, requests to the lowest-numbered
-//! worker with a free slot, cold starts, revivals from standby, drains. A run has no chance in it but what its seed
-//! gives.
+//! One FIFO queue, workers with as many slots as the configuration's `concurrency`, cold starts, revivals from standby,
+//! drains. The [`Options`] say how well the platform does it and what it costs; by default nothing ever goes wrong. A run
+//! has no chance in it but what its seed gives.
+//!
+//! What the platform tells passes through three layers on its way to whoever decides, each a [`Controller`] around the
+//! next: [`Metrics`] (what is told, when, and what is lost), [`Delivery`] (when decisions are asked for, and how their
+//! commands arrive) and the [clock](ClockStep). The engine knows nothing of them.
 //!
 //! With the feature `peers` as well, other autoscalers can be put in place of the crate's own: see `sim::peers`.
 

@@ -127,7 +127,7 @@ pub(crate) fn hold(
         requests: workload.requests().len(),
         hours: workload.duration().as_secs_f64() / 3_600.0,
         concurrency,
-        cold_start_s: options.cold_start.as_secs_f64(),
+        cold_start_s: options.mean_cold_start().as_secs_f64(),
         share: objective.share.as_f64(),
         within_s: objective.within.as_secs_f64(),
         possible,

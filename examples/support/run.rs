@@ -71,9 +71,9 @@ impl Run {
 
     /// The circumstances, in one line.
     pub(crate) fn subtitle(&self) -> String {
-        let Options { cold_start, warm_start, start_spread, seed, .. } = self.options;
-        let mut parts =
-            vec![format!("{} of traffic", long(self.outcome.duration)), format!("cold start {}", words(cold_start))];
+        let Options { warm_start, start_spread, seed, .. } = self.options;
+        let cold_start = words(self.options.mean_cold_start());
+        let mut parts = vec![format!("{} of traffic", long(self.outcome.duration)), format!("cold start {cold_start}")];
         if self.config.standby() > 0 {
             parts.push(format!("warm start {}", words(warm_start)));
         }

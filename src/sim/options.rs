@@ -13,7 +13,7 @@ use super::delivery::Delivery;
 use super::metrics::Metrics;
 use super::outages::Outages;
 use super::prices::Prices;
-use super::starts::{StartTime, Starts};
+use super::starts::{self, StartTime, Starts};
 use super::workers::Router;
 use crate::time::{optional_span, span};
 use crate::units::Share;
@@ -131,6 +131,15 @@ impl Options {
     /// Whether the controller is told everything at once, and obeyed at once.
     pub(super) fn is_direct(&self) -> bool {
         self.metrics == Metrics::default() && self.delivery == Delivery::default() && self.clock.is_empty()
+    }
+
+    /// How long a cold start takes on average: [`cold_start`](Self::cold_start), or the mean of those that were measured.
+    #[must_use]
+    pub fn mean_cold_start(&self) -> Duration {
+        match &self.starts.takes {
+            StartTime::Uniform | StartTime::Lognormal { .. } => self.cold_start,
+            StartTime::Quantiles(quantiles) => starts::mean(quantiles),
+        }
     }
 
     /// Whether every number is one that can be meant.

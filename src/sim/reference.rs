@@ -10,7 +10,7 @@
 //! | fixed | how it will end | the least constant count that keeps the objective |
 //!
 //! All but the first are runs of the simulator on workers that are all alike, without any trouble: of the options only the
-//! cold start and the slowdown count. They begin with the workers they want: no policy is charged for what
+//! mean cold start and the slowdown count. They begin with the workers they want: no policy is charged for what
 //! was ordered before the window, and these are not either.
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "no decision of the library rests on it")]
 
@@ -89,7 +89,7 @@ impl References {
             service: Service { concurrency: concurrency.max(1), target: objective.within },
             share: objective.share.as_f64(),
             options: Options {
-                cold_start: options.cold_start,
+                cold_start: options.mean_cold_start(),
                 slowdown: options.slowdown,
                 prepared: true,
                 bucket: Duration::MAX,
@@ -97,11 +97,11 @@ impl References {
             },
         };
         let rates = Rates::of(workload, &trial.options);
-        let certain = Certain::new(workload, concurrency, options.cold_start, objective.within);
+        let certain = Certain::new(workload, concurrency, options.mean_cold_start(), objective.within);
         Self {
             least: certain.least(trial.share) / 3_600.0,
             clairvoyant: trial.clairvoyant(&certain),
-            rate_oracle: trial.oracle(&rates, nanos(options.cold_start), &[0]),
+            rate_oracle: trial.oracle(&rates, nanos(options.mean_cold_start()), &[0]),
             present_oracle: trial.oracle(&rates, 0, &rates.holds),
             fixed: trial.fixed(),
         }

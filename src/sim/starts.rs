@@ -212,6 +212,17 @@ impl Draws {
     }
 }
 
+/// The mean of a distribution with these quantiles at equal distances, each duration between two of them equally likely.
+pub(super) fn mean(quantiles: &[Duration]) -> Duration {
+    let inner = quantiles.windows(2).fold(0_u128, |sum, pair| {
+        pair.iter().fold(sum, |sum, quantile| sum.saturating_add(u128::from(nanos(*quantile))))
+    });
+    let ends = (quantiles.len() as u128).saturating_sub(1).saturating_mul(2);
+    let only = quantiles.first().copied().unwrap_or_default();
+    let mean = inner.checked_div(ends).and_then(|mean| u64::try_from(mean).ok());
+    mean.map_or(only, Duration::from_nanos)
+}
+
 /// Durations as configurations write them.
 mod spans {
     use core::time::Duration;

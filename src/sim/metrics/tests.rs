@@ -58,6 +58,18 @@ fn a_scrape_finds_the_queue_what_is_served_and_what_has_come() {
 }
 
 #[test]
+fn gauges_beside_events_count_nothing_twice() {
+    let both = Metrics { told: Told::Both, every: secs(10), ..Metrics::default() };
+    let requests = [(1, 8), (2, 8), (3, 8)];
+    let mut told = told(&requests, &options(both));
+    let gauge = |seen: &Observation| matches!(seen, Observation::Queue { .. } | Observation::InFlight { .. });
+    let gauges: Vec<_> = told.iter().filter(|(_, seen)| gauge(seen)).map(|(at, _)| *at).collect();
+    assert_eq!(gauges, [0, 0, 10, 10, 20, 20]);
+    told.retain(|(_, seen)| !gauge(seen));
+    assert_eq!(told, super::tests::told(&requests, &options(Metrics::default())));
+}
+
+#[test]
 fn what_comes_late_bears_the_time_at_which_it_was_true() {
     let metrics = Metrics { late: secs(4), ..Metrics::default() };
     let late = of_requests(told(&[(1, 2), (9, 2)], &options(metrics)));

@@ -63,13 +63,15 @@ fn one_trouble_does_not_shift_the_numbers_of_another() {
 #[test]
 fn measured_cold_starts_come_as_they_were_measured() {
     let quantiles = [10, 12, 20, 40].map(secs).to_vec();
-    let fates = fates(&options(Starts { takes: StartTime::Quantiles(quantiles), ..Starts::default() }));
+    let fates = fates(&options(Starts { takes: StartTime::Quantiles(quantiles.clone()), ..Starts::default() }));
     let between = |from: u64, to: u64| {
         count(&fates, |fate| matches!(fate, Fate::Ready(at) if (from * 1_000_000_000..to * 1_000_000_000).contains(at)))
     };
     let [low, middle, high] = [between(10, 12), between(12, 20), between(20, 40)];
     assert_eq!(low + middle + high, 20_000);
     assert!([low, middle, high].iter().all(|count| (6_500..6_850).contains(count)), "{low} {middle} {high}");
+    // (11 + 16 + 30) / 3
+    assert_eq!((mean(&quantiles), mean(&[secs(7)]), mean(&[])), (secs(19), secs(7), secs(0)));
     let one = Draws::new(&Options::default()).between(&[secs(7)]);
     assert_eq!((one, Draws::new(&Options::default()).between(&[])), (7_000_000_000, 0));
 }

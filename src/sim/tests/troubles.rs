@@ -118,6 +118,23 @@ fn an_order_that_comes_too_late_harms_nobody() {
 }
 
 #[test]
+fn each_class_is_taken_back_in_its_own_time() {
+    let class = |limit, mean_life| Class { limit, mean_life: secs(mean_life), ..Class::default() };
+    let classes = vec![class(1, 0), class(9, 300)];
+    // Those of the pool are of no effect where classes have their own.
+    let spot = Spot { mean_life: secs(1), ..Spot::default() };
+    let options = Options { classes, spot, prepared: true, ..Options::default() };
+    let (outcome, told) = heard(&[(6_000, 1)], 1, Heard::new(Plan::fixed(2)), &options);
+    let preempted = |seen: &Observation| match seen {
+        Observation::Worker { id, event: WorkerEvent::Failed(FailureCause::Preempted) } => Some(*id),
+        _ => None,
+    };
+    let lost: Vec<_> = told.told.iter().filter_map(|(_, seen)| preempted(seen)).collect();
+    assert!((10..35).contains(&lost.len()) && !lost.contains(&W0), "{lost:?}");
+    assert_eq!(outcome.failures.preempted, lost.len() as u64);
+}
+
+#[test]
 fn where_no_class_has_any_left_there_is_no_stock() {
     let class = Class { limit: 3, ..Class::default() };
     let options = Options { classes: vec![class], ..Options::default() };

@@ -1,5 +1,6 @@
 //! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
 
+use core::time::Duration;
 use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
@@ -158,13 +159,13 @@ impl Plan {
 }
 
 impl Controller for Plan {
-    fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
-        self.roster.observe(observation);
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        self.roster.observe(now, observation);
         true
     }
 
     fn next_wakeup(&self) -> Option<Timestamp> {
-        self.steps.get(self.begun).map(|(at, _)| *at)
+        self.steps.get(self.begun).map(|(at, _)| *at).into_iter().chain(self.roster.retry).min()
     }
 
     fn desired(&self) -> u32 {
@@ -173,7 +174,7 @@ impl Controller for Plan {
 
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
         self.pass_to(now);
-        self.roster.bring_to(self.desired, ORDERED_ONES_LAST, commands);
+        self.roster.bring_to(now, self.desired, ORDERED_ONES_LAST, commands);
         None
     }
 }
@@ -195,14 +196,20 @@ pub(super) const LEAST_USEFUL_FIRST: [Turn; 3] = [Turn::Starting, Turn::Idle, Tu
 /// Who has ordered a worker knowing when it will be needed stops no other for it.
 const ORDERED_ONES_LAST: [Turn; 3] = [Turn::Idle, Turn::Busy, Turn::Starting];
 
+/// How long after a refused start the next try comes: the first back-off of Kubernetes, and of this crate.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// The workers there are, for controllers that decide a count and leave it to others whom it concerns. Of those whose
 /// turn it is the highest id goes first: the latest ordered, and the one to which requests go last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roster {
     /// By id; in a simulation ids count from zero.
     workers: Vec<Life>,
-    /// Ordered, and not heard of since.
+    /// Ordered, and not heard of since but that it was refused.
     ordered: u32,
+    /// Of those, the refused ones, and when they are ordered again.
+    refused: u32,
+    retry: Option<Timestamp>,
     pub(super) starting: u32,
     pub(super) ready: u32,
     /// Requests in service on ready workers.
@@ -229,11 +236,12 @@ impl Life {
 }
 
 impl Roster {
-    pub(super) fn observe(&mut self, observation: Observation) {
+    pub(super) fn observe(&mut self, now: Timestamp, observation: Observation) {
         let (id, event) = match observation {
             Observation::Worker { id, event } => (id, event),
             Observation::StartFailed { count, .. } => {
-                self.ordered = self.ordered.saturating_sub(count);
+                self.refused = self.refused.saturating_add(count);
+                self.retry = self.retry.or(Some(now.saturating_add(RETRY)));
                 return;
             }
             _ => return,
@@ -295,7 +303,11 @@ impl Roster {
     }
 
     /// The commands that make it so many; who goes first is for `order` to say.
-    pub(super) fn bring_to(&mut self, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
+    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
+        if self.retry.is_some_and(|at| at <= now) {
+            self.ordered = self.ordered.saturating_sub(self.refused);
+            (self.refused, self.retry) = (0, None);
+        }
         let committed = self.committed();
         let missing = desired.saturating_sub(committed).saturating_sub(self.ordered);
         if missing > 0 {
@@ -329,10 +341,12 @@ mod tests {
     use super::*;
     use crate::observation::FailureCause;
 
+    const NOW: Timestamp = Timestamp::from_secs(100);
+
     fn seen(events: &[(u64, WorkerEvent)]) -> Roster {
         let mut roster = Roster::default();
         for (id, event) in events {
-            roster.observe(Observation::worker(WorkerId(*id), *event));
+            roster.observe(NOW, Observation::worker(WorkerId(*id), *event));
         }
         roster
     }
@@ -345,23 +359,25 @@ mod tests {
         let mut roster = seen(&events);
         assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
         let mut commands = vec![];
-        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
+        roster.bring_to(NOW, 0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [stop(3), stop(2), stop(1), Command::Drain { id: WorkerId(0) }]);
         assert_eq!((roster.committed(), roster.busy), (0, 0));
         commands.clear();
-        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
+        roster.bring_to(NOW, 0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, []);
         // What a draining worker still does changes nothing.
-        roster.observe(Observation::worker(WorkerId(0), Busy(1)));
-        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(NOW, Observation::worker(WorkerId(0), Busy(1)));
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [Command::Start { count: 2 }]);
-        // What is on its way is not ordered again, what was refused is.
-        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
-        roster.observe(Observation::worker(WorkerId(4), Ordered));
-        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        // What is on its way is not ordered again, what was refused is, after a while.
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(NOW, Observation::worker(WorkerId(4), Ordered));
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands.len(), 1);
-        roster.observe(Observation::StartFailed { count: 1, cause: FailureCause::Quota });
-        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(NOW, Observation::StartFailed { count: 1, cause: FailureCause::Quota });
+        roster.bring_to(NOW.saturating_add(Duration::from_secs(9)), 2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands.len(), 1);
+        roster.bring_to(NOW.saturating_add(RETRY), 2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands[1..], [Command::Start { count: 1 }]);
     }
 

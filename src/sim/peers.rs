@@ -33,7 +33,8 @@
 //!
 //! The modules say what each peer is shown, when its loops come round, and where that is simpler than the peer:
 //! [`knative`], [`kubernetes`], [`keda`], [`ray_serve`], [`skyserve`]. What is true of all: loops start with the run
-//! and never drift; a worker that fails, or whose start is refused, is ordered again when the loop comes round.
+//! and never drift; a worker that fails is ordered again at once, one whose start is refused
+//! after 10 s.
 #![allow(
     clippy::float_arithmetic,
     clippy::cast_precision_loss,

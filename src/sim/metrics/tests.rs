@@ -61,12 +61,12 @@ fn a_scrape_finds_the_queue_what_is_served_and_what_has_come() {
 fn gauges_beside_events_count_nothing_twice() {
     let both = Metrics { told: Told::Both, every: secs(10), ..Metrics::default() };
     let requests = [(1, 8), (2, 8), (3, 8)];
-    let mut told = told(&requests, &options(both));
+    let mut heard = told(&requests, &options(both));
     let gauge = |seen: &Observation| matches!(seen, Observation::Queue { .. } | Observation::InFlight { .. });
-    let gauges: Vec<_> = told.iter().filter(|(_, seen)| gauge(seen)).map(|(at, _)| *at).collect();
+    let gauges: Vec<_> = heard.iter().filter(|(_, seen)| gauge(seen)).map(|(at, _)| *at).collect();
     assert_eq!(gauges, [0, 0, 10, 10, 20, 20]);
-    told.retain(|(_, seen)| !gauge(seen));
-    assert_eq!(told, super::tests::told(&requests, &options(Metrics::default())));
+    heard.retain(|(_, seen)| !gauge(seen));
+    assert_eq!(heard, told(&requests, &options(Metrics::default())));
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Knative {
 impl Controller for Knative {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.mean.add(now, self.pool.at_ready());
-        self.pool.observe(observation);
+        self.pool.observe(now, observation);
         let count = arrivals(observation);
         if count > 0 {
             self.arrived = self.arrived.saturating_add(count.into());
@@ -160,7 +160,7 @@ impl Controller for Knative {
         }
         // Time cannot pass for the reconciler between two looks at one instant.
         self.requeue = self.requeue.filter(|requeue| *requeue > now);
-        self.pool.bring_to(self.desired(), commands);
+        self.pool.bring_to(now, self.desired(), commands);
         None
     }
 

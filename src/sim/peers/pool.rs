@@ -21,7 +21,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn observe(&mut self, observation: Observation) {
+    pub(super) fn observe(&mut self, now: Timestamp, observation: Observation) {
         match observation {
             Observation::Arrived { count, .. } => self.waiting = self.waiting.saturating_add(count.into()),
             Observation::Started { .. } | Observation::Abandoned { .. } => {
@@ -36,9 +36,9 @@ impl Pool {
                     }
                     _ => {}
                 }
-                self.roster.observe(observation);
+                self.roster.observe(now, observation);
             }
-            _ => self.roster.observe(observation),
+            _ => self.roster.observe(now, observation),
         }
     }
 
@@ -63,8 +63,8 @@ impl Pool {
         self.waiting.saturating_add(self.roster.busy)
     }
 
-    pub(super) fn bring_to(&mut self, desired: u32, commands: &mut Vec<Command>) {
-        self.roster.bring_to(desired, LEAST_USEFUL_FIRST, commands);
+    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, commands: &mut Vec<Command>) {
+        self.roster.bring_to(now, desired, LEAST_USEFUL_FIRST, commands);
     }
 }
 

@@ -157,7 +157,7 @@ const fn instant(number: u64) -> Timestamp {
 
 impl Controller for RayServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
+        self.pool.observe(now, observation);
         match observation {
             _ if arrivals(observation) > 0 && self.pool.roster.ready == 0 => self.send_report(now),
             Observation::Worker { event: WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Ordered, .. } => {}
@@ -187,7 +187,7 @@ impl Controller for RayServe {
         if instant(next) <= now {
             self.look(now);
         }
-        self.pool.bring_to(self.desired(), commands);
+        self.pool.bring_to(now, self.desired(), commands);
         None
     }
 

@@ -70,7 +70,7 @@ impl SkyServe {
 
 impl Controller for SkyServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
+        self.pool.observe(now, observation);
         self.arrivals.extend((0..arrivals(observation)).map(|_| seconds(now)));
         true
     }
@@ -90,7 +90,7 @@ impl Controller for SkyServe {
         if self.tick <= now {
             self.look(now);
         }
-        self.pool.bring_to(self.desired, commands);
+        self.pool.bring_to(now, self.desired, commands);
         None
     }
 

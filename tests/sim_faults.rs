@@ -26,6 +26,11 @@ fn share(most: u32) -> impl Strategy<Value = Share> {
     (0..most).prop_map(|percent| Share::new(f64::from(percent) / 100.0).unwrap())
 }
 
+/// Long enough to be of use now and then: a pool whose workers live for seconds takes weeks for an hour's requests.
+fn life() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(Duration::ZERO), seconds(60..900)]
+}
+
 /// Half of the time never.
 fn outages() -> impl Strategy<Value = Outages> {
     let some = (seconds(60..600), seconds(1..120)).prop_map(|(every, lasts)| Outages { every, lasts });
@@ -81,7 +86,7 @@ prop_compose! {
 }
 
 fn classes() -> impl Strategy<Value = Vec<Class>> {
-    let class = (0.2..4.0_f64, 0.0..9.0_f64, 0..9_u32, seconds(0..900)).prop_map(|(speed, price, limit, life)| {
+    let class = (0.2..4.0_f64, 0.0..9.0_f64, 0..9_u32, life()).prop_map(|(speed, price, limit, life)| {
         let mut class = Class::default();
         (class.speed, class.price_per_hour, class.limit, class.mean_life) = (speed, price, limit, life);
         class
@@ -93,7 +98,7 @@ prop_compose! {
     fn options()(
         (cold_start, seed, retries, slowdown) in (seconds(0..90), any::<u64>(), 0..3_u32, share(50)),
         (starts, metrics, delivery, classes) in (starts(), metrics(), delivery(), classes()),
-        (mean_life, notice, freezes) in (seconds(0..900), seconds(0..120), outages()),
+        (mean_life, notice, freezes) in (life(), seconds(0..120), outages()),
         router in select(vec![Router::LowestId, Router::LeastLoaded, Router::Random]),
         (billed_by, standby) in (seconds(0..300), 0.0..1.0_f64),
         steps in prop::collection::vec((0..2_400_u64, -900..900_i64), 0..3),

@@ -43,6 +43,7 @@ use failure::Failure;
 /// Compares policies on the same workload: cost, waiting, and what would have been possible
 #[derive(Debug, Parser)]
 #[command(name = "compare", after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Args {
     /// Workloads as CSV, or folders of them: `arrival_ms,service_ms[,pool]` or `t_s,requests` [default: two built-in hours]
     workloads: Vec<PathBuf>,
@@ -64,9 +65,15 @@ struct Args {
     /// Requests that a worker serves at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: u32,
+    /// How the simulated platform behaves and what it costs: .yaml, .yml, .toml or .json
+    #[arg(long, value_name = "FILE", conflicts_with = "cold_start")]
+    platform: Option<PathBuf>,
     /// From a worker's order to its first request
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "30s")]
     cold_start: Duration,
+    /// The seed of all chance [default: 0, or the platform's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The most workers of a policy that is not given
     #[arg(long, value_name = "N", default_value_t = 200)]
     max: u32,
@@ -77,6 +84,9 @@ struct Args {
     /// Divide the number of requests (`t_s,requests` files)
     #[arg(long, value_name = "N")]
     divide: Option<u64>,
+    /// Take each pool of a file for a service of its own, and add them up (files with a `pool` column)
+    #[arg(long, requires = "workloads")]
+    pools: bool,
 
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "compare-report")]
@@ -94,7 +104,8 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Worker hours count from a worker's order until it is gone. `÷ bound` is them over the worker hours that no policy can go
-below and keep the objective. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
+below and keep the objective, on workers that are all alike and never fail. The arrivals of `t_s,requests` files are drawn
+within each row by the seed. Times are seconds, or a number with ms, s, m or h: 20s, 250ms, 1.5.
 The exit code is 0, or 2 if something given cannot be used, or 1 if the output cannot be written.";
 
 fn main() -> ExitCode {
@@ -105,14 +116,13 @@ fn compare(args: &Args) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let given = contenders::given(&args.config, &args.peer).map_err(Failure::Input)?;
     let mut contests = Vec::new();
-    for workload in workloads(args).map_err(Failure::Input)? {
+    let options = platform(args).map_err(Failure::Input)?;
+    for workload in workloads(args, options.seed).map_err(Failure::Input)? {
         let contenders = if given.is_empty() {
             contenders::usual(&workload, args.concurrency, args.max).map_err(Failure::Input)?
         } else {
             given.clone()
         };
-        let mut options = Options::default();
-        options.cold_start = args.cold_start;
         let objective = Objective { share: args.share, within: args.within };
         let result = contest::hold(&workload, &contenders, args.concurrency, objective, &options, args.quiet)
             .map_err(Failure::Input)?;
@@ -122,6 +132,9 @@ fn compare(args: &Args) -> Result<(), Failure> {
             contest::table(&result, &mut out)?;
         }
         contests.push(result);
+    }
+    if args.pools && !args.json {
+        contest::totals(&contests, &mut out)?;
     }
     let notice = args.workloads.is_empty().then_some(input::HOUR_NOTICE);
     if !args.no_report {
@@ -139,8 +152,19 @@ fn compare(args: &Args) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn workloads(args: &Args) -> Result<Vec<Workload>, String> {
-    let mut options = ReadOptions::default();
+fn platform(args: &Args) -> Result<Options, String> {
+    let mut options = Options::default();
+    options.cold_start = args.cold_start;
+    if let Some(path) = &args.platform {
+        options = input::platform(path)?;
+    }
+    options.seed = args.seed.unwrap_or(options.seed);
+    Ok(options)
+}
+
+/// Arrivals that are only counted are drawn: evenly spaced ones would keep step with whoever looks at round seconds.
+fn workloads(args: &Args, seed: u64) -> Result<Vec<Workload>, String> {
+    let mut options = ReadOptions::default().with_drawn(seed);
     if let Some(service) = args.service {
         options = options.with_service(service);
     }
@@ -167,5 +191,13 @@ fn workloads(args: &Args) -> Result<Vec<Workload>, String> {
         found.sort();
         files.append(&mut found);
     }
-    files.iter().map(|path| input::workload(Some(path), &options)).collect()
+    let mut workloads = Vec::new();
+    for path in &files {
+        if args.pools {
+            workloads.append(&mut input::pools(path, &options)?);
+        } else {
+            workloads.push(input::workload(Some(path), &options)?);
+        }
+    }
+    Ok(workloads)
 }

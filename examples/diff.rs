@@ -107,10 +107,10 @@ struct Side {
 fn diff(args: &Args) -> Result<(), Failure> {
     let [before, after] = configurations(args).map_err(Failure::Input)?;
     let workload = input::workload(args.workload.as_deref(), &args.setup.read_options()).map_err(Failure::Input)?;
-    let expected = setup::expectations(&workload, after.1.config(), args.setup.cold_start);
+    let mut options = args.setup.options().map_err(Failure::Input)?;
+    let expected = setup::expectations(&workload, after.1.config(), options.mean_cold_start());
     let lints = after.1.config().lint(&expected.map_err(|error| Failure::Input(error.to_string()))?);
     let within = args.within.unwrap_or_else(|| after.1.config().sojourn_target());
-    let mut options = args.setup.options();
     options.within = Some(within);
     let run = |(name, effective): (String, Effective)| {
         let course = Course::run(&workload, effective.config(), &options);
@@ -124,7 +124,9 @@ fn diff(args: &Args) -> Result<(), Failure> {
     let [before, after] = &sides;
     let partings = partings::find([&before.course, &after.course], args.first, &words);
     let verdicts = args.limits.judge(&before.course.outcome, &after.course.outcome);
-    let difference = Difference { workload: &workload, sides: [before, after], within, partings, verdicts, lints };
+    let cost = setup::cost(&options);
+    let difference =
+        Difference { workload: &workload, sides: [before, after], within, cost, partings, verdicts, lints };
 
     match write(args, &difference) {
         // Whoever has read enough still wants the exit code.
@@ -138,7 +140,7 @@ fn write(args: &Args, difference: &Difference<'_>) -> Result<(), Failure> {
     if args.json {
         writeln!(out, "{}", difference.json())?;
     } else if !args.quiet {
-        difference.print(args.setup.price, &mut out)?;
+        difference.print(&mut out)?;
         if args.workload.is_none() {
             writeln!(out, "{}", input::HOUR_NOTICE)?;
         }
@@ -168,20 +170,22 @@ struct Difference<'a> {
     workload: &'a Workload,
     sides: [&'a Side; 2],
     within: Duration,
+    /// What the cost is of, in words.
+    cost: String,
     partings: Partings,
     verdicts: Vec<Verdict>,
     lints: Vec<Lint>,
 }
 
 impl Difference<'_> {
-    fn print(&self, price: f64, out: &mut dyn Write) -> io::Result<()> {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let [before, after] = self.sides;
         let workload = self.workload;
         let hours = workload.duration().as_secs_f64() / 3_600.0;
         writeln!(out, "{}: {} requests in {hours:.1} h", workload.name(), grouped(workload.requests().len() as u64))?;
         writeln!(out, "BEFORE  {}\nAFTER   {}\n", before.name, after.name)?;
         self.settings(out)?;
-        self.figures(price, out)?;
+        self.figures(out)?;
         self.parted(out)?;
         if !self.lints.is_empty() {
             writeln!(out, "\nAdvice on AFTER:")?;
@@ -211,7 +215,7 @@ impl Difference<'_> {
         if differ { writeln!(out, "{table}") } else { writeln!(out, "No setting differs.") }
     }
 
-    fn figures(&self, price: f64, out: &mut dyn Write) -> io::Result<()> {
+    fn figures(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["", "BEFORE", "AFTER", "Change"]);
         let within = human::words(self.within);
@@ -221,7 +225,7 @@ impl Difference<'_> {
                 continue;
             }
             let label = match measure {
-                Measure::Cost => format!("Cost at {price} an hour"),
+                Measure::Cost => self.cost.clone(),
                 _ => measure.label(&within),
             };
             let unit = measure.unit();

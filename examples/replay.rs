@@ -115,8 +115,9 @@ The exit code is 0, 2 if something given cannot be used, 1 if the output cannot 
 reproduced under its own configuration.";
 
 /// What is of no use for a flight log.
-const SIMULATED: [&str; 13] = [
+const SIMULATED: [&str; 14] = [
     "workload",
+    "platform",
     "record",
     "cold_start",
     "warm_start",
@@ -150,9 +151,9 @@ fn replay(args: &Args) -> Result<(), Failure> {
         return replay_flight(args, &Log::file(log), config);
     }
     let workload = input::workload(args.workload.as_deref(), &args.setup.read_options()).map_err(Failure::Input)?;
-    let expected = setup::expectations(&workload, &config, args.setup.cold_start)
+    let options = args.setup.options().map_err(Failure::Input)?;
+    let expected = setup::expectations(&workload, &config, options.mean_cold_start())
         .map_err(|error| Failure::Input(error.to_string()))?;
-    let options = args.setup.options();
 
     let mut out = BufWriter::new(io::stdout().lock());
     let mut record = Record::new(&config, args.log, args.quiet, &mut out);

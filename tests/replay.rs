@@ -444,6 +444,53 @@ fn what_cannot_be_used_is_refused() {
     }
 }
 
+/// A platform with some of every trouble.
+const PLATFORM: &str = "\
+cold_start: 15s
+price_per_hour: 3.6
+retries: 2
+slowdown: 0.1
+router: least_loaded
+starts: { takes: { lognormal: { cv: 0.5 } }, crash: 0.2, shortages: { every: 10m, lasts: 1m } }
+spot: { mean_life: 5m, notice: 20s }
+prices: { billed_by: 1m, standby: 0.1 }
+metrics: { told: gauges, every: 5s, lost: 0.05 }
+delivery: { late: 500ms, twice: 0.1 }
+clock: [{ at: 20m, by_seconds: -30 }]
+";
+
+#[test]
+fn a_platform_is_read_from_a_file() {
+    let folder = folder("platform");
+    fs::write(folder.join("spot.yaml"), PLATFORM).unwrap();
+    fs::write(folder.join("plain.toml"), "cold_start = 20\nwarm_start = \"2s\"\nprice_per_hour = 2.5\n").unwrap();
+    let with = |args: &[&str]| summary(&folder, &[args, &["--no-report"]].concat());
+    assert_eq!(with(&["--platform", "plain.toml"]), with(&[]));
+    let troubled = with(&["--platform", "spot.yaml"]);
+    let count = |what: &Value| what.as_u64().unwrap();
+    assert!(count(&troubled["failures"]["crash"]) > 0 && count(&troubled["failures"]["preempted"]) > 0, "{troubled}");
+    assert!(troubled["costs"]["rounding"].as_f64() > Some(0.0), "{troubled}");
+    let ends = ["finished", "lost", "unserved"].map(|end| count(&troubled[end]));
+    assert_eq!(ends.into_iter().sum::<u64>(), 8819);
+    assert_ne!(with(&["--platform", "spot.yaml", "--seed", "1"]), troubled);
+    let table = printed(&folder, &["--platform", "spot.yaml", "--no-report"]);
+    assert!(table.contains("Failures") && table.contains("crashed"), "{table}");
+
+    fs::write(folder.join("word.yaml"), "cold_start: 15s\nstart:\n  crash: 0.2\n").unwrap();
+    fs::write(folder.join("price.json"), "{\"price_per_hour\": -1}").unwrap();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--platform", "word.yaml"], "error: word.yaml, line 2, column 1: unknown field `start`"),
+        (&["--platform", "price.json"], "error: price.json: price_per_hour = -1: a price is a number from 0 up"),
+        (&["--platform", "none.yaml"], "error: none.yaml: cannot be read"),
+        (&["--platform", "spot.yaml", "--cold-start", "5s"], "cannot be used with"),
+    ];
+    for (args, part) in cases {
+        let output = replay(&folder, args);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && message.contains(part), "{args:?}: {message}");
+    }
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_an_error_of_its_own() {
     let folder = folder("unwritable");

@@ -62,13 +62,16 @@ fn section(contest: &Contest, html: &mut String) -> Drawn<()> {
 }
 
 fn table(contest: &Contest, html: &mut String) -> Drawn<()> {
-    html.push_str("<table>\n<thead><tr><th></th><th>policy</th><th>worker h</th><th>÷ bound</th><th>in time</th>");
+    html.push_str(
+        "<table>\n<thead><tr><th></th><th>policy</th><th>worker h</th><th>÷ bound</th><th>cost</th><th>in time</th>",
+    );
     html.push_str("<th>p50</th><th>p99</th><th>max</th><th>unserved</th><th>starts</th><th>changes</th><th>peak</th></tr></thead>\n");
     for row in &contest.rows {
         let (number, RGBColor(red, green, blue)) = (row.number + 1, colour(row.number));
         let kept = if row.keeps_objective { " ✓" } else { "" };
         write!(html, "<tr><td><b style=\"background: rgb({red},{green},{blue})\">{number}</b></td>")?;
         write!(html, "<td>{}</td><td>{:.2}</td><td>{:.2}</td>", escape(&row.name), row.worker_hours, row.over_bound)?;
+        write!(html, "<td>{:.2}</td>", row.cost)?;
         write!(html, "<td>{:.2} %{kept}</td><td>{}</td>", row.within * 100.0, time(row.sojourn_p50_s))?;
         write!(html, "<td>{}</td><td>{}</td>", time(row.sojourn_p99_s), time(row.sojourn_max_s))?;
         write!(html, "<td>{}</td><td>{}</td>", row.unserved, row.cold_starts)?;
@@ -79,14 +82,14 @@ fn table(contest: &Contest, html: &mut String) -> Drawn<()> {
         match reference {
             Some(reference) => {
                 let over = reference.worker_hours / contest.possible.least;
-                write!(html, "<td>{:.2}</td><td>{over:.2}</td>", reference.worker_hours)?;
+                write!(html, "<td>{:.2}</td><td>{over:.2}</td><td></td>", reference.worker_hours)?;
                 writeln!(html, "<td>{:.2} % ✓</td><td colspan=\"7\"></td></tr>", reference.within * 100.0)?;
             }
-            None => writeln!(html, "<td colspan=\"10\">cannot keep the objective</td></tr>")?,
+            None => writeln!(html, "<td colspan=\"11\">cannot keep the objective</td></tr>")?,
         }
     }
     write!(html, "<tr class=\"possible\"><td></td><td>bound</td><td>{:.2}</td><td>1.00</td>", contest.possible.least)?;
-    writeln!(html, "<td colspan=\"8\"></td></tr>\n</table>")?;
+    writeln!(html, "<td colspan=\"9\"></td></tr>\n</table>")?;
     Ok(())
 }
 

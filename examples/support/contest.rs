@@ -7,7 +7,8 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll::Config;
 use plimsoll::sim::{
-    Objective, Options, Outcome, Peer, Reference, References, Sample, Service, Workload, simulate, simulate_with,
+    Failures, Objective, Options, Outcome, Peer, Reference, References, Sample, Service, Workload, simulate,
+    simulate_with,
 };
 use serde::Serialize;
 
@@ -43,8 +44,11 @@ pub(crate) struct Row {
     pub(crate) sojourn_p50_s: f64,
     pub(crate) sojourn_p99_s: f64,
     pub(crate) sojourn_max_s: f64,
+    pub(crate) cost: f64,
     pub(crate) lost: u64,
+    pub(crate) retried: u64,
     pub(crate) unserved: u64,
+    pub(crate) failures: Failures,
     pub(crate) cold_starts: u64,
     pub(crate) changes: u64,
     pub(crate) reversals: u64,
@@ -110,7 +114,7 @@ pub(crate) fn hold(
         requests: workload.requests().len(),
         hours: workload.duration().as_secs_f64() / 3_600.0,
         concurrency,
-        cold_start_s: options.cold_start.as_secs_f64(),
+        cold_start_s: options.mean_cold_start().as_secs_f64(),
         share: objective.share.as_f64(),
         within_s: objective.within.as_secs_f64(),
         possible,
@@ -134,7 +138,7 @@ fn run(
                     contender.name
                 ));
             }
-            let mut options = *options;
+            let mut options = options.clone();
             options.within = Some(objective.within);
             Ok(simulate(workload, config, &options, &mut ()))
         }
@@ -157,8 +161,11 @@ fn row(name: &str, outcome: &Outcome, least: f64, objective: Objective) -> Row {
         sojourn_p50_s: outcome.sojourn_p50.as_secs_f64(),
         sojourn_p99_s: outcome.sojourn_p99.as_secs_f64(),
         sojourn_max_s: outcome.sojourn_max.as_secs_f64(),
+        cost: outcome.cost,
         lost: outcome.lost,
+        retried: outcome.retried,
         unserved: outcome.unserved,
+        failures: outcome.failures,
         cold_starts: outcome.cold_starts,
         changes: outcome.scaling_events,
         reversals: outcome.reversals,
@@ -192,7 +199,8 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_FULL_CONDENSED);
     table.set_header([
-        "policy", "worker h", "÷ bound", "in time", "p50", "p99", "max", "unserved", "starts", "changes", "peak",
+        "policy", "worker h", "÷ bound", "cost", "in time", "p50", "p99", "max", "unserved", "starts", "changes",
+        "peak",
     ]);
     for row in &contest.rows {
         let kept = if row.keeps_objective { "✓" } else { " " };
@@ -200,6 +208,7 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
             row.name.clone(),
             format!("{:.2}", row.worker_hours),
             format!("{:.2}", row.over_bound),
+            format!("{:.2}", row.cost),
             format!("{:.2} % {kept}", row.within * 100.0),
             time(row.sojourn_p50_s),
             time(row.sojourn_p99_s),
@@ -220,9 +229,10 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
             format!("({name})"),
             format!("{worker_hours:.2}"),
             format!("{:.2}", worker_hours / possible.least),
+            String::new(),
             format!("{:.2} % ✓", within * 100.0),
         ];
-        cells.resize(10, String::new());
+        cells.resize(11, String::new());
         cells.push(peak_workers.to_string());
         table.add_row(cells);
     }
@@ -231,4 +241,55 @@ pub(crate) fn table(contest: &Contest, out: &mut dyn Write) -> io::Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}")
+}
+
+/// What each policy comes to over several services.
+pub(crate) fn totals(contests: &[Contest], out: &mut dyn Write) -> io::Result<()> {
+    let requests: usize = contests.iter().map(|contest| contest.requests).sum();
+    writeln!(out, "all {} services together: {requests} requests", contests.len())?;
+    let policies = contests.first().map_or(0, |contest| contest.rows.len());
+    let mut sums = vec![Total::default(); policies];
+    for contest in contests {
+        for row in &contest.rows {
+            let Some(sum) = sums.get_mut(row.number) else { continue };
+            sum.name.clone_from(&row.name);
+            sum.worker_hours += row.worker_hours;
+            sum.cost += row.cost;
+            sum.in_time += row.within * contest.requests as f64;
+            sum.kept += usize::from(row.keeps_objective);
+            sum.unserved += row.unserved;
+            sum.cold_starts += row.cold_starts;
+        }
+    }
+    sums.sort_by(|a, b| a.worker_hours.total_cmp(&b.worker_hours));
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["policy", "worker h", "cost", "in time", "services in time", "unserved", "starts"]);
+    for sum in sums {
+        table.add_row([
+            sum.name,
+            format!("{:.2}", sum.worker_hours),
+            format!("{:.2}", sum.cost),
+            format!("{:.2} %", sum.in_time / requests.max(1) as f64 * 100.0),
+            format!("{} of {}", sum.kept, contests.len()),
+            sum.unserved.to_string(),
+            sum.cold_starts.to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{table}")
+}
+
+/// Of one policy over several services.
+#[derive(Debug, Clone, Default)]
+struct Total {
+    name: String,
+    worker_hours: f64,
+    cost: f64,
+    in_time: f64,
+    kept: usize,
+    unserved: u64,
+    cold_starts: u64,
 }

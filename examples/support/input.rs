@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use plimsoll::Share;
 use plimsoll::config::Effective;
-use plimsoll::sim::{ReadOptions, Workload};
+use plimsoll::sim::{Options, ReadOptions, Workload, WorkloadError};
+use serde::de::DeserializeOwned;
 
 /// The hour that is built in: the one file of `data/` with bursts, silences and service times of its own.
 const HOUR: &[u8] = include_bytes!("../../data/llm_code_azure2023.csv");
@@ -30,19 +31,31 @@ pub(crate) const CHAT_NOTICE: &str = "Data: Azure LLM inference trace 2023 (conv
 
 /// Reads a workload file, or the built-in hour.
 pub(crate) fn workload(path: Option<&Path>, options: &ReadOptions) -> Result<Workload, String> {
-    let read = match path {
-        None => Workload::read(HOUR_NAME, HOUR, options),
+    match path {
+        None => Workload::read(HOUR_NAME, HOUR, options).map_err(|error| explained(&error)),
         Some(path) => {
-            let name = path.display().to_string();
-            let file =
-                File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}; check the path"))?;
-            Workload::read(&name, file, options)
+            let (name, file) = open(path)?;
+            Workload::read(&name, file, options).map_err(|error| explained(&error))
         }
-    };
-    read.map_err(|error| {
-        let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
-        as_on_the_command_line(&format!("{error}{cause}"))
-    })
+    }
+}
+
+/// Reads each pool of a workload file as a workload of its own.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn pools(path: &Path, options: &ReadOptions) -> Result<Vec<Workload>, String> {
+    let (name, file) = open(path)?;
+    Workload::read_pools(&name, file, options).map_err(|error| explained(&error))
+}
+
+fn open(path: &Path) -> Result<(String, File), String> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}; check the path"))?;
+    Ok((name, file))
+}
+
+fn explained(error: &WorkloadError) -> String {
+    let cause = error.source().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    as_on_the_command_line(&format!("{error}{cause}"))
 }
 
 /// The hour of bursts, and one of steady traffic.
@@ -69,9 +82,21 @@ fn as_on_the_command_line(message: &str) -> String {
 
 /// Reads a configuration file, in the format that its ending names.
 pub(crate) fn config(path: &Path) -> Result<Effective, String> {
+    settings(path, "settings such as preset: outpost-gpu")
+}
+
+/// Reads how the simulated platform behaves and what it costs.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn platform(path: &Path) -> Result<Options, String> {
+    let options: Options = settings(path, "settings such as cold_start: 45s")?;
+    options.check().map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(options)
+}
+
+fn settings<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T, String> {
     let name = path.display();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let read: fn(&str) -> Result<Effective, Flaw> = match ending.as_str() {
+    let read: fn(&str) -> Result<T, Flaw> = match ending.as_str() {
         "yaml" | "yml" => yaml,
         "toml" => toml,
         "json" => json,
@@ -79,7 +104,7 @@ pub(crate) fn config(path: &Path) -> Result<Effective, String> {
     };
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: cannot be read: {error}"))?;
     if text.trim().is_empty() {
-        return Err(format!("{name}: the file is empty, expected settings such as preset: outpost-gpu"));
+        return Err(format!("{name}: the file is empty, expected {expected}"));
     }
     read(&text).map_err(|Flaw { place, message }| match place {
         Some((line, column)) => format!("{name}, line {line}, column {column}: {message}"),
@@ -93,21 +118,21 @@ struct Flaw {
     message: String,
 }
 
-fn yaml(text: &str) -> Result<Effective, Flaw> {
+fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, Flaw> {
     serde_saphyr::from_str(text).map_err(|error| {
         let place = error.location().map(|place| (place.line(), place.column()));
         Flaw { place, message: without_place(&error.without_snippet().to_string()) }
     })
 }
 
-fn json(text: &str) -> Result<Effective, Flaw> {
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, Flaw> {
     serde_json::from_str(text).map_err(|error: serde_json::Error| {
         let place = (error.line() > 0).then_some((error.line() as u64, error.column() as u64));
         Flaw { place, message: without_place(&error.to_string()) }
     })
 }
 
-fn toml(text: &str) -> Result<Effective, Flaw> {
+fn toml<T: DeserializeOwned>(text: &str) -> Result<T, Flaw> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let place = before.map(|before| {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use plimsoll::Config;
 use plimsoll::config::Lint;
-use plimsoll::sim::{Options, Outcome};
+use plimsoll::sim::{Costs, Failures, Options, Outcome};
 use serde::Serialize;
 
 use crate::human::{grouped, percent, short, words};
 use crate::report::Event;
+use crate::setup;
 
 /// A finished replay.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ struct Summary<'a> {
     requests: u64,
     finished: u64,
     lost: u64,
+    retried: u64,
     unserved: u64,
     sojourn_p50_s: f64,
     sojourn_p99_s: f64,
@@ -51,6 +53,8 @@ struct Summary<'a> {
     standby_hours: f64,
     price_per_hour: f64,
     cost: f64,
+    costs: &'a Costs,
+    failures: &'a Failures,
     peak_workers: u32,
     max_workers: u32,
     decisions: u64,
@@ -69,9 +73,9 @@ impl Run {
 
     /// The circumstances, in one line.
     pub(crate) fn subtitle(&self) -> String {
-        let Options { cold_start, warm_start, start_spread, seed, .. } = self.options;
-        let mut parts =
-            vec![format!("{} of traffic", long(self.outcome.duration)), format!("cold start {}", words(cold_start))];
+        let Options { warm_start, start_spread, seed, .. } = self.options;
+        let cold_start = words(self.options.mean_cold_start());
+        let mut parts = vec![format!("{} of traffic", long(self.outcome.duration)), format!("cold start {cold_start}")];
         if self.config.standby() > 0 {
             parts.push(format!("warm start {}", words(warm_start)));
         }
@@ -91,7 +95,7 @@ impl Run {
             0 => ("Replica hours".to_owned(), replicas),
             _ => ("Replica + standby hours".to_owned(), format!("{replicas} + {:.2}", outcome.standby_hours)),
         };
-        vec![
+        let mut rows = vec![
             ("Requests".to_owned(), grouped(outcome.requests)),
             ("Sojourn p50".to_owned(), words(outcome.sojourn_p50)),
             ("Sojourn p99".to_owned(), words(outcome.sojourn_p99)),
@@ -102,12 +106,29 @@ impl Run {
                 format!("{} / {}", grouped(outcome.cold_starts), grouped(outcome.warm_starts)),
             ),
             hours,
-            (format!("Cost at {} an hour", self.options.price_per_hour), format!("{:.2}", outcome.cost)),
+            (setup::cost(&self.options), format!("{:.2}", outcome.cost)),
             ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
             ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
             ("Direction reversals".to_owned(), grouped(outcome.reversals)),
             ("Lost / unserved".to_owned(), format!("{} / {}", grouped(outcome.lost), grouped(outcome.unserved))),
-        ]
+        ];
+        if outcome.retried > 0 {
+            rows.push(("Tried again".to_owned(), grouped(outcome.retried)));
+        }
+        let Failures { crash, timeout, quota, stock_out, preempted, .. } = outcome.failures;
+        let causes = [
+            (crash, "crashed"),
+            (timeout, "timed out"),
+            (quota, "over quota"),
+            (stock_out, "out of stock"),
+            (preempted, "preempted"),
+        ];
+        let failed = causes.iter().filter(|(count, _)| *count > 0);
+        let failed: Vec<_> = failed.map(|(count, cause)| format!("{} {cause}", grouped(*count))).collect();
+        if !failed.is_empty() {
+            rows.push(("Failures".to_owned(), failed.join(", ")));
+        }
+        rows
     }
 
     /// The summary as one line of JSON.
@@ -120,6 +141,7 @@ impl Run {
             requests: outcome.requests,
             finished: outcome.finished,
             lost: outcome.lost,
+            retried: outcome.retried,
             unserved: outcome.unserved,
             sojourn_p50_s: outcome.sojourn_p50.as_secs_f64(),
             sojourn_p99_s: outcome.sojourn_p99.as_secs_f64(),
@@ -132,6 +154,8 @@ impl Run {
             standby_hours: outcome.standby_hours,
             price_per_hour: self.options.price_per_hour,
             cost: outcome.cost,
+            costs: &outcome.costs,
+            failures: &outcome.failures,
             peak_workers: outcome.peak_workers,
             max_workers: self.config.max(),
             decisions: self.decisions,

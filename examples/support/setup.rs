@@ -1,30 +1,34 @@
 //! What a simulation starts from, on the command line: the pool that is assumed, and how a workload is read.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plimsoll::config::Expectations;
-use plimsoll::sim::{Options, ReadOptions, Workload};
+use plimsoll::sim::{Options, Prices, ReadOptions, Workload};
 use plimsoll::{Config, NotARate, Rate, Share};
 
 use crate::input;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Setup {
+    /// How the simulated platform behaves and what it costs, instead of the next four: .yaml, .yml, .toml or .json
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cold_start", "warm_start", "start_spread", "price"])]
+    platform: Option<PathBuf>,
     /// From a worker's order to its first request
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "20s")]
-    pub(crate) cold_start: Duration,
+    cold_start: Duration,
     /// The same for a worker in standby
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "2s")]
     warm_start: Duration,
     /// Vary each start by up to this share of it, such as 0.2
     #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0")]
     start_spread: Share,
-    /// The seed of that variation
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// What a worker costs in an hour
     #[arg(long, value_name = "PRICE", value_parser = price, default_value = "2.5")]
-    pub(crate) price: f64,
+    price: f64,
+    /// The seed of all chance [default: 0, or the platform's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Keep only the requests of this pool (files with a `pool` column)
     #[arg(long, value_name = "N")]
@@ -41,14 +45,16 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Result<Options, String> {
         let mut options = Options::default();
-        options.cold_start = self.cold_start;
-        options.warm_start = self.warm_start;
-        options.start_spread = self.start_spread;
-        options.seed = self.seed;
-        options.price_per_hour = self.price;
-        options
+        if let Some(path) = &self.platform {
+            options = input::platform(path)?;
+        } else {
+            (options.cold_start, options.warm_start) = (self.cold_start, self.warm_start);
+            (options.start_spread, options.price_per_hour) = (self.start_spread, self.price);
+        }
+        options.seed = self.seed.unwrap_or(options.seed);
+        Ok(options)
     }
 
     /// Only what was given is passed on: what does not fit the file is for the reader to refuse.
@@ -68,6 +74,12 @@ impl Setup {
         }
         options
     }
+}
+
+/// What the cost of a run is of, in words.
+pub(crate) fn cost(options: &Options) -> String {
+    let plain = options.classes.is_empty() && options.prices == Prices::default();
+    if plain { format!("Cost at {} an hour", options.price_per_hour) } else { "Cost".to_owned() }
 }
 
 fn price(text: &str) -> Result<f64, String> {

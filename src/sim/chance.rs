@@ -17,6 +17,12 @@ impl Chance {
         chance
     }
 
+    /// The sequence of a seed for a use of that name (FNV-1a, so that no two uses need to know each other's numbers).
+    pub(super) fn of(seed: u64, purpose: &str) -> Self {
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self::new(seed, purpose.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
     pub(super) const fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -29,6 +35,16 @@ impl Chance {
     pub(super) fn unit(&mut self) -> f64 {
         let upper = self.draw() >> 11;
         (upper as f64 + 1.0) / 9_007_199_254_740_992.0
+    }
+
+    /// Uniform below a number; zero of nothing.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        u64::try_from(u128::from(self.draw()).saturating_mul(end.into()) >> 64).unwrap_or(0)
+    }
+
+    /// Uniform below a million: less than a share's millionths as often as the share says.
+    pub(super) fn millionths(&mut self) -> u32 {
+        u32::try_from(self.below(1_000_000)).unwrap_or(0)
     }
 
     /// Whether something of this probability happens.

@@ -1,12 +1,15 @@
 //! What decides in a simulation: an autoscaler, a plan that was made beforehand, or anything else that can.
 
+use core::time::Duration;
 use std::boxed::Box;
+use std::string::ToString;
 use std::vec::Vec;
 
 use crate::autoscaler::Autoscaler;
 use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::recorder::Record;
+use crate::report::Report;
 use crate::time::Timestamp;
 
 /// Decides in a [simulation](super::simulate_with).
@@ -26,6 +29,20 @@ pub trait Controller {
     /// Whether it wants to be asked when one of its workers has become idle and nothing else has happened to them.
     fn minds_idle(&self) -> bool {
         true
+    }
+
+    /// An observer reported what it counted over a while, where that is how requests are told of. False if it was
+    /// refused. Unless it is written, the report becomes gauges and a count: enough for whoever has one observer.
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        let depth = report.depth.map(|depth| Observation::queue(depth, report.oldest_age));
+        let in_flight = report.in_flight.map(Observation::in_flight);
+        let count = u32::try_from(report.arrived).unwrap_or(u32::MAX);
+        let requests = (!report.over.is_zero()).then_some(Observation::Requests { count, over: report.over });
+        let mut accepted = true;
+        for observation in [depth, in_flight, requests].into_iter().flatten() {
+            accepted &= self.observe(now, observation);
+        }
+        accepted
     }
 
     /// Whether those that wait may hope for a worker although none is wanted now: a loop looks at them from time to
@@ -56,6 +73,10 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
         (**self).minds_idle()
     }
 
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        (**self).report(now, report)
+    }
+
     fn may_wake(&self) -> bool {
         (**self).may_wake()
     }
@@ -72,6 +93,15 @@ impl Controller for Native<'_> {
         let outcome = self.autoscaler.observe(now, observation);
         if let Some(sink) = &mut self.sink {
             sink(&Record::observed(now, observation, outcome));
+        }
+        outcome.is_ok()
+    }
+
+    fn report(&mut self, now: Timestamp, report: &Report) -> bool {
+        let outcome = self.autoscaler.report(now, report);
+        if let Some(sink) = &mut self.sink {
+            let refused = outcome.err().map(|rejected| rejected.to_string());
+            sink(&Record::Reported { at: now, report: Box::new(report.clone()), refused });
         }
         outcome.is_ok()
     }
@@ -142,13 +172,13 @@ impl Plan {
 }
 
 impl Controller for Plan {
-    fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
-        self.roster.observe(observation);
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        self.roster.observe(now, observation);
         true
     }
 
     fn next_wakeup(&self) -> Option<Timestamp> {
-        self.steps.get(self.begun).map(|(at, _)| *at)
+        self.steps.get(self.begun).map(|(at, _)| *at).into_iter().chain(self.roster.retry).min()
     }
 
     fn desired(&self) -> u32 {
@@ -157,7 +187,7 @@ impl Controller for Plan {
 
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
         self.pass_to(now);
-        self.roster.bring_to(self.desired, ORDERED_ONES_LAST, commands);
+        self.roster.bring_to(now, self.desired, ORDERED_ONES_LAST, commands);
         None
     }
 }
@@ -179,12 +209,20 @@ pub(super) const LEAST_USEFUL_FIRST: [Turn; 3] = [Turn::Starting, Turn::Idle, Tu
 /// Who has ordered a worker knowing when it will be needed stops no other for it.
 const ORDERED_ONES_LAST: [Turn; 3] = [Turn::Idle, Turn::Busy, Turn::Starting];
 
+/// How long after a refused start the next try comes: the first back-off of Kubernetes, and of this crate.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// The workers there are, for controllers that decide a count and leave it to others whom it concerns. Of those whose
 /// turn it is the highest id goes first: the latest ordered, and the one to which requests go last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roster {
     /// By id; in a simulation ids count from zero.
     workers: Vec<Life>,
+    /// Ordered, and not heard of since but that it was refused.
+    ordered: u32,
+    /// Of those, the refused ones, and when they are ordered again.
+    refused: u32,
+    retry: Option<Timestamp>,
     pub(super) starting: u32,
     pub(super) ready: u32,
     /// Requests in service on ready workers.
@@ -211,8 +249,19 @@ impl Life {
 }
 
 impl Roster {
-    pub(super) fn observe(&mut self, observation: Observation) {
-        let Observation::Worker { id, event } = observation else { return };
+    pub(super) fn observe(&mut self, now: Timestamp, observation: Observation) {
+        let (id, event) = match observation {
+            Observation::Worker { id, event } => (id, event),
+            Observation::StartFailed { count, .. } => {
+                self.refused = self.refused.saturating_add(count);
+                self.retry = self.retry.or(Some(now.saturating_add(RETRY)));
+                return;
+            }
+            _ => return,
+        };
+        if event == WorkerEvent::Ordered {
+            self.ordered = self.ordered.saturating_sub(1);
+        }
         let next = match (event, self.life(id)) {
             (WorkerEvent::Ordered, _) => Life::Starting,
             (WorkerEvent::Busy(slots), Life::Ready(_)) => Life::Ready(slots),
@@ -267,10 +316,16 @@ impl Roster {
     }
 
     /// The commands that make it so many; who goes first is for `order` to say.
-    pub(super) fn bring_to(&mut self, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
+    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
+        if self.retry.is_some_and(|at| at <= now) {
+            self.ordered = self.ordered.saturating_sub(self.refused);
+            (self.refused, self.retry) = (0, None);
+        }
         let committed = self.committed();
-        if desired > committed {
-            commands.push(Command::Start { count: desired.saturating_sub(committed) });
+        let missing = desired.saturating_sub(committed).saturating_sub(self.ordered);
+        if missing > 0 {
+            commands.push(Command::Start { count: missing });
+            self.ordered = self.ordered.saturating_add(missing);
         }
         let mut surplus = committed.saturating_sub(desired);
         for turn in order {
@@ -297,11 +352,14 @@ mod tests {
     use std::vec;
 
     use super::*;
+    use crate::observation::FailureCause;
+
+    const NOW: Timestamp = Timestamp::from_secs(100);
 
     fn seen(events: &[(u64, WorkerEvent)]) -> Roster {
         let mut roster = Roster::default();
         for (id, event) in events {
-            roster.observe(Observation::worker(WorkerId(*id), *event));
+            roster.observe(NOW, Observation::worker(WorkerId(*id), *event));
         }
         roster
     }
@@ -314,16 +372,26 @@ mod tests {
         let mut roster = seen(&events);
         assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
         let mut commands = vec![];
-        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
+        roster.bring_to(NOW, 0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [stop(3), stop(2), stop(1), Command::Drain { id: WorkerId(0) }]);
         assert_eq!((roster.committed(), roster.busy), (0, 0));
         commands.clear();
-        roster.bring_to(0, LEAST_USEFUL_FIRST, &mut commands);
+        roster.bring_to(NOW, 0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, []);
         // What a draining worker still does changes nothing.
-        roster.observe(Observation::worker(WorkerId(0), Busy(1)));
-        roster.bring_to(2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(NOW, Observation::worker(WorkerId(0), Busy(1)));
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [Command::Start { count: 2 }]);
+        // What is on its way is not ordered again, what was refused is, after a while.
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
+        roster.observe(NOW, Observation::worker(WorkerId(4), Ordered));
+        roster.bring_to(NOW, 2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands.len(), 1);
+        roster.observe(NOW, Observation::StartFailed { count: 1, cause: FailureCause::Quota });
+        roster.bring_to(NOW.saturating_add(Duration::from_secs(9)), 2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands.len(), 1);
+        roster.bring_to(NOW.saturating_add(RETRY), 2, LEAST_USEFUL_FIRST, &mut commands);
+        assert_eq!(commands[1..], [Command::Start { count: 1 }]);
     }
 
     #[test]

@@ -1,125 +1,55 @@
 //! The discrete-event loop: a FIFO queue in front of a simulated pool, driven only through the public API.
 
+mod pool;
+
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BinaryHeap, VecDeque};
 use std::vec::Vec;
 
 use super::chance::Chance;
-use super::controller::{Controller, Native};
+use super::classes::Classes;
+use super::controller::Controller;
+use super::measure::Measure;
 use super::options::Options;
-use super::outcome::{Measure, Outcome};
-use super::workers::{Event, Kind, State, Workers, id, position};
+use super::outages::Timeline;
+use super::outcome::Outcome;
+use super::prices::Bill;
+use super::requests::{Held, Waiting, service_time};
+use super::simulate::{Service, Watch};
+use super::starts::Draws;
+use super::workers::{Event, Kind, Worker, Workers, id};
 use super::workload::{Request, Workload};
-use crate::autoscaler::Autoscaler;
-use crate::config::Config;
-use crate::decision::{Command, Decision};
-use crate::observation::{Observation, WorkerEvent, WorkerId};
-use crate::recorder::{Beginning, Head, Record};
+use crate::decision::Command;
+use crate::observation::{Observation, WorkerEvent};
 use crate::time::{Timestamp, nanos};
 
 /// How long after its end, and after the last request that was served, a run goes on for those that wait; beside two
 /// cold starts.
 const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
-/// Looks on while a simulation runs. Both methods do nothing unless they are written.
-pub trait Watch {
-    /// The autoscaler decided something: the count changed or there are commands.
-    fn decision(&mut self, decision: &Decision) {
-        let _ = decision;
-    }
-
-    /// So many of `total` requests have arrived.
-    fn progress(&mut self, arrived: usize, total: usize) {
-        let _ = (arrived, total);
-    }
-}
-
-impl Watch for () {}
-
-/// Replays a workload under a configuration and says what happened.
-///
-/// ```
-/// use core::time::Duration;
-/// use plimsoll::sim::{Options, Request, Workload, simulate};
-/// use plimsoll::{Config, Timestamp, policy::RunPod};
-///
-/// let request = |s| Request { arrival: Timestamp::from_secs(s), service: Duration::from_secs(1) };
-/// let workload = Workload::from_requests("two", vec![request(0), request(100)])?;
-/// let config = Config::runpod(RunPod::request_count(1), 0, 1, Duration::from_secs(30))?;
-/// let outcome = simulate(&workload, &config, &Options::default(), &mut ());
-/// assert_eq!((outcome.finished, outcome.cold_starts), (2, 2));
-/// assert_eq!(outcome.sojourn_max, Duration::from_secs(20));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: &mut dyn Watch) -> Outcome {
-    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None };
-    native(workload, config, options, controller, watch)
-}
-
-/// As [`simulate`], with a flight log of it: `sink` gets a [record](crate::recorder) of every call.
-pub fn simulate_recorded(
-    workload: &Workload,
-    config: &Config,
-    options: &Options,
-    watch: &mut dyn Watch,
-    sink: &mut dyn FnMut(&Record),
-) -> Outcome {
-    let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
-    sink(&Record::Head(Head::new(begins)));
-    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink) };
-    native(workload, config, options, controller, watch)
-}
-
-fn native(
-    workload: &Workload,
-    config: &Config,
-    options: &Options,
-    controller: Native<'_>,
-    watch: &mut dyn Watch,
-) -> Outcome {
-    let target = options.within.unwrap_or(config.sojourn_target());
-    let service = Service { concurrency: config.concurrency(), target };
-    let (mut outcome, controller) = Engine::new(workload, service, options, controller).run(watch);
-    outcome.events = controller.autoscaler.events().copied().collect();
-    outcome
-}
-
-/// Of the service that is simulated, whoever scales it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "slots and a target are all there is to it")]
-pub struct Service {
-    /// Requests that one worker serves at once; zero counts as one.
-    pub concurrency: u32,
-    /// The sojourn above which a request has waited too long.
-    pub target: Duration,
-}
-
-/// Replays a workload under anything that decides, and gives it back with the outcome.
-pub fn simulate_with<C: Controller>(
-    workload: &Workload,
-    service: Service,
-    controller: C,
-    options: &Options,
-    watch: &mut dyn Watch,
-) -> (Outcome, C) {
-    Engine::new(workload, service, options, controller).run(watch)
-}
-
-struct Engine<'a, C> {
+pub(super) struct Engine<'a, C> {
     workload: &'a Workload,
     options: &'a Options,
     controller: C,
     /// The controller's commands, while they are carried out.
     commands: Vec<Command>,
     workers: Workers,
-    queue: VecDeque<Request>,
+    classes: Classes,
+    queue: VecDeque<Waiting>,
+    /// Requests that have arrived unseen.
+    unseen: Vec<Waiting>,
+    /// Requests in service, where those that are cut off are tried again.
+    held: Option<Held>,
     /// What will happen, soonest first.
     agenda: BinaryHeap<Reverse<Event>>,
     sequence: u64,
     now: Timestamp,
     measure: Measure,
-    chance: Chance,
+    bill: Option<Bill>,
+    draws: Draws,
+    lives: Chance,
+    freezes: Timeline,
     desired: u32,
     /// When a request was taken from the queue last.
     served: Timestamp,
@@ -128,26 +58,33 @@ struct Engine<'a, C> {
 }
 
 impl<'a, C: Controller> Engine<'a, C> {
-    fn new(workload: &'a Workload, service: Service, options: &'a Options, controller: C) -> Self {
+    pub(super) fn new(workload: &'a Workload, service: Service, options: &'a Options, controller: C) -> Self {
+        let seed = options.seed;
         Self {
             workload,
             options,
             desired: controller.desired(),
             controller,
             commands: Vec::new(),
-            workers: Workers::new(service.concurrency.max(1)),
+            workers: Workers::new(service.concurrency.max(1), options.router, seed),
+            classes: Classes::new(options),
             queue: VecDeque::new(),
+            unseen: Vec::new(),
+            held: (options.retries > 0).then(Held::default),
             agenda: BinaryHeap::new(),
             sequence: 0,
             now: Timestamp::ORIGIN,
             measure: Measure::new(workload, service.target, options),
-            chance: Chance::new(options.seed, 0),
+            bill: Bill::new(options),
+            draws: Draws::new(options),
+            lives: Chance::of(seed, "spot"),
+            freezes: Timeline::new(options.freezes, Chance::of(seed, "freezes")),
             served: Timestamp::ORIGIN,
             pool_changed: true,
         }
     }
 
-    fn run(mut self, watch: &mut dyn Watch) -> (Outcome, C) {
+    pub(super) fn run(mut self, watch: &mut dyn Watch) -> (Outcome, C) {
         // The queue's owner lives and has seen nothing yet: zero is known, not missing.
         self.tell(Observation::arrived(0));
         self.decide(watch);
@@ -166,7 +103,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             let woken = wakeup == Some(next);
             while let Some(&Reverse(event)) = self.agenda.peek().filter(|event| event.0.at == next) {
                 self.agenda.pop();
-                self.happen(event.kind);
+                self.happen(event);
             }
             while let Some(request) = requests.get(arrived).filter(|request| request.arrival == next) {
                 arrived = arrived.saturating_add(1);
@@ -182,13 +119,14 @@ impl<'a, C: Controller> Engine<'a, C> {
         }
         watch.progress(requests.len(), requests.len());
         self.pass_to(end.max(self.now));
-        (self.measure.finish(self.queue.len()), self.controller)
+        let costs = self.bill.map(|bill| bill.close(self.now, self.workers.all()));
+        (self.measure.finish(self.queue.len(), costs), self.controller)
     }
 
     /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been
     /// served for as long as `without`.
     fn is_over(&self, arrival: Option<Timestamp>, without: u64) -> bool {
-        let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. }));
+        let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. } | Kind::Thaw));
         let patience = nanos(PATIENCE.saturating_add(self.options.cold_start.saturating_mul(2)));
         let may_start = self.controller.desired() > 0 || self.controller.may_wake();
         let hope = (!self.agenda.is_empty() || may_start) && without <= patience;
@@ -196,7 +134,7 @@ impl<'a, C: Controller> Engine<'a, C> {
     }
 
     fn pass_to(&mut self, next: Timestamp) {
-        let waiting = self.queue.len();
+        let waiting = self.queue.len().saturating_add(self.unseen.len());
         self.measure.pass(self.now, next, self.workers.tally(), self.workers.capacity(), waiting);
         self.now = next;
     }
@@ -222,68 +160,77 @@ impl<'a, C: Controller> Engine<'a, C> {
 
     fn arrive(&mut self, request: Request) {
         self.measure.arrived(self.now, request.service);
-        self.queue.push_back(request);
-        self.tell(Observation::arrived(1));
+        if let Some(end) = self.freezes.until(self.now) {
+            if self.unseen.is_empty() {
+                self.schedule(end.since(self.now), Kind::Thaw);
+            }
+            self.unseen.push(Waiting::new(request));
+        } else {
+            self.queue.push_back(Waiting::new(request));
+            self.tell(Observation::arrived(1));
+        }
+    }
+
+    /// What has arrived unseen comes to the queue.
+    fn thaw(&mut self) {
+        let count = u32::try_from(self.unseen.len()).unwrap_or(u32::MAX);
+        let since = self.now;
+        self.queue.extend(self.unseen.drain(..).map(|waiting| Waiting { since, ..waiting }));
+        self.tell(Observation::arrived(count));
     }
 
     /// Hands waiting requests to free slots.
     fn serve(&mut self) {
-        while let Some(worker) = self.workers.next_free().filter(|_| !self.queue.is_empty()) {
-            let Some(request) = self.queue.pop_front() else { return };
-            let sojourn = self.now.saturating_since(request.arrival);
-            self.measure.started(self.now, sojourn);
+        while !self.queue.is_empty() {
+            let Some(worker) = self.workers.next_free() else { return };
+            let Some(mut waiting) = self.queue.pop_front() else { return };
+            let place = self.measure.started(self.now, waiting.arrival, waiting.place());
             self.served = self.now;
-            let Some(state) = self.workers.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
-            self.tell(Observation::started(sojourn));
+            let Some(state) = self.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
+            self.tell(Observation::started(self.now.saturating_since(waiting.since)));
             self.tell_worker(worker, WorkerEvent::Busy(state.busy));
-            let service = nanos(request.service);
+            let (others, speed) = (state.busy.saturating_sub(1), self.classes.speed(state.class));
+            let service = service_time(waiting.service, others, self.options.slowdown, speed);
             self.schedule(service, Kind::Finish { worker, life: state.life, service });
+            if let Some(held) = &mut self.held {
+                waiting.place = u32::try_from(place).unwrap_or(u32::MAX);
+                held.take(worker, self.sequence, waiting);
+            }
         }
     }
 
-    fn happen(&mut self, kind: Kind) {
-        match kind {
-            Kind::Finish { worker, life, service } => self.finish(worker, life, service),
-            Kind::Started { worker, life } => self.ready(worker, life),
+    fn happen(&mut self, event: Event) {
+        let is_meant = |worker: usize, life: u32| self.workers.get(worker).filter(|w| w.life == life);
+        match event.kind {
+            Kind::Finish { worker, life, service } if is_meant(worker, life).is_some() => {
+                if let Some(held) = &mut self.held {
+                    held.finish(worker, event.sequence);
+                }
+                self.finish(worker, service);
+            }
+            Kind::Started { worker, life } => {
+                if let Some(old) = is_meant(worker, life) {
+                    self.ready(worker, old);
+                }
+            }
+            Kind::Notice { worker, life } => {
+                if let Some(old) = is_meant(worker, life) {
+                    self.notice(worker, old);
+                }
+            }
+            Kind::Failed { worker, life, cause } if is_meant(worker, life).is_some() => self.fail(worker, cause),
+            Kind::Thaw => self.thaw(),
+            Kind::Finish { .. } | Kind::Failed { .. } => {}
         }
     }
 
-    fn finish(&mut self, worker: usize, life: u32, service: u64) {
-        if self.workers.get(worker).is_none_or(|w| w.life != life) {
-            return;
+    /// Changes a worker, and what is paid for it.
+    fn change(&mut self, worker: usize, change: impl FnOnce(&mut Worker)) -> Option<Worker> {
+        let (old, new) = self.workers.change(worker, change)?;
+        if let Some(bill) = &mut self.bill {
+            bill.changed(self.now, worker, old, new);
         }
-        let Some(state) = self.workers.change(worker, |w| w.busy = w.busy.saturating_sub(1)) else { return };
-        self.measure.finished();
-        self.tell(Observation::finished(Duration::from_nanos(service)));
-        match (state.state, state.busy) {
-            (State::Draining, 0) => self.leave(worker, State::Gone, WorkerEvent::Gone),
-            (_, 0) => self.tell_worker(worker, WorkerEvent::Idle),
-            (_, busy) => self.tell_worker(worker, WorkerEvent::Busy(busy)),
-        }
-    }
-
-    fn ready(&mut self, worker: usize, life: u32) {
-        let Some(old) = self.workers.get(worker).filter(|w| w.life == life) else { return };
-        if old.state == State::Prewarming {
-            self.workers.change(worker, |w| w.state = State::Standby);
-            self.tell_worker(worker, WorkerEvent::Standby);
-        } else {
-            self.workers.change(worker, |w| w.state = State::Ready);
-            self.tell_worker(worker, WorkerEvent::Ready);
-            self.tell_worker(worker, WorkerEvent::Idle);
-        }
-    }
-
-    /// A worker ends its present life: events meant for it no longer count.
-    fn leave(&mut self, worker: usize, state: State, event: WorkerEvent) {
-        let lost = self.workers.get(worker).map_or(0, |w| w.busy);
-        self.measure.lost(lost);
-        self.workers.change(worker, |w| {
-            w.state = state;
-            w.busy = 0;
-            w.life = w.life.saturating_add(1);
-        });
-        self.tell_worker(worker, event);
+        Some(new)
     }
 
     fn decide(&mut self, watch: &mut dyn Watch) {
@@ -302,71 +249,5 @@ impl<'a, C: Controller> Engine<'a, C> {
             watch.decision(&decision);
         }
         self.serve();
-    }
-
-    fn carry_out(&mut self, command: Command) {
-        match command {
-            Command::Start { count } => (0..count).for_each(|_| self.start(State::Starting, WorkerEvent::Ordered)),
-            Command::Prewarm { count } => {
-                (0..count).for_each(|_| self.start(State::Prewarming, WorkerEvent::Prewarming));
-            }
-            Command::Revive { id } => self.revive(position(id)),
-            Command::Drain { id } => self.drain(id),
-            Command::Stop { id, to_standby: true, .. } => {
-                self.leave(position(id), State::Standby, WorkerEvent::Standby);
-            }
-            Command::Stop { id, .. } => self.leave(position(id), State::Gone, WorkerEvent::Gone),
-            // Commands for platforms that report counts; this one names its workers.
-            Command::ReviveAny { .. } | Command::Release { .. } => {}
-        }
-    }
-
-    fn start(&mut self, state: State, event: WorkerEvent) {
-        let worker = self.workers.add(state);
-        self.measure.cold_start(state == State::Starting);
-        self.tell_worker(worker, event);
-        let before = self.options.prepared && self.now == Timestamp::ORIGIN;
-        let after = if before { 0 } else { self.spread(self.options.cold_start) };
-        self.schedule(after, Kind::Started { worker, life: 0 });
-    }
-
-    fn revive(&mut self, worker: usize) {
-        let Some(old) = self.workers.get(worker) else { return };
-        match old.state {
-            State::Draining => {
-                self.workers.change(worker, |w| w.state = State::Ready);
-                self.tell_worker(worker, WorkerEvent::Ready);
-            }
-            State::Standby => {
-                self.measure.warm_start();
-                self.workers.change(worker, |w| w.state = State::Starting);
-                self.tell_worker(worker, WorkerEvent::Ordered);
-                let after = self.spread(self.options.warm_start);
-                self.schedule(after, Kind::Started { worker, life: old.life });
-            }
-            _ => {}
-        }
-    }
-
-    fn drain(&mut self, id: WorkerId) {
-        let worker = position(id);
-        let Some(state) = self.workers.change(worker, |w| w.state = State::Draining) else { return };
-        if state.busy == 0 {
-            self.leave(worker, State::Gone, WorkerEvent::Gone);
-        } else {
-            self.tell_worker(worker, WorkerEvent::Draining);
-        }
-    }
-
-    /// `mean` plus or minus up to the configured share of it.
-    fn spread(&mut self, mean: Duration) -> u64 {
-        let (mean, share) = (nanos(mean), u64::from(self.options.start_spread.as_micros()));
-        if share == 0 {
-            return mean;
-        }
-        let most = u128::from(mean).saturating_mul(u128::from(share)) / 1_000_000;
-        let width = u64::try_from(most.saturating_mul(2)).unwrap_or(u64::MAX).saturating_add(1);
-        let drawn = self.chance.draw().checked_rem(width).unwrap_or(0);
-        mean.saturating_sub(u64::try_from(most).unwrap_or(0)).saturating_add(drawn)
     }
 }

@@ -1,26 +1,13 @@
 //! What a run is measured by.
-#![expect(
-    clippy::float_arithmetic,
-    clippy::cast_precision_loss,
-    reason = "sums of a finished run, for people; no decision rests on them"
-)]
-
 use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
 
 use serde::Serialize;
 
-use super::options::Options;
-use super::workers::Tally;
-use super::workload::Workload;
+use super::prices::Costs;
 use crate::decision::Explanation;
-use crate::time::{Timestamp, nanos};
-
-/// How many buckets a run is kept in unless their width is given.
-const BUCKETS: u64 = 720;
-/// How many there are at the most: a run that needs more has its buckets merged in pairs.
-const MOST_BUCKETS: u64 = 16 * BUCKETS;
+use crate::observation::FailureCause;
 
 /// What happened.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -35,8 +22,10 @@ pub struct Outcome {
     pub requests: u64,
     /// Requests that were served.
     pub finished: u64,
-    /// Requests cut off by a stop.
+    /// Requests cut off by a stop or a failure, and not tried again.
     pub lost: u64,
+    /// Requests cut off and tried again, each as often as it was.
+    pub retried: u64,
     /// Requests still waiting at the end.
     pub unserved: u64,
     /// Median sojourn, exact.
@@ -61,8 +50,12 @@ pub struct Outcome {
     pub replica_hours: f64,
     /// Hours of standby workers.
     pub standby_hours: f64,
-    /// The price of the replica hours; standby workers are stopped and cost nothing here.
+    /// Starts refused and workers that failed, by cause. Of preempted ones some had been ready.
+    pub failures: Failures,
+    /// What was paid; by default the price of the replica hours.
     pub cost: f64,
+    /// What it was paid for.
+    pub costs: Costs,
     /// The most workers starting and ready at once, those into standby not counted.
     pub peak_workers: u32,
     /// Changes of the count.
@@ -80,6 +73,31 @@ pub struct Outcome {
     /// The last scaling events, with their reasons, as many as the configuration keeps.
     #[serde(skip)]
     pub events: Vec<Explanation>,
+}
+
+/// How many starts and workers failed, by cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the cause of its name")]
+pub struct Failures {
+    pub crash: u64,
+    pub timeout: u64,
+    pub quota: u64,
+    pub stock_out: u64,
+    pub preempted: u64,
+}
+
+impl Failures {
+    pub(super) const fn count(&mut self, cause: FailureCause, more: u32) {
+        let count = match cause {
+            FailureCause::Crash => &mut self.crash,
+            FailureCause::Timeout => &mut self.timeout,
+            FailureCause::Quota => &mut self.quota,
+            FailureCause::StockOut => &mut self.stock_out,
+            FailureCause::Preempted => &mut self.preempted,
+        };
+        *count = count.saturating_add(more as u64);
+    }
 }
 
 /// One bucket of a run. Counts of workers and the depth are means over it.
@@ -108,247 +126,4 @@ pub struct Sample {
     pub queue_depth: f64,
     /// 99th percentile of the sojourns that ended in it, in seconds.
     pub sojourn_p99_s: Option<f64>,
-}
-
-/// Collects while the run goes on.
-#[derive(Debug)]
-pub(super) struct Measure {
-    outcome: Outcome,
-    price_per_hour: f64,
-    bucket: u64,
-    sums: Vec<Sums>,
-    sojourns: Vec<u64>,
-    /// Sojourns that ended in the present bucket.
-    in_bucket: Vec<u64>,
-    current: usize,
-    direction: i8,
-}
-
-/// Integrals over one bucket, in nanoseconds times the quantity.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    arrivals: u64,
-    work: u64,
-    capacity: u128,
-    tally: [u128; 5],
-    depth: u128,
-    p99: Option<u64>,
-}
-
-impl Measure {
-    pub(super) fn new(workload: &Workload, target: Duration, options: &Options) -> Self {
-        let chosen =
-            (nanos(workload.duration()) / BUCKETS).div_ceil(1_000_000_000).max(1).saturating_mul(1_000_000_000);
-        let bucket = if options.bucket.is_zero() { chosen } else { nanos(options.bucket) };
-        Self {
-            outcome: Outcome {
-                workload: workload.name().into(),
-                duration: Duration::ZERO,
-                requests: 0,
-                finished: 0,
-                lost: 0,
-                unserved: 0,
-                sojourn_p50: Duration::ZERO,
-                sojourn_p99: Duration::ZERO,
-                sojourn_max: Duration::ZERO,
-                target,
-                within_target: 1.0,
-                cold_starts: 0,
-                warm_starts: 0,
-                replica_hours: 0.0,
-                standby_hours: 0.0,
-                cost: 0.0,
-                peak_workers: 0,
-                scaling_events: 0,
-                reversals: 0,
-                refused: 0,
-                bucket: Duration::from_nanos(bucket),
-                samples: Vec::new(),
-                events: Vec::new(),
-            },
-            price_per_hour: options.price_per_hour,
-            bucket,
-            sums: Vec::new(),
-            sojourns: Vec::with_capacity(workload.requests().len()),
-            in_bucket: Vec::new(),
-            current: 0,
-            direction: 0,
-        }
-    }
-
-    /// The state stood from `from` to `to`.
-    pub(super) fn pass(&mut self, from: Timestamp, to: Timestamp, tally: Tally, capacity: u64, waiting: usize) {
-        let committed = tally.starting.saturating_add(tally.ready_idle).saturating_add(tally.ready_busy);
-        self.outcome.peak_workers = self.outcome.peak_workers.max(committed);
-        let mut at = from;
-        while at < to {
-            let index = self.enter_bucket(at);
-            let end = to.min(Timestamp::ORIGIN.plus((index as u64).saturating_add(1).saturating_mul(self.bucket)));
-            let dt = u128::from(end.since(at).max(1));
-            let starting = tally.starting.saturating_add(tally.prewarming);
-            let counts = [starting, tally.ready_idle, tally.ready_busy, tally.draining, tally.standby];
-            if let Some(sums) = self.sums.get_mut(index) {
-                sums.capacity = sums.capacity.saturating_add(dt.saturating_mul(u128::from(capacity)));
-                sums.depth = sums.depth.saturating_add(dt.saturating_mul(waiting as u128));
-                for (sum, count) in sums.tally.iter_mut().zip(counts) {
-                    *sum = sum.saturating_add(dt.saturating_mul(u128::from(count)));
-                }
-            }
-            at = end.max(at.plus(1));
-        }
-        self.outcome.duration = self.outcome.duration.max(to.saturating_since(Timestamp::ORIGIN));
-    }
-
-    /// The bucket of an instant; closes the ones before it.
-    fn enter_bucket(&mut self, at: Timestamp) -> usize {
-        while at.as_nanos().checked_div(self.bucket).unwrap_or(0) >= MOST_BUCKETS {
-            self.widen();
-        }
-        let index = usize::try_from(at.as_nanos().checked_div(self.bucket).unwrap_or(0)).unwrap_or(usize::MAX);
-        if index != self.current {
-            self.close_bucket();
-            self.current = index;
-        }
-        if self.sums.len() <= index {
-            self.sums.resize(index.saturating_add(1), Sums::default());
-        }
-        index
-    }
-
-    /// Merges the buckets in pairs.
-    fn widen(&mut self) {
-        self.close_bucket();
-        let merged = self.sums.chunks(2).map(|pair| pair.iter().fold(Sums::default(), Sums::merge));
-        self.sums = merged.collect();
-        self.current /= 2;
-        self.bucket = self.bucket.saturating_mul(2);
-        self.outcome.bucket = Duration::from_nanos(self.bucket);
-    }
-
-    fn close_bucket(&mut self) {
-        self.in_bucket.sort_unstable();
-        let p99 = quantile(&self.in_bucket, 990);
-        if let Some(sums) = self.sums.get_mut(self.current) {
-            sums.p99 = sums.p99.max(p99);
-        }
-        self.in_bucket.clear();
-    }
-
-    pub(super) fn arrived(&mut self, now: Timestamp, service: Duration) {
-        self.outcome.requests = self.outcome.requests.saturating_add(1);
-        let index = self.enter_bucket(now);
-        if let Some(sums) = self.sums.get_mut(index) {
-            sums.arrivals = sums.arrivals.saturating_add(1);
-            sums.work = sums.work.saturating_add(nanos(service));
-        }
-    }
-
-    pub(super) fn started(&mut self, now: Timestamp, sojourn: Duration) {
-        self.enter_bucket(now);
-        self.sojourns.push(nanos(sojourn));
-        self.in_bucket.push(nanos(sojourn));
-    }
-
-    pub(super) const fn finished(&mut self) {
-        self.outcome.finished = self.outcome.finished.saturating_add(1);
-    }
-
-    pub(super) fn lost(&mut self, requests: u32) {
-        self.outcome.lost = self.outcome.lost.saturating_add(u64::from(requests));
-    }
-
-    pub(super) fn refused(&mut self, refused: bool) {
-        self.outcome.refused = self.outcome.refused.saturating_add(u64::from(refused));
-    }
-
-    pub(super) fn cold_start(&mut self, counts: bool) {
-        self.outcome.cold_starts = self.outcome.cold_starts.saturating_add(u64::from(counts));
-    }
-
-    pub(super) const fn warm_start(&mut self) {
-        self.outcome.warm_starts = self.outcome.warm_starts.saturating_add(1);
-    }
-
-    pub(super) fn decided(&mut self, from: u32, to: u32) {
-        let direction = match to.cmp(&from) {
-            core::cmp::Ordering::Greater => 1,
-            core::cmp::Ordering::Less => -1,
-            core::cmp::Ordering::Equal => return,
-        };
-        self.outcome.scaling_events = self.outcome.scaling_events.saturating_add(1);
-        let reversed = self.direction != 0 && self.direction != direction;
-        self.outcome.reversals = self.outcome.reversals.saturating_add(u64::from(reversed));
-        self.direction = direction;
-    }
-
-    pub(super) fn finish(mut self, waiting: usize) -> Outcome {
-        self.close_bucket();
-        self.sojourns.sort_unstable();
-        let mut outcome = self.outcome;
-        let duration = |per_mille| quantile(&self.sojourns, per_mille).map_or(Duration::ZERO, Duration::from_nanos);
-        outcome.sojourn_p50 = duration(500);
-        outcome.sojourn_p99 = duration(990);
-        outcome.sojourn_max = duration(1_000);
-        let target = nanos(outcome.target);
-        let within = self.sojourns.partition_point(|sojourn| *sojourn <= target);
-        if outcome.requests > 0 {
-            outcome.within_target = within as f64 / outcome.requests as f64;
-        }
-        outcome.unserved = waiting as u64;
-        let hours = |position: usize| {
-            let total: u128 = self.sums.iter().filter_map(|sums| sums.tally.get(position)).sum();
-            total as f64 / 3.6e12
-        };
-        outcome.replica_hours = (0..4).map(hours).sum();
-        outcome.standby_hours = hours(4);
-        outcome.cost = outcome.replica_hours * self.price_per_hour;
-        let end = outcome.duration;
-        outcome.samples = self.sums.iter().enumerate().map(|(i, sums)| sums.sample(i, self.bucket, end)).collect();
-        outcome
-    }
-}
-
-impl Sums {
-    /// Both together; of two quantiles the larger, which is never too low.
-    fn merge(self, other: &Self) -> Self {
-        let mut tally = self.tally;
-        for (sum, more) in tally.iter_mut().zip(other.tally) {
-            *sum = sum.saturating_add(more);
-        }
-        Self {
-            arrivals: self.arrivals.saturating_add(other.arrivals),
-            work: self.work.saturating_add(other.work),
-            capacity: self.capacity.saturating_add(other.capacity),
-            tally,
-            depth: self.depth.saturating_add(other.depth),
-            p99: self.p99.max(other.p99),
-        }
-    }
-
-    fn sample(&self, index: usize, bucket: u64, end: Duration) -> Sample {
-        let start = (index as u64).saturating_mul(bucket);
-        // The last bucket may be cut short.
-        let width = nanos(end).saturating_sub(start).min(bucket).max(1);
-        let mean = |sum: u128| sum as f64 / width as f64;
-        let [starting, idle, busy, draining, standby] = self.tally.map(mean);
-        Sample {
-            t_s: start as f64 / 1e9,
-            arrivals_per_s: self.arrivals as f64 / (width as f64 / 1e9),
-            offered_load: mean(u128::from(self.work)),
-            capacity: mean(self.capacity),
-            starting,
-            idle,
-            busy,
-            draining,
-            standby,
-            queue_depth: mean(self.depth),
-            sojourn_p99_s: self.p99.map(|nanos| nanos as f64 / 1e9),
-        }
-    }
-}
-
-/// The nearest-rank quantile of sorted values.
-fn quantile(sorted: &[u64], per_mille: u64) -> Option<u64> {
-    let rank = (sorted.len() as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
-    sorted.get(usize::try_from(rank.saturating_sub(1)).ok()?).copied()
 }

@@ -24,8 +24,8 @@
 //!
 //! # What is given to all of them
 //!
-//! Metrics are exact and never late or lost. There is one central queue and a router that fills the lowest-numbered
-//! worker first; of a surplus, starting workers go first, then idle ones, then busy ones, which finish what they serve.
+//! Unless the [options](super::Options) say otherwise, metrics are exact and never late or lost, and a router fills the
+//! lowest-numbered worker first. There is one central queue; of a surplus, starting workers go first, then idle ones, then busy ones, which finish what they serve.
 //! So a peer is no worse here than its rule makes it, and better than where its metrics, its router or its choice of a
 //! victim are worse than that.
 //!
@@ -33,7 +33,8 @@
 //!
 //! The modules say what each peer is shown, when its loops come round, and where that is simpler than the peer:
 //! [`knative`], [`kubernetes`], [`keda`], [`ray_serve`], [`skyserve`]. What is true of all: loops start with the run
-//! and never drift; the pool does at once what it is told; nothing fails.
+//! and never drift; a worker that fails is ordered again at once, one whose start is refused
+//! after 10 s.
 #![allow(
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
@@ -60,7 +61,7 @@ use thiserror::Error;
 
 pub use self::stock::Stock;
 use super::controller::Controller;
-use super::engine::Service;
+use super::simulate::Service;
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::keda::{Annotations, Keda, ScaledObject};

@@ -9,7 +9,8 @@
 //! | present oracle | the arrival rate of now, exactly | the same without looking ahead, with the best hold time |
 //! | fixed | how it will end | the least constant count that keeps the objective |
 //!
-//! All but the first are runs of the simulator. They begin with the workers they want: no policy is charged for what
+//! All but the first are runs of the simulator on workers that are all alike, without any trouble: of the options only the
+//! mean cold start and the slowdown count. They begin with the workers they want: no policy is charged for what
 //! was ordered before the window, and these are not either.
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "no decision of the library rests on it")]
 
@@ -20,8 +21,8 @@ use serde::Serialize;
 
 use super::bound::Certain;
 use super::controller::Plan;
-use super::engine::{Service, simulate_with};
 use super::options::Options;
+use super::simulate::{Service, simulate_with};
 use super::workload::Workload;
 use crate::time::{Timestamp, nanos};
 use crate::units::Share;
@@ -87,14 +88,20 @@ impl References {
             workload,
             service: Service { concurrency: concurrency.max(1), target: objective.within },
             share: objective.share.as_f64(),
-            options: Options { prepared: true, start_spread: Share::ZERO, bucket: Duration::MAX, ..*options },
+            options: Options {
+                cold_start: options.mean_cold_start(),
+                slowdown: options.slowdown,
+                prepared: true,
+                bucket: Duration::MAX,
+                ..Options::default()
+            },
         };
         let rates = Rates::of(workload, &trial.options);
-        let certain = Certain::new(workload, concurrency, options.cold_start, objective.within);
+        let certain = Certain::new(workload, concurrency, options.mean_cold_start(), objective.within);
         Self {
             least: certain.least(trial.share) / 3_600.0,
             clairvoyant: trial.clairvoyant(&certain),
-            rate_oracle: trial.oracle(&rates, nanos(options.cold_start), &[0]),
+            rate_oracle: trial.oracle(&rates, nanos(options.mean_cold_start()), &[0]),
             present_oracle: trial.oracle(&rates, 0, &rates.holds),
             fixed: trial.fixed(),
         }

@@ -1,3 +1,6 @@
+pub(super) mod heard;
+mod troubles;
+
 use core::time::Duration;
 use std::vec;
 use std::vec::Vec;

@@ -1,9 +1,12 @@
 //! The simulated pool: workers with slots, cold and warm starts, drains and a standby tier.
 
-use std::collections::BTreeSet;
+mod router;
+
 use std::vec::Vec;
 
-use crate::observation::WorkerId;
+use self::router::Free;
+pub use self::router::Router;
+use crate::observation::{FailureCause, WorkerId};
 use crate::time::Timestamp;
 
 /// What a simulated worker is doing.
@@ -25,6 +28,17 @@ pub(super) struct Worker {
     pub(super) busy: u32,
     /// Counts its starts and stops, so that an event meant for an earlier life is recognised.
     pub(super) life: u32,
+    /// Of which class it is.
+    pub(super) class: u8,
+    /// Its provider has announced that it will take it back.
+    pub(super) doomed: bool,
+}
+
+impl Worker {
+    /// What it serves, if it has a free slot.
+    fn free(&self, slots: u32) -> Option<u32> {
+        (self.state == State::Ready && self.busy < slots).then_some(self.busy)
+    }
 }
 
 /// How many workers are in each state.
@@ -42,15 +56,19 @@ pub(super) struct Tally {
 #[derive(Debug, Default)]
 pub(super) struct Workers {
     all: Vec<Worker>,
-    /// Ready workers with a free slot. Requests go to the lowest id, so that idle workers gather at the other end.
-    free: BTreeSet<usize>,
+    /// Ready workers with a free slot.
+    free: Free,
     tally: Tally,
     slots: u32,
 }
 
 impl Workers {
-    pub(super) fn new(slots: u32) -> Self {
-        Self { slots, ..Self::default() }
+    pub(super) fn new(slots: u32, router: Router, seed: u64) -> Self {
+        Self { slots, free: Free::new(router, seed), ..Self::default() }
+    }
+
+    pub(super) fn all(&self) -> &[Worker] {
+        &self.all
     }
 
     pub(super) const fn tally(&self) -> Tally {
@@ -66,32 +84,27 @@ impl Workers {
         self.all.get(at).copied()
     }
 
-    pub(super) fn add(&mut self, state: State) -> usize {
-        let at = self.all.len();
-        self.all.push(Worker { state: State::Gone, busy: 0, life: 0 });
-        self.change(at, |worker| worker.state = state);
-        at
+    /// One that is not there yet.
+    pub(super) fn add(&mut self, class: u8) -> usize {
+        self.all.push(Worker { state: State::Gone, busy: 0, life: 0, class, doomed: false });
+        self.all.len().saturating_sub(1)
     }
 
     /// The ready worker that takes the next request.
-    pub(super) fn next_free(&self) -> Option<usize> {
-        self.free.first().copied()
+    pub(super) fn next_free(&mut self) -> Option<usize> {
+        self.free.next()
     }
 
-    /// Changes a worker and keeps the sums.
-    pub(super) fn change(&mut self, at: usize, change: impl FnOnce(&mut Worker)) -> Option<Worker> {
-        let old = self.get(at)?;
-        self.count(old, false);
+    /// Changes a worker and keeps the sums: what it was and what it is.
+    pub(super) fn change(&mut self, at: usize, change: impl FnOnce(&mut Worker)) -> Option<(Worker, Worker)> {
         let worker = self.all.get_mut(at)?;
+        let old = *worker;
         change(worker);
         let new = *worker;
+        self.count(old, false);
         self.count(new, true);
-        if new.state == State::Ready && new.busy < self.slots {
-            self.free.insert(at);
-        } else {
-            self.free.remove(&at);
-        }
-        Some(new)
+        self.free.update(at, old.free(self.slots), new.free(self.slots));
+        Some((old, new))
     }
 
     const fn count(&mut self, worker: Worker, add: bool) {
@@ -127,9 +140,17 @@ pub(super) struct Event {
     pub(super) sequence: u64,
 }
 
-/// What will happen; of one instant, slots are freed before workers become ready.
+/// What will happen; of one instant, slots are freed before workers become ready, and what is there before what fails.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Kind {
+    /// A request is served.
     Finish { worker: usize, life: u32, service: u64 },
+    /// A start is over.
     Started { worker: usize, life: u32 },
+    /// A worker's provider says that it will take it back.
+    Notice { worker: usize, life: u32 },
+    /// A worker is there no more.
+    Failed { worker: usize, life: u32, cause: FailureCause },
+    /// Requests that nobody has seen arrive are seen.
+    Thaw,
 }

@@ -7,12 +7,14 @@
 //! - **rate-level** (`t_s,requests`): one row per bucket of constant width, which is the second row's `t_s`. The
 //!   requests of a bucket are spread evenly over it: number `j` (from 0) of `k` arrives at
 //!   `t_s * 1000 + (2 * j + 1) * width_ms / (2 * k)`, in whole milliseconds. That is the smoothest placement there is,
-//!   so bursts inside a bucket are lost.
+//!   so bursts inside a bucket are lost. [`ReadOptions::with_drawn`] draws the arrivals instead.
+
+mod read;
 
 use core::time::Duration;
 use std::io;
+use std::vec::Vec;
 
-use csv::{ByteRecord, Terminator};
 use thiserror::Error;
 
 use crate::time::Timestamp;
@@ -82,14 +84,32 @@ impl Workload {
     /// Any [`WorkloadError`] that names a file or an option. Nothing is skipped, rounded or repaired.
     pub fn read(name: &str, input: impl io::Read, options: &ReadOptions) -> Result<Self, WorkloadError> {
         options.check()?;
-        let mut rows = Rows::open(name, input)?;
-        let (requests, duration) = match (rows.has(&ARRIVAL), rows.has(&START)) {
-            (true, true) => return Err(WorkloadError::AmbiguousHeader { file: rows.file(), found: rows.header() }),
-            (true, false) => read_requests(&mut rows, options)?,
-            (false, true) => read_rates(&mut rows, options)?,
-            (false, false) => return Err(WorkloadError::UnknownHeader { file: rows.file(), found: rows.header() }),
-        };
+        let (requests, duration) = read::all(name, input, options)?;
         Ok(Self { name: name.into(), requests, duration })
+    }
+
+    /// Reads each pool of a request-level file as a workload of its own, in the order of their numbers: services that
+    /// are scaled independently. Each is called after the file and its pool; the window of all is that of the file.
+    ///
+    /// ```
+    /// use plimsoll::sim::{ReadOptions, Workload};
+    ///
+    /// let csv = "arrival_ms,service_ms,pool\n0,20,7\n5,20,3\n9,20,7\n";
+    /// let pools = Workload::read_pools("apps.csv", csv.as_bytes(), &ReadOptions::default())?;
+    /// let pools: Vec<_> = pools.iter().map(|pool| (pool.name(), pool.requests().len())).collect();
+    /// assert_eq!(pools, [("apps.csv (pool 3)", 1), ("apps.csv (pool 7)", 2)]);
+    /// # Ok::<(), plimsoll::sim::WorkloadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and if the file has no `pool` column. [`ReadOptions::with_max_requests`] counts all
+    /// pools together.
+    pub fn read_pools(name: &str, input: impl io::Read, options: &ReadOptions) -> Result<Vec<Self>, WorkloadError> {
+        options.check()?;
+        let (pools, duration) = read::pools(name, input, options)?;
+        let workload = |(pool, requests)| Self { name: std::format!("{name} (pool {pool})"), requests, duration };
+        Ok(pools.into_iter().map(workload).collect())
     }
 
     /// Requests that are known to be in order and to take time, in a window of this length.
@@ -164,11 +184,12 @@ pub struct ReadOptions {
     divide_by: u64,
     pool: Option<u32>,
     max_requests: usize,
+    drawn: Option<u64>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { service: Duration::from_millis(20), divide_by: 1, pool: None, max_requests: 50_000_000 }
+        Self { service: Duration::from_millis(20), divide_by: 1, pool: None, max_requests: 50_000_000, drawn: None }
     }
 }
 
@@ -199,6 +220,14 @@ impl ReadOptions {
     #[must_use]
     pub const fn with_max_requests(self, max_requests: usize) -> Self {
         Self { max_requests, ..self }
+    }
+
+    /// Draws the arrivals of a rate-level file from this seed: those of a bucket are as a Poisson process would have them
+    /// that came to the same count, each at any instant of the bucket with equal chances. Default: evenly spaced, which
+    /// no seed changes, but which keeps step with whoever looks at round seconds. Request-level files ignore it.
+    #[must_use]
+    pub const fn with_drawn(self, seed: u64) -> Self {
+        Self { drawn: Some(seed), ..self }
     }
 
     const fn check(&self) -> Result<(), WorkloadError> {
@@ -322,271 +351,6 @@ pub enum WorkloadError {
     #[error("{name}: request {index} (from 0) has a service of 0, expected more; give it at least a nanosecond")]
     ZeroServiceRequest { name: String, index: usize },
 }
-
-fn read_requests(
-    rows: &mut Rows<'_, impl io::Read>,
-    options: &ReadOptions,
-) -> Result<(Vec<Request>, Duration), WorkloadError> {
-    if options.divide_by != 1 {
-        return Err(rows.mismatch("divide_by", RATE_LEVEL, REQUEST_LEVEL));
-    }
-    let (arrival, service) = (rows.find(&ARRIVAL)?, rows.find(&SERVICE)?);
-    let pool = options.pool.map(|pool| rows.find(&POOL).map(|column| (column, pool))).transpose()?;
-    let mut requests = Vec::new();
-    let mut end = 0;
-    while rows.advance()? {
-        let at = rows.number(arrival)?;
-        let millis = rows.number(service)?;
-        if at < end {
-            return Err(rows.unsorted(&ARRIVAL, at, end));
-        }
-        if millis == 0 {
-            return Err(WorkloadError::ZeroService { file: rows.file(), line: rows.line });
-        }
-        end = at;
-        if let Some((column, pool)) = pool {
-            if rows.number(column)? != u64::from(pool) {
-                continue;
-            }
-        }
-        if requests.len() >= options.max_requests {
-            return Err(rows.too_many(options.max_requests));
-        }
-        requests.push(Request { arrival: Timestamp::from_millis(at), service: Duration::from_millis(millis) });
-    }
-    match options.pool {
-        _ if rows.line == HEADER_LINE => Err(WorkloadError::NoRows { file: rows.file() }),
-        Some(pool) if requests.is_empty() => Err(WorkloadError::EmptyPool { file: rows.file(), pool }),
-        _ => Ok((requests, Duration::from_millis(end))),
-    }
-}
-
-/// Reads all counts before it makes the first request, so that a refused file costs no more than its own size.
-fn read_rates(
-    rows: &mut Rows<'_, impl io::Read>,
-    options: &ReadOptions,
-) -> Result<(Vec<Request>, Duration), WorkloadError> {
-    if options.pool.is_some() {
-        return Err(rows.mismatch("pool", REQUEST_LEVEL, RATE_LEVEL));
-    }
-    let (start, requests) = (rows.find(&START)?, rows.find(&REQUESTS)?);
-    let mut counts = Vec::new();
-    let (mut previous, mut width) = (None::<u64>, None);
-    let (mut carried, mut total) = (0, 0_usize);
-    while rows.advance()? {
-        let at = rows.number(start)?;
-        let expected = match previous {
-            None => 0,
-            Some(previous) if at <= previous => return Err(rows.unsorted(&START, at, previous)),
-            Some(previous) => previous.saturating_add(*width.get_or_insert(at)),
-        };
-        if at != expected {
-            return Err(WorkloadError::IrregularBucket { file: rows.file(), line: rows.line, found: at, expected });
-        }
-        let max = MAX_SECS.saturating_sub(width.unwrap_or(0));
-        if at > max {
-            return Err(rows.out_of_range(&START, at.to_string(), max));
-        }
-        previous = Some(at);
-
-        let (count, left) = divide(rows.number(requests)?, carried, options.divide_by);
-        carried = left;
-        let sum = usize::try_from(count).ok().and_then(|count| total.checked_add(count));
-        total = sum.filter(|&sum| sum <= options.max_requests).ok_or_else(|| rows.too_many(options.max_requests))?;
-        counts.push(count);
-    }
-    match (previous, width) {
-        (None, _) => Err(WorkloadError::NoRows { file: rows.file() }),
-        (Some(_), None) => Err(WorkloadError::SingleBucket { file: rows.file(), line: rows.line }),
-        (Some(last), Some(width)) => {
-            let mut requests = Vec::new();
-            let reserved = requests.try_reserve_exact(total);
-            reserved.map_err(|_| WorkloadError::OutOfMemory { file: rows.file(), requests: total })?;
-            let arrivals = place(&counts, width.saturating_mul(1_000)).map(Timestamp::from_millis);
-            requests.extend(arrivals.map(|arrival| Request { arrival, service: options.service }));
-            Ok((requests, Duration::from_secs(last.saturating_add(width))))
-        }
-    }
-}
-
-/// `(carried + count) / by` and what is left over, which is less than `by`.
-fn divide(count: u64, carried: u64, by: u64) -> (u64, u64) {
-    let sum = u128::from(count).saturating_add(u128::from(carried));
-    let part = |value: Option<u128>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
-    (part(sum.checked_div(u128::from(by))), part(sum.checked_rem(u128::from(by))))
-}
-
-/// Arrivals in milliseconds, by the rule of the module's documentation.
-fn place(counts: &[u64], width_ms: u64) -> impl Iterator<Item = u64> {
-    let starts = (0_u64..).map(move |bucket| bucket.saturating_mul(width_ms));
-    starts.zip(counts).flat_map(move |(start_ms, &count)| {
-        (0..count).filter_map(move |number| {
-            let odd = u128::from(number).saturating_mul(2).saturating_add(1);
-            let offset = odd.saturating_mul(u128::from(width_ms)).checked_div(u128::from(count).saturating_mul(2))?;
-            u64::try_from(offset).ok()?.checked_add(start_ms)
-        })
-    })
-}
-
-/// The rows of one file, each with its line and as many fields as the header.
-struct Rows<'a, R> {
-    file: &'a str,
-    csv: csv::Reader<io::Chain<R, &'static [u8]>>,
-    header: Vec<String>,
-    record: ByteRecord,
-    /// Line of `record`.
-    line: u64,
-}
-
-impl<'a, R: io::Read> Rows<'a, R> {
-    fn open(file: &'a str, input: R) -> Result<Self, WorkloadError> {
-        let mut builder = csv::ReaderBuilder::new();
-        // Only `\n` ends a line: the reader miscounts the lines of `\r\n` files. `field` takes the `\r` off.
-        builder.has_headers(false).flexible(true).quoting(false).terminator(Terminator::Any(b'\n'));
-        // With a line end after the last row, `advance` can tell a blank line from a missing line end.
-        let csv = builder.from_reader(input.chain(b"\n".as_slice()));
-        let mut rows = Self { file, csv, header: Vec::new(), record: ByteRecord::new(), line: 0 };
-        if !rows.read_line()? {
-            return Err(WorkloadError::Empty { file: rows.file() });
-        }
-        // The reader takes a byte order mark off only if its first read returns all of it.
-        let name =
-            |index| String::from_utf8_lossy(field(&rows.record, index)).trim_start_matches('\u{feff}').to_owned();
-        rows.header = (0..rows.record.len()).map(name).collect();
-        Ok(rows)
-    }
-
-    /// Moves to the next row; `false` at the end.
-    fn advance(&mut self) -> Result<bool, WorkloadError> {
-        if !self.read_line()? {
-            return Ok(false);
-        }
-        let (found, expected) = (self.record.len(), self.header.len());
-        if found != expected {
-            return Err(WorkloadError::FieldCount { file: self.file(), line: self.line, found, expected });
-        }
-        Ok(true)
-    }
-
-    fn read_line(&mut self) -> Result<bool, WorkloadError> {
-        let read = self.csv.read_byte_record(&mut self.record);
-        let more = read.map_err(|error| WorkloadError::Io {
-            file: self.file(),
-            line: self.line,
-            source: match error.into_kind() {
-                csv::ErrorKind::Io(error) => error,
-                other => io::Error::other(format!("{other:?}")),
-            },
-        })?;
-        if !more && self.line == 0 {
-            return Ok(false);
-        }
-        // The reader skips blank lines without a word, but it counts them.
-        let line = self.line.saturating_add(1);
-        let blank = self.csv.position().line().saturating_sub(line) > 1;
-        if blank || (more && self.record.as_slice() == b"\r") {
-            return Err(WorkloadError::BlankLine { file: self.file(), line });
-        }
-        if more {
-            self.line = line;
-        }
-        Ok(more)
-    }
-
-    /// Position of a column that may be there once at most.
-    fn position(&self, column: &Column) -> Result<Option<usize>, WorkloadError> {
-        let first = self.header.iter().position(|name| name == column.name);
-        if first != self.header.iter().rposition(|name| name == column.name) {
-            let (file, found) = (self.file(), self.header());
-            return Err(WorkloadError::DuplicateColumn { file, column: column.name, found });
-        }
-        Ok(first)
-    }
-
-    fn has(&self, column: &Column) -> bool {
-        !matches!(self.position(column), Ok(None))
-    }
-
-    fn find(&self, column: &'static Column) -> Result<(&'static Column, usize), WorkloadError> {
-        let missing = || WorkloadError::MissingColumn { file: self.file(), column: column.name, found: self.header() };
-        self.position(column)?.map(|index| (column, index)).ok_or_else(missing)
-    }
-
-    fn number(&self, (column, index): (&'static Column, usize)) -> Result<u64, WorkloadError> {
-        let found = field(&self.record, index);
-        if found.is_empty() || !found.iter().all(u8::is_ascii_digit) {
-            return Err(WorkloadError::MalformedValue {
-                file: self.file(),
-                line: self.line,
-                column: column.name,
-                found: excerpt(found),
-                expected: column.expected,
-            });
-        }
-        let value = core::str::from_utf8(found).ok().and_then(|digits| digits.parse().ok());
-        value.filter(|&value| value <= column.max).ok_or_else(|| self.out_of_range(column, excerpt(found), column.max))
-    }
-
-    fn file(&self) -> String {
-        self.file.into()
-    }
-
-    fn header(&self) -> String {
-        excerpt(self.header.join(",").as_bytes())
-    }
-
-    fn mismatch(&self, option: &'static str, expected: &'static str, found: &'static str) -> WorkloadError {
-        WorkloadError::OptionMismatch { file: self.file(), option, expected, found }
-    }
-
-    fn unsorted(&self, column: &Column, found: u64, previous: u64) -> WorkloadError {
-        WorkloadError::Unsorted { file: self.file(), line: self.line, column: column.name, found, previous }
-    }
-
-    fn out_of_range(&self, column: &Column, found: String, max: u64) -> WorkloadError {
-        WorkloadError::OutOfRange { file: self.file(), line: self.line, column: column.name, found, max }
-    }
-
-    fn too_many(&self, limit: usize) -> WorkloadError {
-        WorkloadError::TooManyRequests { file: self.file(), line: self.line, limit }
-    }
-}
-
-/// A field without the `\r` at the end of a line.
-fn field(record: &ByteRecord, index: usize) -> &[u8] {
-    let field = record.get(index).unwrap_or_default();
-    let last = index.saturating_add(1) == record.len();
-    if last { field.strip_suffix(b"\r").unwrap_or(field) } else { field }
-}
-
-/// As much of a value as fits in a message.
-fn excerpt(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes.get(..EXCERPT).unwrap_or(bytes));
-    if bytes.len() > EXCERPT { format!("{text}…") } else { text.into_owned() }
-}
-
-struct Column {
-    name: &'static str,
-    expected: &'static str,
-    max: u64,
-}
-
-static ARRIVAL: Column =
-    Column { name: "arrival_ms", expected: "a whole number of milliseconds since the start", max: MAX_MILLIS };
-static SERVICE: Column =
-    Column { name: "service_ms", expected: "a whole number of milliseconds, at least 1", max: MAX_MILLIS };
-static POOL: Column = Column { name: "pool", expected: "a whole number that names a pool", max: u32::MAX as u64 };
-static START: Column = Column { name: "t_s", expected: "a whole number of seconds since the start", max: MAX_SECS };
-static REQUESTS: Column = Column { name: "requests", expected: "a whole number of requests", max: u64::MAX };
-
-const REQUEST_LEVEL: &str = "request-level";
-const RATE_LEVEL: &str = "rate-level";
-const HEADER_LINE: u64 = 1;
-/// The longest value or header quoted in a message, in bytes.
-const EXCERPT: usize = 60;
-/// A [`Timestamp`] counts nanoseconds in 64 bits: 584 years.
-const MAX_MILLIS: u64 = u64::MAX / 1_000_000;
-const MAX_SECS: u64 = u64::MAX / 1_000_000_000;
 
 #[cfg(test)]
 mod tests;

@@ -131,7 +131,7 @@ impl Findings {
             return Ok(());
         };
         let config = chosen.space.config(&chosen.best.values)?;
-        let mut options = ground.options;
+        let mut options = ground.options.clone();
         options.within = Some(ground.objective.within);
         let whole = simulate(&ground.whole, &config, &options, &mut ());
         let load = ground.whole.requests().len() as f64 / ground.whole.duration().as_secs_f64();

@@ -151,7 +151,7 @@ impl Ground {
 
     fn run(&self, workload: &Workload, config: &Config, cold_start: Duration) -> Run {
         let service = Service { concurrency: config.concurrency(), target: self.objective.within };
-        let mut options = self.options;
+        let mut options = self.options.clone();
         options.cold_start = cold_start;
         options.bucket = self.block;
         let counting = Counting {

@@ -79,8 +79,8 @@ impl Keda {
 }
 
 impl Controller for Keda {
-    fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        self.pool.observe(now, observation);
         true
     }
 
@@ -100,7 +100,7 @@ impl Controller for Keda {
             let readings = self.readings();
             self.desired = kubernetes::pass(&mut self.hpa, now, &self.pool, self.desired, readings);
         }
-        self.pool.bring_to(self.desired, commands);
+        self.pool.bring_to(now, self.desired, commands);
         None
     }
 

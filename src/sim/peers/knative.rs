@@ -14,7 +14,7 @@
 
 use std::vec::Vec;
 
-use super::pool::{Every, Pool};
+use super::pool::{Every, Pool, arrivals};
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::knative::{Inputs, Kpa, Metric, ParameterError, Parameters};
@@ -125,8 +125,9 @@ impl Knative {
 impl Controller for Knative {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.mean.add(now, self.pool.at_ready());
-        self.pool.observe(observation);
-        if let Observation::Arrived { count: count @ 1.., .. } = observation {
+        self.pool.observe(now, observation);
+        let count = arrivals(observation);
+        if count > 0 {
             self.arrived = self.arrived.saturating_add(count.into());
             if self.asleep && !self.told {
                 self.told = true;
@@ -159,7 +160,7 @@ impl Controller for Knative {
         }
         // Time cannot pass for the reconciler between two looks at one instant.
         self.requeue = self.requeue.filter(|requeue| *requeue > now);
-        self.pool.bring_to(self.desired(), commands);
+        self.pool.bring_to(now, self.desired(), commands);
         None
     }
 

@@ -82,8 +82,8 @@ pub(super) fn pass(hpa: &mut Hpa, now: Timestamp, pool: &Pool, desired: u32, rea
 }
 
 impl Controller for Kubernetes {
-    fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        self.pool.observe(now, observation);
         true
     }
 
@@ -100,7 +100,7 @@ impl Controller for Kubernetes {
             let readings = self.readings();
             self.desired = pass(&mut self.hpa, now, &self.pool, self.desired, readings);
         }
-        self.pool.bring_to(self.desired, commands);
+        self.pool.bring_to(now, self.desired, commands);
         None
     }
 

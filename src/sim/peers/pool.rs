@@ -4,31 +4,52 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use crate::decision::Command;
-use crate::observation::Observation;
+use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::sim::controller::{LEAST_USEFUL_FIRST, Roster};
 use crate::time::{Timestamp, nanos};
 
-/// The pool as a metrics pipeline without any delay or error shows it.
+/// The pool as its metrics show it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
     pub(super) roster: Roster,
     /// Requests that wait in the central queue.
     pub(super) waiting: u64,
-    /// Requests in service, on workers that leave as well.
+    /// Requests in service by worker, on those that leave as well; ids count from zero.
+    serving: Vec<u32>,
+    /// All of them.
     in_service: u64,
 }
 
 impl Pool {
-    pub(super) fn observe(&mut self, observation: Observation) {
+    pub(super) fn observe(&mut self, now: Timestamp, observation: Observation) {
         match observation {
             Observation::Arrived { count, .. } => self.waiting = self.waiting.saturating_add(count.into()),
-            Observation::Started { .. } => {
+            Observation::Started { .. } | Observation::Abandoned { .. } => {
                 self.waiting = self.waiting.saturating_sub(1);
-                self.in_service = self.in_service.saturating_add(1);
             }
-            Observation::Finished { .. } => self.in_service = self.in_service.saturating_sub(1),
-            Observation::Abandoned { .. } => self.waiting = self.waiting.saturating_sub(1),
-            _ => self.roster.observe(observation),
+            Observation::Queue { depth, .. } => self.waiting = depth.into(),
+            Observation::Worker { id, event } => {
+                match event {
+                    WorkerEvent::Busy(slots) => self.serve(id, slots),
+                    WorkerEvent::Idle | WorkerEvent::Standby | WorkerEvent::Gone | WorkerEvent::Failed(_) => {
+                        self.serve(id, 0);
+                    }
+                    _ => {}
+                }
+                self.roster.observe(now, observation);
+            }
+            _ => self.roster.observe(now, observation),
+        }
+    }
+
+    fn serve(&mut self, id: WorkerId, slots: u32) {
+        let Ok(at) = usize::try_from(id.0) else { return };
+        if at >= self.serving.len() {
+            self.serving.resize(at.saturating_add(1), 0);
+        }
+        if let Some(serving) = self.serving.get_mut(at) {
+            let before = core::mem::replace(serving, slots);
+            self.in_service = self.in_service.saturating_sub(before.into()).saturating_add(slots.into());
         }
     }
 
@@ -42,8 +63,16 @@ impl Pool {
         self.waiting.saturating_add(self.roster.busy)
     }
 
-    pub(super) fn bring_to(&mut self, desired: u32, commands: &mut Vec<Command>) {
-        self.roster.bring_to(desired, LEAST_USEFUL_FIRST, commands);
+    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, commands: &mut Vec<Command>) {
+        self.roster.bring_to(now, desired, LEAST_USEFUL_FIRST, commands);
+    }
+}
+
+/// How many requests an observation says have arrived.
+pub(super) const fn arrivals(observation: Observation) -> u32 {
+    match observation {
+        Observation::Arrived { count, .. } | Observation::Requests { count, .. } => count,
+        _ => 0,
     }
 }
 

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
-use super::pool::{Every, Pool, seconds};
+use super::pool::{Every, Pool, arrivals, seconds};
 use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent};
 use crate::peers::Invalid;
@@ -157,9 +157,9 @@ const fn instant(number: u64) -> Timestamp {
 
 impl Controller for RayServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
+        self.pool.observe(now, observation);
         match observation {
-            Observation::Arrived { count: 1.., .. } if self.pool.roster.ready == 0 => self.send_report(now),
+            _ if arrivals(observation) > 0 && self.pool.roster.ready == 0 => self.send_report(now),
             Observation::Worker { event: WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Ordered, .. } => {}
             Observation::Worker { .. } => self.hear(now),
             _ => {}
@@ -187,7 +187,7 @@ impl Controller for RayServe {
         if instant(next) <= now {
             self.look(now);
         }
-        self.pool.bring_to(self.desired(), commands);
+        self.pool.bring_to(now, self.desired(), commands);
         None
     }
 

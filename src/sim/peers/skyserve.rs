@@ -15,7 +15,7 @@
 
 use std::vec::Vec;
 
-use super::pool::{Every, Pool, seconds};
+use super::pool::{Every, Pool, arrivals, seconds};
 use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::Invalid;
@@ -70,10 +70,8 @@ impl SkyServe {
 
 impl Controller for SkyServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.pool.observe(observation);
-        if let Observation::Arrived { count, .. } = observation {
-            self.arrivals.extend((0..count).map(|_| seconds(now)));
-        }
+        self.pool.observe(now, observation);
+        self.arrivals.extend((0..arrivals(observation)).map(|_| seconds(now)));
         true
     }
 
@@ -92,7 +90,7 @@ impl Controller for SkyServe {
         if self.tick <= now {
             self.look(now);
         }
-        self.pool.bring_to(self.desired, commands);
+        self.pool.bring_to(now, self.desired, commands);
         None
     }
 

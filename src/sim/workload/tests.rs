@@ -333,3 +333,53 @@ fn a_part_is_a_workload_of_its_own() {
     assert_eq!(parts.iter().map(|part| part.requests().len()).sum::<usize>(), 5);
     assert_eq!(parts.iter().map(Workload::duration).sum::<Duration>(), workload.duration());
 }
+
+#[test]
+fn each_pool_of_a_file_is_a_workload_of_its_own() {
+    let csv = "arrival_ms,service_ms,pool\n1,5,2\n2,6,0\n2,7,2\n9,8,1\n";
+    let read_pools = |options| Workload::read_pools("trace.csv", csv.as_bytes(), &options);
+    let pools = read_pools(ReadOptions::default()).unwrap();
+    assert_eq!(
+        pools.iter().map(Workload::name).collect::<Vec<_>>(),
+        ["trace.csv (pool 0)", "trace.csv (pool 1)", "trace.csv (pool 2)"]
+    );
+    for (number, pool) in (0..).zip(&pools) {
+        let one = read_with(csv, ReadOptions::default().with_pool(number)).unwrap();
+        assert_eq!((pool.requests(), pool.duration()), (one.requests(), one.duration()));
+    }
+    assert_eq!(pools[2].requests().len(), 2);
+    let one = read_pools(ReadOptions::default().with_pool(1)).unwrap();
+    assert_eq!((one.len(), one[0].name()), (1, "trace.csv (pool 1)"));
+
+    let refuse = |csv: &str, options, part: &str| {
+        let error = Workload::read_pools("trace.csv", csv.as_bytes(), &options).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    refuse("arrival_ms,service_ms\n1,5\n", ReadOptions::default(), "column `pool` is missing");
+    refuse("t_s,requests\n0,5\n60,1\n", ReadOptions::default(), "column `pool` is missing");
+    refuse("arrival_ms,service_ms,pool\n", ReadOptions::default(), "no rows");
+    refuse(csv, ReadOptions::default().with_pool(3), "no row with 3");
+    refuse(csv, ReadOptions::default().with_max_requests(3), "past 3 requests");
+}
+
+#[test]
+fn drawn_arrivals_keep_the_count_of_each_bucket_and_no_step() {
+    let csv = "t_s,requests\n0,400\n60,0\n120,1600\n";
+    let drawn = |seed| read_with(csv, ReadOptions::default().with_drawn(seed)).unwrap();
+    let workload = drawn(1);
+    let at: Vec<u64> = workload.requests().iter().map(|request| request.arrival.as_nanos()).collect();
+    assert!(at.is_sorted() && at.len() == 2_000);
+    assert!(at[..400].iter().all(|at| *at < 60_000_000_000));
+    assert!(at[400..].iter().all(|at| (120_000_000_000..180_000_000_000).contains(at)));
+    assert_eq!(workload.duration(), Duration::from_secs(180));
+    // Counts of the last bucket's seconds: as uneven as those of a Poisson process, variance and mean alike.
+    let mut counts = [0_u64; 60];
+    at[400..].iter().for_each(|at| counts[usize::try_from(at / 1_000_000_000).unwrap() - 120] += 1);
+    let squares: u64 = counts.iter().map(|count| count * count).sum();
+    let dispersion = (squares * 60 - 1_600 * 1_600) / 1_600;
+    assert!((35..90).contains(&dispersion), "{dispersion} sixtieths");
+    assert_eq!(workload, drawn(1));
+    assert_ne!(workload, drawn(2));
+    let requests = "arrival_ms,service_ms\n1,5\n";
+    assert_eq!(read_with(requests, ReadOptions::default().with_drawn(1)).unwrap(), read(requests).unwrap());
+}

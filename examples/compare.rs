@@ -13,7 +13,7 @@
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ mod input;
 mod page;
 #[path = "support/parallel.rs"]
 mod parallel;
+#[path = "support/summary.rs"]
+mod summary;
 #[path = "support/words.rs"]
 mod words;
 
@@ -45,8 +47,10 @@ use failure::Failure;
 #[command(name = "compare", after_help = AFTER_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Args {
-    /// Workloads as CSV, or folders of them: `arrival_ms,service_ms[,pool]` or `t_s,requests` [default: two built-in hours]
-    workloads: Vec<PathBuf>,
+    /// Workloads as CSV, or folders of them: `arrival_ms,service_ms[,pool]` or `t_s,requests`; what is only so for one file is
+    /// said after its name, such as `web.csv,divide=100,service=1s` [default: two built-in hours]
+    #[arg(value_parser = source)]
+    workloads: Vec<Source>,
 
     /// A native configuration: .yaml, .yml, .toml or .json; may be given again
     #[arg(long, value_name = "FILE")]
@@ -133,8 +137,8 @@ fn compare(args: &Args) -> Result<(), Failure> {
         }
         contests.push(result);
     }
-    if args.pools && !args.json {
-        contest::totals(&contests, &mut out)?;
+    if contests.len() > 1 && !args.json {
+        if args.pools { contest::totals(&contests, &mut out)? } else { summary::table(&contests, &mut out)? }
     }
     let notice = args.workloads.is_empty().then_some(input::HOUR_NOTICE);
     if !args.no_report {
@@ -174,30 +178,63 @@ fn workloads(args: &Args, seed: u64) -> Result<Vec<Workload>, String> {
     if args.workloads.is_empty() {
         return input::hours(&options);
     }
-    let mut files = Vec::new();
-    for path in &args.workloads {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let entries = std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let mut found: Vec<_> = entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
-            .collect();
-        if found.is_empty() {
-            return Err(format!("{}: there is no .csv file in this folder", path.display()));
-        }
-        found.sort();
-        files.append(&mut found);
-    }
     let mut workloads = Vec::new();
-    for path in &files {
-        if args.pools {
-            workloads.append(&mut input::pools(path, &options)?);
-        } else {
-            workloads.push(input::workload(Some(path), &options)?);
+    for source in &args.workloads {
+        let mut options = options;
+        if let Some(service) = source.service {
+            options = options.with_service(service);
+        }
+        if let Some(divide) = source.divide {
+            options = options.with_divide_by(divide);
+        }
+        for path in files(&source.path)? {
+            if args.pools {
+                workloads.append(&mut input::pools(&path, &options)?);
+            } else {
+                workloads.push(input::workload(Some(&path), &options)?);
+            }
         }
     }
     Ok(workloads)
+}
+
+/// A file, or the workloads in a folder in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
+        .collect();
+    if found.is_empty() {
+        return Err(format!("{}: there is no .csv file in this folder", path.display()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A workload as it is named on the command line, and how to read it where that differs.
+#[derive(Debug, Clone)]
+struct Source {
+    path: PathBuf,
+    service: Option<Duration>,
+    divide: Option<u64>,
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    let mut parts = text.split(',');
+    let path = parts.next().unwrap_or_default().into();
+    let mut source = Source { path, service: None, divide: None };
+    for part in parts {
+        match part.split_once('=') {
+            Some(("service", time)) => source.service = Some(input::duration(time)?),
+            Some(("divide", number)) => {
+                source.divide = Some(number.parse().map_err(|_| format!("divide={number}: expected a whole number"))?);
+            }
+            _ => return Err(format!("`{part}`: after a file's name expected service=TIME or divide=N")),
+        }
+    }
+    Ok(source)
 }

@@ -73,6 +73,7 @@ pub(crate) fn config(path: &Path) -> Result<Effective, String> {
 }
 
 /// Reads how the simulated platform behaves and what it costs.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) fn platform(path: &Path) -> Result<Options, String> {
     let options: Options = settings(path, "settings such as cold_start: 45s")?;
     options.check().map_err(|error| format!("{}: {error}", path.display()))?;

@@ -1,9 +1,11 @@
 //! What the simulator costs: a recorded hour of an LLM code service, replayed through the public API.
 #![expect(clippy::unwrap_used, reason = "a bench panics where it fails")]
 
+use core::time::Duration;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use plimsoll::Preset;
-use plimsoll::sim::{Options, ReadOptions, Workload, simulate};
+use plimsoll::sim::{Options, Plan, ReadOptions, Service, Workload, simulate, simulate_with};
 
 const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
 
@@ -17,6 +19,11 @@ fn replay(c: &mut Criterion) {
             bencher.iter(|| simulate(&workload, &config, &Options::default(), &mut ()));
         });
     }
+    // The simulator alone: a fixed pool decides nothing.
+    let service = Service { concurrency: 1, target: Duration::from_secs(1) };
+    group.bench_function("fixed", |bencher| {
+        bencher.iter(|| simulate_with(&workload, service, Plan::fixed(40), &Options::default(), &mut ()));
+    });
     group.finish();
 }
 

@@ -126,7 +126,7 @@ impl Controller for Knative {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.mean.add(now, self.pool.at_ready());
         self.pool.observe(now, observation);
-        let count = arrivals(observation);
+        let count = arrivals(&observation);
         if count > 0 {
             self.arrived = self.arrived.saturating_add(count.into());
             if self.asleep && !self.told {

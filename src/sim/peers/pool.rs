@@ -69,9 +69,9 @@ impl Pool {
 }
 
 /// How many requests an observation says have arrived.
-pub(super) const fn arrivals(observation: Observation) -> u32 {
+pub(super) const fn arrivals(observation: &Observation) -> u32 {
     match observation {
-        Observation::Arrived { count, .. } | Observation::Requests { count, .. } => count,
+        Observation::Arrived { count, .. } | Observation::Requests { count, .. } => *count,
         _ => 0,
     }
 }

@@ -159,7 +159,7 @@ impl Controller for RayServe {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         self.pool.observe(now, observation);
         match observation {
-            _ if arrivals(observation) > 0 && self.pool.roster.ready == 0 => self.send_report(now),
+            _ if arrivals(&observation) > 0 && self.pool.roster.ready == 0 => self.send_report(now),
             Observation::Worker { event: WorkerEvent::Busy(_) | WorkerEvent::Idle | WorkerEvent::Ordered, .. } => {}
             Observation::Worker { .. } => self.hear(now),
             _ => {}

@@ -69,9 +69,14 @@ impl SkyServe {
 }
 
 impl Controller for SkyServe {
+    #[inline]
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        let count = arrivals(&observation);
+        if count > 0 {
+            let stamps = core::iter::repeat_n(seconds(now), count as usize);
+            self.arrivals.extend(stamps);
+        }
         self.pool.observe(now, observation);
-        self.arrivals.extend((0..arrivals(observation)).map(|_| seconds(now)));
         true
     }
 

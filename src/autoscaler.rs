@@ -234,6 +234,9 @@ impl Autoscaler {
             return;
         }
         self.settle();
+        if now == self.state.now {
+            return;
+        }
         while let Some(at) = self.next_change(self.state.now).filter(|at| *at <= now && *at > self.state.now) {
             self.state.now = at;
             self.state.sequence = self.state.sequence.saturating_add(1);

@@ -206,9 +206,14 @@ impl Pool {
     }
 
     fn position(&self, id: WorkerId) -> Result<usize, usize> {
-        // Ids mostly grow, so the end is the likeliest place.
-        match self.workers.last() {
-            Some(last) if last.id < id => Err(self.workers.len()),
+        // Ids mostly grow by one, so the end and the place they would have without a gap are the likeliest.
+        let (Some(first), Some(last)) = (self.workers.first(), self.workers.last()) else { return Err(0) };
+        if last.id < id {
+            return Err(self.workers.len());
+        }
+        let guess = usize::try_from(id.0.saturating_sub(first.id.0)).unwrap_or(usize::MAX);
+        match self.workers.get(guess) {
+            Some(worker) if worker.id == id => Ok(guess),
             _ => self.workers.binary_search_by_key(&id, |worker| worker.id),
         }
     }

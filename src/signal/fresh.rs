@@ -66,7 +66,7 @@ impl Estimators {
 
     /// The sums over the window, of events and of reports.
     pub(super) fn totals(&self, heard: &Heard) -> Totals {
-        let mut totals = self.sojourn.totals();
+        let mut totals = *self.sojourn.totals();
         if let Some(reports) = &self.reports {
             totals.merge(&reports.totals(heard));
         }

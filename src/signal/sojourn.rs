@@ -38,7 +38,7 @@ impl Slice {
 }
 
 /// Sums over some slices.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Totals {
     pub(super) sojourns: u64,
     pub(super) over_target: u64,
@@ -61,6 +61,20 @@ impl Totals {
         self.sojourn_min = self.sojourn_min.into_iter().chain(other.sojourn_min).min();
         self.services = self.services.saturating_add(other.services);
         self.service_sum = self.service_sum.saturating_add(other.service_sum);
+    }
+
+    /// A request that waited so long has started now.
+    fn sojourn(&mut self, nanos: u64, target: u64) {
+        self.sojourns = self.sojourns.saturating_add(1);
+        self.over_target = self.over_target.saturating_add(u64::from(nanos > target));
+        self.sojourn_sum = self.sojourn_sum.saturating_add(nanos);
+        self.newer_sojourns = self.newer_sojourns.saturating_add(1);
+        self.newer_sum = self.newer_sum.saturating_add(nanos);
+        self.shorter(nanos);
+    }
+
+    fn shorter(&mut self, nanos: u64) {
+        self.sojourn_min = Some(self.sojourn_min.map_or(nanos, |least| least.min(nanos)));
     }
 
     /// Whether the 99th percentile exceeds the target, exactly; `None` without a sojourn.
@@ -96,9 +110,9 @@ pub(crate) struct SojournWindow {
     slices: [Slice; SLICES],
     open: usize,
     open_start: Timestamp,
-    /// Samples in the window, so that an empty one is recognised at once.
+    /// Of all slices: an evaluation reads them, an observation adds to them, and the end of a slice sums them anew.
     #[serde(skip)]
-    samples: u64,
+    totals: Totals,
     sketch: Sketch,
 }
 
@@ -109,14 +123,14 @@ impl SojournWindow {
             slices: [Slice::default(); SLICES],
             open: 0,
             open_start: origin,
-            samples: 0,
+            totals: Totals::default(),
             sketch: Sketch::new(buckets_per_octave),
         }
     }
 
     /// Makes good what a snapshot leaves out; false if it cannot be one with this slice and precision.
     pub(crate) fn restore(&mut self, slice: u64, buckets_per_octave: u32) -> bool {
-        self.count_samples();
+        self.sum_up();
         self.slice == slice && self.open < SLICES && self.sketch.restore(buckets_per_octave)
     }
 
@@ -139,7 +153,7 @@ impl SojournWindow {
             }
         }
         (self.slices, self.slice, self.open, self.open_start) = (slices, slice, 0, now);
-        self.count_samples();
+        self.sum_up();
     }
 
     /// Another sojourn counts as too long: of those seen, as many as the sketch says.
@@ -149,6 +163,7 @@ impl SojournWindow {
             let over = u128::from(slice.sojourns).saturating_mul(u128::from(above)).checked_div(u128::from(of));
             slice.over_target = over.and_then(|over| u32::try_from(over).ok()).unwrap_or(0).min(slice.sojourns);
         }
+        self.sum_up();
     }
 
     pub(crate) fn set_precision(&mut self, buckets_per_octave: u32) {
@@ -161,30 +176,46 @@ impl SojournWindow {
         self.open.checked_sub(position).unwrap_or_else(ahead)
     }
 
-    fn count_samples(&mut self) {
-        let seen = |slice: &Slice| u64::from(slice.sojourns).saturating_add(u64::from(slice.services));
-        self.samples = self.slices.iter().map(seen).fold(0, u64::saturating_add);
+    fn sum_up(&mut self) {
+        let mut totals = Totals::default();
+        for (position, slice) in self.slices.iter().enumerate() {
+            let sojourns = u64::from(slice.sojourns);
+            totals.sojourns = totals.sojourns.saturating_add(sojourns);
+            totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));
+            totals.sojourn_sum = totals.sojourn_sum.saturating_add(slice.sojourn_sum);
+            if self.age(position) < SLICES / 2 {
+                totals.newer_sojourns = totals.newer_sojourns.saturating_add(sojourns);
+                totals.newer_sum = totals.newer_sum.saturating_add(slice.sojourn_sum);
+            }
+            if slice.sojourns > 0 {
+                totals.shorter(slice.sojourn_min);
+            }
+            totals.services = totals.services.saturating_add(u64::from(slice.services));
+            totals.service_sum = totals.service_sum.saturating_add(slice.service_sum);
+        }
+        self.totals = totals;
     }
 
     /// A request waited `nanos`; `target` is the sojourn that counts as too long.
     pub(crate) fn sojourn(&mut self, nanos: u64, target: u64) {
         self.sketch.insert(nanos);
-        // A full slice counts no further, so that the samples are always those of the slices.
+        // A full slice counts no further, so that the totals are always those of the slices.
         if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.sojourns < u32::MAX) {
-            self.samples = self.samples.saturating_add(1);
             slice.sojourn_min = if slice.sojourns == 0 { nanos } else { slice.sojourn_min.min(nanos) };
             slice.sojourns = slice.sojourns.saturating_add(1);
             slice.over_target = slice.over_target.saturating_add(u32::from(nanos > target));
             slice.sojourn_sum = slice.sojourn_sum.saturating_add(nanos);
+            self.totals.sojourn(nanos, target);
         }
     }
 
     /// A request was served in `nanos`.
     pub(crate) fn service(&mut self, nanos: u64) {
         if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.services < u32::MAX) {
-            self.samples = self.samples.saturating_add(1);
             slice.services = slice.services.saturating_add(1);
             slice.service_sum = slice.service_sum.saturating_add(nanos);
+            self.totals.services = self.totals.services.saturating_add(1);
+            self.totals.service_sum = self.totals.service_sum.saturating_add(nanos);
         }
     }
 
@@ -198,7 +229,7 @@ impl SojournWindow {
         self.open_start = self.open_start.plus(ended.saturating_mul(self.slice));
         if ended >= SLICES as u64 {
             self.slices = [Slice::default(); SLICES];
-            self.samples = 0;
+            self.totals = Totals::default();
             self.sketch.clear();
             // As if every slice had been closed one by one, so that the halves turn at the same instants.
             let turned = usize::try_from(ended.checked_rem(SLICES as u64).unwrap_or(0)).unwrap_or(0);
@@ -208,13 +239,12 @@ impl SojournWindow {
         for _ in 0..ended {
             self.close();
         }
+        self.sum_up();
     }
 
     fn close(&mut self) {
         self.open = following(self.open);
         if let Some(slice) = self.slices.get_mut(self.open) {
-            let leaving = u64::from(slice.sojourns).saturating_add(u64::from(slice.services));
-            self.samples = self.samples.saturating_sub(leaving);
             *slice = Slice::default();
         }
         if self.open == 0 || self.open == SLICES / 2 {
@@ -224,7 +254,8 @@ impl SojournWindow {
 
     /// When the window may next change by time alone.
     pub(crate) const fn next_change(&self) -> Option<Timestamp> {
-        if self.samples == 0 { None } else { Some(self.open_start.plus(self.slice)) }
+        let empty = self.totals.sojourns == 0 && self.totals.services == 0;
+        if empty { None } else { Some(self.open_start.plus(self.slice)) }
     }
 
     /// When the open slice ends.
@@ -233,29 +264,8 @@ impl SojournWindow {
     }
 
     /// The window's sums.
-    pub(crate) fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        if self.samples == 0 {
-            return totals;
-        }
-        for (position, slice) in self.slices.iter().enumerate() {
-            let age = self.age(position);
-            let sojourns = u64::from(slice.sojourns);
-            totals.sojourns = totals.sojourns.saturating_add(sojourns);
-            totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));
-            totals.sojourn_sum = totals.sojourn_sum.saturating_add(slice.sojourn_sum);
-            if age < SLICES / 2 {
-                totals.newer_sojourns = totals.newer_sojourns.saturating_add(sojourns);
-                totals.newer_sum = totals.newer_sum.saturating_add(slice.sojourn_sum);
-            }
-            if slice.sojourns > 0 {
-                let least = totals.sojourn_min.map_or(slice.sojourn_min, |min| min.min(slice.sojourn_min));
-                totals.sojourn_min = Some(least);
-            }
-            totals.services = totals.services.saturating_add(u64::from(slice.services));
-            totals.service_sum = totals.service_sum.saturating_add(slice.service_sum);
-        }
-        totals
+    pub(crate) const fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// The sojourn's median and 99th percentile from the sketch, in nanoseconds.
@@ -329,7 +339,7 @@ mod tests {
         assert_eq!(window.totals().sojourns, 1);
         assert_eq!(window.next_change(), Some(Timestamp::from_nanos(12 * SLICE)));
         window.advance(Timestamp::from_nanos(12 * SLICE));
-        assert_eq!((window.totals(), window.next_change(), window.p50_p99()), (Totals::default(), None, [None; 2]));
+        assert_eq!((*window.totals(), window.next_change(), window.p50_p99()), (Totals::default(), None, [None; 2]));
     }
 
     /// Sojourns in milliseconds, each at its second.

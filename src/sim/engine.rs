@@ -57,6 +57,9 @@ pub(super) struct Engine<'a, C> {
     pool_changed: bool,
 }
 
+/// What comes then comes never: the end of time, 584 years from the beginning.
+const NEVER: Timestamp = Timestamp::MAX;
+
 impl<'a, C: Controller> Engine<'a, C> {
     pub(super) fn new(workload: &'a Workload, service: Service, options: &'a Options, controller: C) -> Self {
         let seed = options.seed;
@@ -93,14 +96,17 @@ impl<'a, C: Controller> Engine<'a, C> {
         let mut arrived = 0;
         loop {
             let arrival = requests.get(arrived).map(|request| request.arrival);
-            let event = self.agenda.peek().map(|Reverse(event)| event.at);
-            let wakeup = self.controller.next_wakeup();
-            let Some(next) = [arrival, event, wakeup].into_iter().flatten().min() else { break };
+            let event = self.agenda.peek().map_or(NEVER, |Reverse(event)| event.at);
+            let wakeup = self.controller.next_wakeup().unwrap_or(NEVER);
+            let next = arrival.unwrap_or(NEVER).min(event).min(wakeup);
+            if next == NEVER {
+                break;
+            }
             if next > end && self.is_over(arrival, next.since(end.max(self.served))) {
                 break;
             }
             self.pass_to(next);
-            let woken = wakeup == Some(next);
+            let woken = wakeup == next;
             while let Some(&Reverse(event)) = self.agenda.peek().filter(|event| event.0.at == next) {
                 self.agenda.pop();
                 self.happen(event);

@@ -35,7 +35,16 @@ pub(super) struct Measure {
     current: usize,
     from: Timestamp,
     to: Timestamp,
+    /// Up to when it has gone on.
+    end: Timestamp,
     direction: i8,
+}
+
+/// Adds what stood for so long. A product of two 64-bit numbers fits.
+fn integrate(sum: &mut u128, nanos: u64, quantity: u64) {
+    if quantity > 0 {
+        *sum = sum.saturating_add(u128::from(nanos).wrapping_mul(u128::from(quantity)));
+    }
 }
 
 /// Integrals over one bucket, in nanoseconds times the quantity.
@@ -91,6 +100,7 @@ impl Measure {
             current: 0,
             from: Timestamp::ORIGIN,
             to: Timestamp::ORIGIN,
+            end: Timestamp::ORIGIN,
             direction: 0,
         }
     }
@@ -103,19 +113,19 @@ impl Measure {
         while at < to {
             let index = self.enter_bucket(at);
             let end = to.min(self.to);
-            let dt = u128::from(end.since(at).max(1));
+            let dt = end.since(at).max(1);
             let starting = tally.starting.saturating_add(tally.prewarming);
             let counts = [starting, tally.ready_idle, tally.ready_busy, tally.draining, tally.standby];
             if let Some(sums) = self.sums.get_mut(index) {
-                sums.capacity = sums.capacity.saturating_add(dt.saturating_mul(u128::from(capacity)));
-                sums.depth = sums.depth.saturating_add(dt.saturating_mul(waiting as u128));
+                integrate(&mut sums.capacity, dt, capacity);
+                integrate(&mut sums.depth, dt, waiting as u64);
                 for (sum, count) in sums.tally.iter_mut().zip(counts) {
-                    *sum = sum.saturating_add(dt.saturating_mul(u128::from(count)));
+                    integrate(sum, dt, u64::from(count));
                 }
             }
             at = end.max(at.plus(1));
         }
-        self.outcome.duration = self.outcome.duration.max(to.saturating_since(Timestamp::ORIGIN));
+        self.end = self.end.max(to);
     }
 
     /// The bucket of an instant; closes the ones before it.
@@ -245,6 +255,7 @@ impl Measure {
         outcome.standby_hours = hours(4);
         outcome.costs = costs.unwrap_or_else(|| Costs::of_hours([0, 1, 2, 3, 4].map(hours), self.price_per_hour));
         outcome.cost = costs.map_or(outcome.replica_hours * self.price_per_hour, |costs| costs.total());
+        outcome.duration = self.end.saturating_since(Timestamp::ORIGIN);
         let end = outcome.duration;
         outcome.samples = self.sums.iter().enumerate().map(|(i, sums)| sums.sample(i, self.bucket, end)).collect();
         outcome

@@ -85,8 +85,10 @@ impl Bits {
                 words.resize(word.saturating_add(1), 0);
             }
             let Some(slot) = words.get_mut(word) else { return };
-            *slot = if there { *slot | bit } else { *slot & !bit };
-            if !there && *slot != 0 {
+            let before = *slot;
+            *slot = if there { before | bit } else { before & !bit };
+            // Above, only whether it is empty is known.
+            if (before == 0) == (*slot == 0) {
                 return;
             }
             at = word;

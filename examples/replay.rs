@@ -170,6 +170,7 @@ fn replay(args: &Args) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)?;
 
     let run = Run {
+        least: run::bound(&workload, &config, &options, &outcome),
         workload: name(args.workload.as_deref(), workload.name(), args.setup.pool),
         under: under(args),
         lints: config.lint(&expected),

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use plimsoll::Config;
 use plimsoll::config::Lint;
-use plimsoll::sim::{Costs, Failures, Options, Outcome};
+use plimsoll::sim::{Costs, Failures, Objective, Options, Outcome, References, Workload};
+use plimsoll::{Config, Share};
 use serde::Serialize;
 
 use crate::human::{grouped, percent, short, words};
@@ -22,6 +22,8 @@ pub(crate) struct Run {
     pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) outcome: Outcome,
+    /// Worker hours below which nobody could have had as large a share in time, where all workers are alike.
+    pub(crate) least: Option<f64>,
     /// Changes of the count, with their reasons.
     pub(crate) events: Vec<Event>,
     /// How often the count changed or there was something to do.
@@ -50,6 +52,7 @@ struct Summary<'a> {
     cold_starts: u64,
     warm_starts: u64,
     replica_hours: f64,
+    over_bound: Option<f64>,
     standby_hours: f64,
     price_per_hour: f64,
     cost: f64,
@@ -63,6 +66,13 @@ struct Summary<'a> {
     refused_observations: u64,
     lints: &'a [Lint],
     report: Option<&'a Path>,
+}
+
+/// Worker hours below which nobody could have had as large a share in time; nothing is known of workers that differ.
+pub(crate) fn bound(workload: &Workload, config: &Config, options: &Options, outcome: &Outcome) -> Option<f64> {
+    let share = Share::new(outcome.within_target).ok().filter(|_| options.classes.is_empty())?;
+    let objective = Objective { share, within: outcome.target };
+    Some(References::bound(workload, config.concurrency(), objective, options))
 }
 
 impl Run {
@@ -106,6 +116,7 @@ impl Run {
                 format!("{} / {}", grouped(outcome.cold_starts), grouped(outcome.warm_starts)),
             ),
             hours,
+            (self.bound_label(), self.over_bound().map_or_else(|| "unknown".to_owned(), |over| format!("{over:.2}"))),
             (setup::cost(&self.options), format!("{:.2}", outcome.cost)),
             ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
             ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
@@ -131,6 +142,15 @@ impl Run {
         rows
     }
 
+    fn bound_label(&self) -> String {
+        format!("÷ bound for {} in time", percent(self.outcome.within_target))
+    }
+
+    /// Replica hours over the least that could have been.
+    fn over_bound(&self) -> Option<f64> {
+        self.least.filter(|least| *least > 0.0).map(|least| self.outcome.replica_hours / least)
+    }
+
     /// The summary as one line of JSON.
     pub(crate) fn json(&self, report: Option<&Path>) -> Result<String, serde_json::Error> {
         let outcome = &self.outcome;
@@ -151,6 +171,7 @@ impl Run {
             cold_starts: outcome.cold_starts,
             warm_starts: outcome.warm_starts,
             replica_hours: outcome.replica_hours,
+            over_bound: self.over_bound(),
             standby_hours: outcome.standby_hours,
             price_per_hour: self.options.price_per_hour,
             cost: outcome.cost,

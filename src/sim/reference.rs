@@ -99,13 +99,23 @@ impl References {
         let rates = Rates::of(workload, &trial.options);
         let certain = Certain::new(workload, concurrency, options.mean_cold_start(), objective.within);
         Self {
-            least: certain.least(trial.share) / 3_600.0,
+            least: hours(&certain, objective),
             clairvoyant: trial.clairvoyant(&certain),
             rate_oracle: trial.oracle(&rates, nanos(options.mean_cold_start()), &[0]),
             present_oracle: trial.oracle(&rates, 0, &rates.holds),
             fixed: trial.fixed(),
         }
     }
+
+    /// The [bound](Self::least) alone, without a run of the simulator.
+    #[must_use]
+    pub fn bound(workload: &Workload, concurrency: u32, objective: Objective, options: &Options) -> f64 {
+        hours(&Certain::new(workload, concurrency, options.mean_cold_start(), objective.within), objective)
+    }
+}
+
+fn hours(certain: &Certain, objective: Objective) -> f64 {
+    certain.least(objective.share.as_f64()) / 3_600.0
 }
 
 struct Trial<'a> {

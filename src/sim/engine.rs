@@ -57,7 +57,7 @@ pub(super) struct Engine<'a, C> {
     pool_changed: bool,
 }
 
-/// What comes then comes never: the end of time, 584 years from the beginning.
+/// The end of time, 584 years from the beginning.
 const NEVER: Timestamp = Timestamp::MAX;
 
 impl<'a, C: Controller> Engine<'a, C> {
@@ -97,16 +97,17 @@ impl<'a, C: Controller> Engine<'a, C> {
         loop {
             let arrival = requests.get(arrived).map(|request| request.arrival);
             let event = self.agenda.peek().map_or(NEVER, |Reverse(event)| event.at);
-            let wakeup = self.controller.next_wakeup().unwrap_or(NEVER);
-            let next = arrival.unwrap_or(NEVER).min(event).min(wakeup);
-            if next == NEVER {
+            let wakeup = self.controller.next_wakeup();
+            let next = arrival.unwrap_or(NEVER).min(event).min(wakeup.unwrap_or(NEVER));
+            // What takes longer than time lasts happens at its end.
+            if next == NEVER && arrival.is_none() && wakeup.is_none() && self.agenda.is_empty() {
                 break;
             }
             if next > end && self.is_over(arrival, next.since(end.max(self.served))) {
                 break;
             }
             self.pass_to(next);
-            let woken = wakeup == next;
+            let woken = wakeup == Some(next);
             while let Some(&Reverse(event)) = self.agenda.peek().filter(|event| event.0.at == next) {
                 self.agenda.pop();
                 self.happen(event);

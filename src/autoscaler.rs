@@ -104,22 +104,43 @@ impl Autoscaler {
     /// The decision at `now`. A decision never needs another call to be complete, and asking again repeats no command.
     #[must_use = "the commands are given once"]
     pub fn decide(&mut self, now: Timestamp) -> Decision {
+        let commands = self.act(now);
+        self.explained(commands)
+    }
+
+    /// The decision at `now` if the count is no longer `known` or there is anything to do.
+    #[cfg(feature = "sim")]
+    pub(crate) fn decide_if_new(&mut self, now: Timestamp, known: u32) -> Option<Decision> {
+        let commands = self.act(now);
+        if self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty() {
+            return Some(self.explained(commands));
+        }
+        self.calm_down(self.state.now, |autoscaler| autoscaler.next_change(autoscaler.state.now));
+        None
+    }
+
+    /// Lives up to `now` and gives the commands, and what they would be.
+    fn act(&mut self, now: Timestamp) -> (Vec<Command>, Vec<Command>) {
         let now = self.clamp(now);
         self.advance(now);
         if self.state.last.at < now || self.calm.counted {
             self.evaluate(now);
         }
-        let (commands, would) = self.place(now);
+        self.place(now)
+    }
+
+    /// The present decision with these commands, and what they would be.
+    fn explained(&mut self, (commands, would): (Vec<Command>, Vec<Command>)) -> Decision {
+        let now = self.state.now;
         let change = self.next_change(now);
         self.calm_down(now, |_| change);
-        let explanation = self.explain(&self.state.last);
         Decision {
             at: now,
             sequence: self.state.sequence,
             desired: self.state.count,
             commands,
             would,
-            explanation,
+            explanation: self.explain(&self.state.last),
             last_change: self.state.events.iter().next_back().copied(),
             next_wakeup: change.into_iter().chain(self.next_placement(now)).min(),
         }

@@ -27,7 +27,7 @@ impl Estimators {
 
     /// Zero, if arrivals are reported and none has ever come.
     pub(super) fn nothing_yet(&self, now: Timestamp, config: &Config, heard: &Heard) -> Option<u64> {
-        let told = self.fresh_rate(now, config, heard).is_some();
+        let told = self.hears_arrivals(now, config, heard);
         (told && !self.ever_active && heard.active.is_none()).then_some(0)
     }
 
@@ -41,6 +41,16 @@ impl Estimators {
             None => own,
             Some(reports) => reports.rate(heard, 0).map(|rate| plus(rate, own)),
         }
+    }
+
+    /// Whether the arrival rate is known, without a look at it.
+    fn hears_arrivals(&self, now: Timestamp, config: &Config, heard: &Heard) -> bool {
+        let own = self.arrivals.is_known();
+        if own && is_past(self.arrivals_stale_at(config), now) {
+            return false;
+        }
+        let reports = self.reports.as_ref().filter(|_| heard.present);
+        reports.map_or(own, |reports| reports.rate(heard, 0).is_some())
     }
 
     /// The same, had one request more come.
@@ -98,8 +108,7 @@ impl Estimators {
     pub(super) fn quiet(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<Timestamp> {
         let depth = self.fresh_depth(now, pool, config, heard);
         let in_flight = self.fresh_in_flight(now, pool, config, heard);
-        let arrivals = self.fresh_rate(now, config, heard);
-        let known = arrivals.is_some() || (depth.is_some() && in_flight.is_some());
+        let known = self.hears_arrivals(now, config, heard) || (depth.is_some() && in_flight.is_some());
         let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && self.backlog(pool, heard) == 0;
         let last = heard.active.map_or(self.last_activity, |active| active.max(self.last_activity));
         (known && empty).then(|| last.plus(nanos(config.to_zero_delay())))

@@ -185,8 +185,13 @@ impl Arrivals {
         self.known().and_then(|()| self.short.rate(0))
     }
 
+    /// Whether there is an estimate.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.heard.is_some() && self.resumes.is_none()
+    }
+
     fn known(&self) -> Option<()> {
-        (self.heard.is_some() && self.resumes.is_none()).then_some(())
+        self.is_known().then_some(())
     }
 
     /// When the signal goes stale, given how long reports and events stay fresh; `None` if never.

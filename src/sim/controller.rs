@@ -86,6 +86,8 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
 pub(super) struct Native<'a> {
     pub(super) autoscaler: Autoscaler,
     pub(super) sink: Option<&'a mut dyn FnMut(&Record)>,
+    /// The count that was decided last.
+    pub(super) known: u32,
 }
 
 impl Controller for Native<'_> {
@@ -119,10 +121,14 @@ impl Controller for Native<'_> {
     }
 
     fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+        let Some(sink) = &mut self.sink else {
+            let decision = self.autoscaler.decide_if_new(now, self.known);
+            self.known = self.autoscaler.desired();
+            commands.extend(decision.iter().flat_map(|decision| &decision.commands).copied());
+            return decision;
+        };
         let decision = self.autoscaler.decide(now);
-        if let Some(sink) = &mut self.sink {
-            sink(&Record::decided(now, &decision));
-        }
+        sink(&Record::decided(now, &decision));
         commands.extend_from_slice(&decision.commands);
         Some(decision)
     }

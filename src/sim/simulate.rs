@@ -47,7 +47,8 @@ impl Watch for () {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: &mut dyn Watch) -> Outcome {
-    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None };
+    let controller =
+        Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None, known: u32::MAX };
     native(workload, config, options, controller, watch)
 }
 
@@ -61,7 +62,8 @@ pub fn simulate_recorded(
 ) -> Outcome {
     let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
     sink(&Record::Head(Head::new(begins)));
-    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink) };
+    let controller =
+        Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink), known: u32::MAX };
     native(workload, config, options, controller, watch)
 }
 

@@ -28,6 +28,8 @@ use crate::measures::Measure;
 use crate::partings::{Course, Partings};
 use crate::setup::Setup;
 
+#[path = "support/bound.rs"]
+mod bound;
 #[path = "support/failure.rs"]
 mod failure;
 #[path = "support/human.rs"]
@@ -102,6 +104,8 @@ struct Side {
     name: String,
     effective: Effective,
     course: Course,
+    /// Worker hours over those of the bound for its share in time, where all workers are alike.
+    over_bound: Option<f64>,
 }
 
 fn diff(args: &Args) -> Result<(), Failure> {
@@ -114,7 +118,8 @@ fn diff(args: &Args) -> Result<(), Failure> {
     options.within = Some(within);
     let run = |(name, effective): (String, Effective)| {
         let course = Course::run(&workload, effective.config(), &options);
-        Side { name, effective, course }
+        let over_bound = bound::over(&workload, effective.config(), &options, &course.outcome);
+        Side { name, effective, course, over_bound }
     };
     let sides = [run(before), run(after)];
     let words = |side: usize, instants: &[_]| {
@@ -230,6 +235,11 @@ impl Difference<'_> {
             };
             let unit = measure.unit();
             table.add_row([label, unit.words(one), unit.words(other), measure.change(one, other)]);
+            if let (Measure::WorkerHours, [Some(one), Some(other)]) = (measure, self.sides.map(|side| side.over_bound))
+            {
+                let label = "÷ bound for its share in time".to_owned();
+                table.add_row([label, unit.words(one), unit.words(other), measure.change(one, other)]);
+            }
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -290,6 +300,8 @@ impl Difference<'_> {
             let of = |side: &Side| measure.of(&side.course.outcome);
             (measure.name().to_owned(), json!({"before": of(before), "after": of(after)}))
         });
+        let over_bound = json!({"before": before.over_bound, "after": after.over_bound});
+        let figures = figures.into_iter().chain([("over_bound".to_owned(), over_bound)]);
         json!({
             "workload": self.workload.name(),
             "requests": self.workload.requests().len(),

@@ -34,6 +34,8 @@ use crate::record::{LogFormat, Record};
 use crate::run::Run;
 use crate::setup::Setup;
 
+#[path = "support/bound.rs"]
+mod bound;
 #[path = "support/difference.rs"]
 mod difference;
 #[path = "support/failure.rs"]
@@ -170,7 +172,7 @@ fn replay(args: &Args) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)?;
 
     let run = Run {
-        least: run::bound(&workload, &config, &options, &outcome),
+        over_bound: bound::over(&workload, &config, &options, &outcome),
         workload: name(args.workload.as_deref(), workload.name(), args.setup.pool),
         under: under(args),
         lints: config.lint(&expected),

@@ -476,6 +476,12 @@ fn a_platform_is_read_from_a_file() {
     let table = printed(&folder, &["--platform", "spot.yaml", "--no-report"]);
     assert!(table.contains("Failures") && table.contains("crashed"), "{table}");
 
+    // Of workers that differ there is no bound, and nothing is said of it.
+    fs::write(folder.join("classes.yaml"), "classes: [{name: owned, limit: 1}, {name: rented, speed: 2}]\n").unwrap();
+    assert_eq!(with(&["--platform", "classes.yaml"])["over_bound"], Value::Null);
+    assert!(!printed(&folder, &["--platform", "classes.yaml", "--no-report"]).contains("÷ bound"));
+    assert!(table.contains("÷ bound for "), "{table}");
+
     fs::write(folder.join("word.yaml"), "cold_start: 15s\nstart:\n  crash: 0.2\n").unwrap();
     fs::write(folder.join("price.json"), "{\"price_per_hour\": -1}").unwrap();
     let cases: [(&[&str], &str); 4] = [

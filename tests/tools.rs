@@ -90,15 +90,48 @@ fn diff_agrees_with_the_replay() {
         for (figure, name) in [
             ("cost", "cost"),
             ("worker_hours", "replica_hours"),
+            ("over_bound", "over_bound"),
             ("sojourn_p99_s", "sojourn_p99_s"),
             ("within", "within_target"),
             ("reversals", "reversals"),
             ("scaling_events", "scaling_events"),
             ("peak_workers", "peak_workers"),
         ] {
-            assert_eq!(json["figures"][figure][side].as_f64(), run[name].as_f64(), "{side} {figure}");
+            let value = run[name].as_f64();
+            assert!(value.is_some() && json["figures"][figure][side].as_f64() == value, "{side} {figure}: {json}");
         }
     }
+}
+
+/// Worker hours over the least that the same share in time could have cost: in hand for two requests, and not said of
+/// workers that are not alike.
+#[test]
+fn diff_says_how_far_each_is_above_the_bound() {
+    let folder = program::folder("diff", "bound");
+    let pool = |count: u32| format!("{{\"policy\": {{\"fixed\": {count}}}, \"max\": 3, \"min\": 0}}");
+    fs::write(folder.join("one.json"), pool(1)).unwrap();
+    fs::write(folder.join("three.json"), pool(3)).unwrap();
+    // One worker at least from when the first request is late, at 30.1 s, until the second is done at 80 s: to stay for
+    // the 10 s between them costs less than another start of 20 s.
+    fs::write(folder.join("work.csv"), "arrival_ms,service_ms\n30000,10000\n50000,30000\n").unwrap();
+    fs::write(folder.join("alike.yaml"), "cold_start: 20s\n").unwrap();
+    fs::write(folder.join("classes.yaml"), "classes: [{name: owned, limit: 1}, {name: rented, speed: 2}]\n").unwrap();
+    let given = ["one.json", "three.json", "--workload", "work.csv", "--platform"];
+    let on = |platform: &'static str| [&given[..], &[platform]].concat();
+    let figures = diff(&folder, &on("alike.yaml"))["figures"].clone();
+    for side in ["before", "after"] {
+        let figure = |name: &str| figures[name][side].as_f64().unwrap();
+        assert_eq!(figure("within"), 1.0);
+        let least = figure("worker_hours") / figure("over_bound") * 3_600.0;
+        assert!((least - 69.9).abs() < 1e-6, "{side}: {least} s: {figures}");
+    }
+    let words = program::printed("diff", &folder, &on("alike.yaml"));
+    let row = words.lines().find(|line| line.contains("÷ bound for its share in time")).unwrap();
+    assert!(row.contains("(+200 %)"), "{row}");
+
+    let figures = diff(&folder, &on("classes.yaml"))["figures"].clone();
+    assert_eq!(figures["over_bound"], json!({"before": null, "after": null}));
+    assert!(!program::printed("diff", &folder, &on("classes.yaml")).contains("÷ bound"));
 }
 
 /// Where the counts part, for how long, and what each side says: against both decision logs of the replay.

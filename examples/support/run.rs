@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use plimsoll::Config;
 use plimsoll::config::Lint;
-use plimsoll::sim::{Costs, Failures, Objective, Options, Outcome, References, Workload};
-use plimsoll::{Config, Share};
+use plimsoll::sim::{Costs, Failures, Options, Outcome};
 use serde::Serialize;
 
 use crate::human::{grouped, percent, short, words};
@@ -22,8 +22,8 @@ pub(crate) struct Run {
     pub(crate) config: Config,
     pub(crate) options: Options,
     pub(crate) outcome: Outcome,
-    /// Worker hours below which nobody could have had as large a share in time, where all workers are alike.
-    pub(crate) least: Option<f64>,
+    /// Worker hours over those of the bound for the same share in time, where all workers are alike.
+    pub(crate) over_bound: Option<f64>,
     /// Changes of the count, with their reasons.
     pub(crate) events: Vec<Event>,
     /// How often the count changed or there was something to do.
@@ -68,13 +68,6 @@ struct Summary<'a> {
     report: Option<&'a Path>,
 }
 
-/// Worker hours below which nobody could have had as large a share in time; nothing is known of workers that differ.
-pub(crate) fn bound(workload: &Workload, config: &Config, options: &Options, outcome: &Outcome) -> Option<f64> {
-    let share = Share::new(outcome.within_target).ok().filter(|_| options.classes.is_empty())?;
-    let objective = Objective { share, within: outcome.target };
-    Some(References::bound(workload, config.concurrency(), objective, options))
-}
-
 impl Run {
     /// The heading.
     pub(crate) fn title(&self) -> String {
@@ -116,13 +109,17 @@ impl Run {
                 format!("{} / {}", grouped(outcome.cold_starts), grouped(outcome.warm_starts)),
             ),
             hours,
-            (self.bound_label(), self.over_bound().map_or_else(|| "unknown".to_owned(), |over| format!("{over:.2}"))),
+        ];
+        if let Some(over) = self.over_bound {
+            rows.push((format!("÷ bound for {} in time", percent(outcome.within_target)), format!("{over:.2}")));
+        }
+        rows.extend([
             (setup::cost(&self.options), format!("{:.2}", outcome.cost)),
             ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
             ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
             ("Direction reversals".to_owned(), grouped(outcome.reversals)),
             ("Lost / unserved".to_owned(), format!("{} / {}", grouped(outcome.lost), grouped(outcome.unserved))),
-        ];
+        ]);
         if outcome.retried > 0 {
             rows.push(("Tried again".to_owned(), grouped(outcome.retried)));
         }
@@ -140,15 +137,6 @@ impl Run {
             rows.push(("Failures".to_owned(), failed.join(", ")));
         }
         rows
-    }
-
-    fn bound_label(&self) -> String {
-        format!("÷ bound for {} in time", percent(self.outcome.within_target))
-    }
-
-    /// Replica hours over the least that could have been.
-    fn over_bound(&self) -> Option<f64> {
-        self.least.filter(|least| *least > 0.0).map(|least| self.outcome.replica_hours / least)
     }
 
     /// The summary as one line of JSON.
@@ -171,7 +159,7 @@ impl Run {
             cold_starts: outcome.cold_starts,
             warm_starts: outcome.warm_starts,
             replica_hours: outcome.replica_hours,
-            over_bound: self.over_bound(),
+            over_bound: self.over_bound,
             standby_hours: outcome.standby_hours,
             price_per_hour: self.options.price_per_hour,
             cost: outcome.cost,

@@ -309,7 +309,7 @@ impl Difference<'_> {
             "after": after.name,
             "within_s": self.within.as_secs_f64(),
             "settings": settings,
-            "figures": serde_json::Map::from_iter(figures),
+            "figures": figures.collect::<serde_json::Map<_, _>>(),
             "apart": self.partings,
             "lints": self.lints,
             "limits": self.verdicts,

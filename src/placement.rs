@@ -82,7 +82,7 @@ pub(crate) fn place(
     if committed < desired {
         placement.grow(desired.saturating_sub(committed), most.saturating_sub(committed));
     } else if committed > most {
-        placement.shrink(committed.saturating_sub(most));
+        placement.shrink(most);
     }
     placement.prewarm();
     placement.commands
@@ -215,18 +215,18 @@ impl Placement<'_> {
         }
     }
 
-    fn shrink(&mut self, surplus: u32) {
-        // Orders and revivals by count that have not shown yet are the first to go, as soon as they are there.
-        let surplus = surplus.saturating_sub(self.pool.orders(self.now)).saturating_sub(self.pool.revivals(self.now));
+    /// Lets go of workers until no more than `most` are committed, as far as that is possible now.
+    fn shrink(&mut self, most: u32) {
+        let surplus = self.pool.surplus(self.now, most);
         if surplus == 0 {
             return;
         }
         if !self.pool.by_id() {
-            let most = match (self.config.idle_timeout(), self.pool.census().idle) {
-                (Some(_), Some(idle)) => idle.saturating_sub(self.pool.releases(self.now)),
-                _ => surplus,
+            let free = match (self.config.idle_timeout(), self.pool.census().idle) {
+                (Some(_), Some(idle)) => idle,
+                _ => u32::MAX,
             };
-            let count = surplus.min(most);
+            let count = surplus.min(free.saturating_sub(self.pool.releases(self.now)));
             if count > 0 {
                 self.pool.released(self.now, count, nanos(self.config.order_timeout()));
                 self.commands.push(Command::Release { count });

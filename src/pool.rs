@@ -145,13 +145,29 @@ impl Pool {
 
     /// Starting + ready, orders under way included, departures under way not.
     pub(crate) fn committed(&self, now: Timestamp) -> u32 {
+        u32::try_from(self.all_committed(now)).unwrap_or(u32::MAX)
+    }
+
+    /// How many of the committed ones are beyond `most` and have been seen. What was ordered or revived by count and has
+    /// not shown yet is the first to go, as soon as it is there.
+    pub(crate) fn surplus(&self, now: Timestamp, most: u32) -> u32 {
+        let unseen = u64::from(self.orders(now)).saturating_add(u64::from(self.revivals(now)));
+        let surplus = self.all_committed(now).saturating_sub(u64::from(most)).saturating_sub(unseen);
+        u32::try_from(surplus).unwrap_or(u32::MAX)
+    }
+
+    /// The committed ones, who may be more than one observed count can hold.
+    fn all_committed(&self, now: Timestamp) -> u64 {
         let observed = if self.by_id() {
-            self.committed_by_id
+            u64::from(self.committed_by_id)
         } else {
             // What was let go is of those in service; what was revived comes from elsewhere.
-            self.in_service().saturating_sub(self.releases.at(now)).saturating_add(self.revivals.at(now))
+            let Census { ready, starting, overdue, .. } = self.census;
+            let in_service = u64::from(ready).saturating_add(u64::from(starting)).saturating_sub(u64::from(overdue));
+            let staying = in_service.saturating_sub(u64::from(self.releases.at(now)));
+            staying.saturating_add(u64::from(self.revivals.at(now)))
         };
-        observed.saturating_add(self.under_way(self.orders, now))
+        observed.saturating_add(u64::from(self.under_way(self.orders, now)))
     }
 
     /// What is under way: nothing lapses while the platform reports no pool.

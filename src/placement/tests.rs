@@ -191,4 +191,16 @@ fn a_huge_count_does_not_make_commands_repeat() {
     assert_eq!(place(&mut pool, at(1), 0, &config()), [Command::Release { count: u32::MAX }]);
     assert_eq!(place(&mut pool, at(2), 2, &config()), [Command::ReviveAny { count: 2 }]);
     assert_eq!(place(&mut pool, at(3), 2, &config()), []);
+
+    // More than a count can hold: ready and starting together, and what was revived and ordered beside them.
+    let mut pool = Pool::default();
+    pool.count(at(0), PoolCounts { ready: u32::MAX, starting: 3, standby: 2, ..PoolCounts::default() });
+    pool.revived(at(0), 2, u64::MAX);
+    pool.ordered(at(0), 5, u64::MAX);
+    assert_eq!(place(&mut pool, at(1), 8, &config()), [Command::Release { count: u32::MAX - 8 + 3 }]);
+    assert_eq!(place(&mut pool, at(1), 8, &config()), []);
+    let mut pool = Pool::default();
+    pool.count(at(0), PoolCounts { ready: u32::MAX, starting: u32::MAX, ..PoolCounts::default() });
+    assert_eq!(place(&mut pool, at(1), 8, &config()), [Command::Release { count: u32::MAX }]);
+    assert_eq!(place(&mut pool, at(1), 8, &config()), []);
 }

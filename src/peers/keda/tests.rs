@@ -190,6 +190,14 @@ fn what_is_wrong_or_not_supported_is_named() {
         ("{type: prometheus, metadata: {threshold: '0'}}", "triggers[].target (0 thousandths) must be above zero"),
         ("{type: cron, metadata: {}}", "triggers[].type (cron) is not a scaler whose metadata is known here"),
         ("{type: kafka, metricType: Utilization}", "triggers[].metricType (Utilization) is for cpu and memory"),
+        (
+            "{type: cpu, useCachedMetrics: true, metadata: {value: '60'}}",
+            "triggers[].useCachedMetrics (true) is not for cpu and memory triggers: leave it out",
+        ),
+        (
+            "{type: prometheus, metadata: {threshold: '5', activationThreshold: few}}",
+            "activationThreshold (few) must be a number in quotes",
+        ),
     ] {
         let error = load(&alloc::format!("triggers: [{trigger}]")).unwrap_err();
         assert!(error.contains(part), "{error}");
@@ -198,18 +206,47 @@ fn what_is_wrong_or_not_supported_is_named() {
     assert!(load("triggers: [{type: cron, target: 1000}]").is_ok());
 }
 
+fn manifest(head: &str) -> Result<Manifest, String> {
+    let yaml = alloc::format!("{head}\nspec: {{triggers: [{{type: kafka, metadata: {{topic: jobs}}}}]}}");
+    serde_saphyr::from_str::<Manifest>(&yaml).map_err(|error| error.to_string())
+}
+
 #[test]
 fn annotations_are_read_and_others_of_keda_refused() {
-    let manifest = |annotation: &str| {
+    let annotated = |annotations: &str| {
         let head = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {annotations: {app: x, ";
-        let tail = "}}\nspec: {triggers: [{type: kafka, metadata: {topic: jobs}}]}";
-        serde_saphyr::from_str::<Manifest>(&alloc::format!("{head}{annotation}{tail}")).map_err(|e| e.to_string())
+        manifest(&alloc::format!("{head}{annotations}}}}}")).map(|manifest| manifest.annotations)
     };
-    assert!(manifest("autoscaling.keda.sh/paused: 'true'").unwrap().annotations.paused);
-    let error = manifest("autoscaling.keda.sh/paused-replicas: '3'").unwrap_err();
+    let none = Annotations::NONE;
+    for (name, read) in [
+        ("paused", Annotations { paused: true, ..none }),
+        ("paused-scale-in", Annotations { paused_scale_in: true, ..none }),
+        ("paused-scale-out", Annotations { paused_scale_out: true, ..none }),
+        ("force-activation", Annotations { force_activation: true, ..none }),
+    ] {
+        for yes in ["true", "True", "TRUE", "1", "t", "T"] {
+            assert_eq!(annotated(&alloc::format!("autoscaling.keda.sh/{name}: '{yes}'")).as_ref(), Ok(&read), "{yes}");
+        }
+        for no in ["false", "False", "FALSE", "0", "f", "F"] {
+            assert_eq!(annotated(&alloc::format!("autoscaling.keda.sh/{name}: '{no}'")).as_ref(), Ok(&none), "{no}");
+        }
+    }
+    let error = annotated("autoscaling.keda.sh/paused-replicas: '3'").unwrap_err();
     assert!(error.contains("autoscaling.keda.sh annotation (paused-replicas) is not supported"), "{error}");
-    let error = manifest("autoscaling.keda.sh/paused: 'maybe'").unwrap_err();
+    let error = annotated("autoscaling.keda.sh/paused: 'maybe'").unwrap_err();
     assert!(error.contains("(maybe) must be \"true\" or \"false\""), "{error}");
+}
+
+#[test]
+fn a_manifest_of_another_kind_is_refused() {
+    assert!(manifest("apiVersion: keda.sh/v1alpha1").is_ok() && manifest("kind: ScaledObject").is_ok());
+    for (head, part) in [
+        ("apiVersion: apps/v1", "apiVersion (apps/v1) must be one of keda.sh: give the ScaledObject manifest"),
+        ("kind: ScaledJob", "kind (ScaledJob) must be ScaledObject: jobs (ScaledJob) are not autoscaled services"),
+    ] {
+        let error = manifest(head).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

@@ -192,4 +192,19 @@ fn it_migrates_to_the_concurrency_policy() {
     assert_eq!(native.policies(), [Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap())]);
     assert_eq!((native.min(), native.max(), native.to_zero_delay()), (1, 9, Duration::from_secs(900)));
     assert!(migration.changes.iter().any(|change| change.setting == "initial_replicas" && change.becomes == "nothing"));
+    let plain: Vec<_> = migration.changes.iter().map(|change| change.setting).collect();
+    let config = AutoscalingConfig {
+        initial_replicas: None,
+        upscaling_factor: Some(1.5),
+        aggregation_function: Aggregation::Max,
+        ..config
+    };
+    let other: Vec<_> = config.migrate().unwrap().changes.iter().map(|change| change.setting).collect();
+    let only = |one: &[&'static str], two: &[&'static str]| -> Vec<_> {
+        one.iter().copied().filter(|setting| !two.contains(setting)).collect()
+    };
+    assert_eq!(only(&plain, &other), ["initial_replicas"]);
+    assert_eq!(only(&other, &plain), ["upscaling_factor, downscaling_factor", "aggregation_function"]);
+    let slower = AutoscalingConfig { downscaling_factor: Some(0.5), ..up_to(9) };
+    assert!(slower.migrate().unwrap().changes.iter().any(|change| change.setting.contains("downscaling_factor")));
 }

@@ -238,6 +238,19 @@ fn what_is_wrong_or_not_supported_is_named() {
         ("{replicas: 1, replica_policy: {min_replicas: 1}}", "replica_policy, replicas, workers (several)"),
         ("{max_workers: 3}", "workers (nothing) is required for a pool"),
         ("{replica_policy: {min_replicas: 1, qps: 3}}", "unknown field `qps`"),
+        (
+            "replica_policy: {min_replicas: 1, upscale_delay_seconds: 'inf'}",
+            "upscale_delay_seconds (inf) must be a number: give seconds, such as 300",
+        ),
+        ("replica_policy: {min_replicas: 1, downscale_delay_seconds: 'nan'}", "downscale_delay_seconds (NaN) must be"),
+        (
+            "replica_policy: {min_replicas: 1, queue_length_threshold: 2, target_qps_per_replica: 1}",
+            "queue_length_threshold (given) is for pools: a pool scales on its queue: leave the rate",
+        ),
+        (
+            "replica_policy: {min_replicas: 1, target_qps_per_replica: fast}",
+            "expected requests per second, such as 2.5, or a map of them by accelerator",
+        ),
         ("{replica_polciy: {min_replicas: 1}}", "unknown field `replica_polciy`"),
     ] {
         let error = read(yaml).unwrap_err();

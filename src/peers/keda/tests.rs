@@ -204,6 +204,10 @@ fn what_is_wrong_or_not_supported_is_named() {
     }
     assert!(load("triggers: []").unwrap_err().contains("triggers (none) must have at least one entry"));
     assert!(load("triggers: [{type: cron, target: 1000}]").is_ok());
+    let memory = load("triggers: [{type: memory, metadata: {value: '60'}}]").unwrap();
+    assert_eq!(memory.triggers[0].metric_type, MetricType::Utilization);
+    let exact = load("minReplicaCount: 2\nmaxReplicaCount: 2\ntriggers: [{type: cron, target: 1000}]");
+    assert_eq!(exact.map(|object| object.max_replica_count), Ok(2));
 }
 
 fn manifest(head: &str) -> Result<Manifest, String> {
@@ -258,6 +262,14 @@ fn a_queue_migrates_to_the_concurrency_policy() {
     assert_eq!(migration.config, config.with_blind(Blind::Floor(6)).unwrap());
     let names: Vec<_> = migration.changes.iter().map(|change| change.setting).collect();
     assert!(names.contains(&"idleReplicaCount") && names.contains(&"fallback"), "{names:?}");
+    assert!(names.contains(&"initialCooldownPeriod"), "{names:?}");
+    assert_eq!(migration.changes[0].becomes, "policy concurrency");
+    assert_eq!(load(SPEC).unwrap().period().as_secs(), 15);
     let gauge = load("triggers: [{type: prometheus, metadata: {threshold: '5'}}]").unwrap();
-    assert_eq!(gauge.migrate().unwrap().config.policies(), [Policy::External]);
+    let migration = gauge.migrate().unwrap();
+    assert_eq!(
+        (migration.config.policies(), &*migration.changes[0].becomes),
+        (&[Policy::External][..], "policy external")
+    );
+    assert!(migration.changes.iter().all(|change| change.setting != "initialCooldownPeriod"));
 }

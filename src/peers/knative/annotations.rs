@@ -277,6 +277,72 @@ mod tests {
         assert_eq!(parameters.per_pod(), (4.0, 8.0));
     }
 
+    /// A value as it is written, and what it sets.
+    type Written = (&'static str, &'static str, fn(&mut Parameters));
+
+    fn default_but(set: fn(&mut Parameters)) -> Parameters {
+        let mut parameters = Parameters::default();
+        set(&mut parameters);
+        parameters
+    }
+
+    #[test]
+    fn every_annotation_sets_its_parameter() {
+        let all: [Written; 15] = [
+            ("class", KPA, |_| ()),
+            ("metric", "rps", |p| p.metric = Metric::Rps),
+            ("metric", "concurrency", |_| ()),
+            ("metric-aggregation-algorithm", "linear", |_| ()),
+            ("target", "80", |p| p.target = Some(80.0)),
+            ("target-utilization-percentage", "50", |p| p.target_utilization_percentage = Some(50.0)),
+            ("initial-scale", "4", |p| p.initial_scale = 4),
+            ("max-scale", "9", |p| p.max_scale = 9),
+            ("activation-scale", "2", |p| p.activation_scale = 2),
+            ("scale-down-delay", "15s", |p| p.scale_down_delay = Duration::from_secs(15)),
+            ("window", "30s", |p| p.stable_window = Duration::from_secs(30)),
+            ("panic-window-percentage", "20", |p| p.panic_window_percentage = 20.0),
+            ("panic-threshold-percentage", "150", |p| p.panic_threshold_percentage = 150.0),
+            ("target-burst-capacity", "0", |p| p.target_burst_capacity = 0.0),
+            ("scale-to-zero-pod-retention-period", "1m", |p| {
+                p.scale_to_zero_pod_retention_period = Duration::from_secs(60);
+            }),
+        ];
+        for (name, value, set) in all {
+            assert_eq!(annotated(name, value), Ok(default_but(set)), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_config_map_sets_its_parameter() {
+        let all: [Written; 18] = [
+            ("pod-autoscaler-class", KPA, |_| ()),
+            ("max-scale-up-rate", "10", |p| p.max_scale_up_rate = 10.0),
+            ("max-scale-down-rate", "3", |p| p.max_scale_down_rate = 3.0),
+            ("container-concurrency-target-default", "50", |p| p.container_concurrency_target_default = 50.0),
+            ("requests-per-second-target-default", "150", |p| p.requests_per_second_target_default = 150.0),
+            ("target-burst-capacity", "-1", |p| p.target_burst_capacity = -1.0),
+            ("panic-window-percentage", "20", |p| p.panic_window_percentage = 20.0),
+            ("panic-threshold-percentage", "150", |p| p.panic_threshold_percentage = 150.0),
+            ("activator-capacity", "40", |p| p.activator_capacity = 40.0),
+            ("initial-scale", "4", |p| p.initial_scale = 4),
+            ("max-scale", "9", |p| p.max_scale = 9),
+            ("scale-down-delay", "15s", |p| p.scale_down_delay = Duration::from_secs(15)),
+            ("scale-to-zero-grace-period", "45s", |p| p.scale_to_zero_grace_period = Duration::from_secs(45)),
+            ("scale-to-zero-pod-retention-period", "1m", |p| {
+                p.scale_to_zero_pod_retention_period = Duration::from_secs(60);
+            }),
+            ("allow-zero-initial-scale", "true", |p| p.allow_zero_initial_scale = true),
+            ("allow-zero-initial-scale", "T", |p| p.allow_zero_initial_scale = true),
+            ("enable-scale-to-zero", "0", |p| p.enable_scale_to_zero = false),
+            ("enable-scale-to-zero", "1", |_| ()),
+        ];
+        for (key, value, set) in all {
+            assert_eq!(load(&BTreeMap::new(), 0, &map(&[(key, value)])), Ok(default_but(set)), "{key}: {value}");
+        }
+        let limited = load(&BTreeMap::new(), 0, &map(&[("max-scale-limit", "20"), ("max-scale", "9")]));
+        assert_eq!(limited, Ok(Parameters { max_scale: 9, max_scale_limit: 20, ..Parameters::default() }));
+    }
+
     #[test]
     fn every_refusal_names_key_value_and_remedy() {
         for (name, value, text) in [

@@ -215,7 +215,16 @@ mod tests {
             ("1k", 1_000_000),
             ("1e3", 1_000_000),
             ("12E2", 1_200_000),
+            ("2M", 2_000_000_000),
+            ("3G", 3_000_000_000_000),
+            ("4T", 4_000_000_000_000_000),
+            ("5P", 5_000_000_000_000_000_000),
             ("1E", 1_000_000_000_000_000_000_i64.saturating_mul(1_000)),
+            ("3Ki", 3_072_000),
+            ("2Ti", 2_199_023_255_552_000),
+            ("3Pi", 3_377_699_720_527_872_000),
+            ("0.001Ei", 1_152_921_504_606_846_976),
+            ("-1E", i64::MIN),
             ("100Mi", 104_857_600_000),
             ("1.5Gi", 1_610_612_736_000),
             ("-2", -2_000),
@@ -231,6 +240,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Quantity>().map(Quantity::milli), Ok(milli), "{text}");
         }
+        let long = |digits: usize| "9".repeat(digits).parse::<Quantity>().map(Quantity::milli).ok();
+        assert_eq!((long(60), long(61)), (Some(i64::MAX), None), "nobody writes so much");
         for text in ["", ".", "-", "m", "10%", "1 k", "1K", "1.2.3", "1e", "1ee3", "NaN", "inf", "0x10", "١", "1e99999"]
         {
             assert!(text.parse::<Quantity>().is_err(), "{text}");
@@ -239,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_quantity_becomes_a_double_by_its_written_form() {
-        for (text, double) in [("0.1", 100.0 * 1e-3), ("50m", 50.0 * 1e-3), ("0.0005", 500.0 * 1e-6), ("2", 2.0)] {
+        for (text, double) in
+            [("0.1", 100.0 * 1e-3), ("50m", 50.0 * 1e-3), ("0.0005", 500.0 * 1e-6), ("5n", 5.0 * 1e-9), ("2", 2.0)]
+        {
             assert_eq!(text.parse::<Quantity>().unwrap().as_f64().to_bits(), f64::to_bits(double), "{text}");
         }
     }
@@ -249,6 +262,8 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<Quantity>(json).unwrap();
         assert_eq!([read("10"), read("0.5"), read("\"1k\"")].map(Quantity::milli), [10_000, 500, 1_000_000]);
         assert_eq!(serde_json::to_string(&read("0.05")).unwrap(), r#""50m""#);
-        assert!(serde_json::from_str::<Quantity>("true").is_err());
+        assert_eq!(read("-3").milli(), -3_000);
+        let error = serde_json::from_str::<Quantity>("true").unwrap_err().to_string();
+        assert!(error.contains("expected a quantity such as 10, \"500m\""), "{error}");
     }
 }

@@ -217,6 +217,19 @@ fn a_service_section_loads_as_its_users_have_it() {
     let pool = read("{min_workers: 1, max_workers: 4, queue_length_threshold: 2}").unwrap().replica_policy;
     assert_eq!((pool.variant(), pool.max()), (Variant::QueueLength, 4));
     assert_eq!(read("{workers: 2}").unwrap().replica_policy.variant(), Variant::RequestRate);
+    let slow = "{workers: 2, max_workers: 3, upscale_delay_seconds: 30, downscale_delay_seconds: '60'}";
+    let slow = read(slow).unwrap().replica_policy;
+    assert_eq!((slow.min_replicas, slow.max()), (2, 3));
+    assert_eq!((slow.upscale_delay_seconds, slow.downscale_delay_seconds), (30.0, 60.0));
+    assert_eq!(read("{ports: 8080}").unwrap().replica_policy, ReplicaPolicy::default(), "one replica");
+    let rate = |rate: &str| {
+        let written = alloc::format!("replica_policy: {{min_replicas: 1, target_qps_per_replica: {rate}}}");
+        read(&written).unwrap().replica_policy.target_qps_per_replica
+    };
+    for written in ["2", "2.0", "'2'"] {
+        assert_eq!(rate(written), TargetQps::PerReplica(2.0), "{written}");
+    }
+    assert_eq!(rate("null"), TargetQps::Fixed);
 }
 
 #[test]
@@ -237,6 +250,10 @@ fn what_is_wrong_or_not_supported_is_named() {
         ("replica_policy: {min_replicas: 1, spot_placer: dynamic_fallback}", "spot_placer (dynamic_fallback) is not"),
         ("{replicas: 1, replica_policy: {min_replicas: 1}}", "replica_policy, replicas, workers (several)"),
         ("{max_workers: 3}", "workers (nothing) is required for a pool"),
+        ("{queue_length_threshold: 3}", "workers (nothing) is required for a pool"),
+        ("{upscale_delay_seconds: 3}", "workers (nothing) is required for a pool"),
+        ("{downscale_delay_seconds: 3}", "workers (nothing) is required for a pool"),
+        ("{workers: 3, min_workers: 3}", "workers, min_workers (both) say the same thing: keep one of them"),
         ("{replica_policy: {min_replicas: 1, qps: 3}}", "unknown field `qps`"),
         (
             "replica_policy: {min_replicas: 1, upscale_delay_seconds: 'inf'}",
@@ -246,6 +263,10 @@ fn what_is_wrong_or_not_supported_is_named() {
         (
             "replica_policy: {min_replicas: 1, queue_length_threshold: 2, target_qps_per_replica: 1}",
             "queue_length_threshold (given) is for pools: a pool scales on its queue: leave the rate",
+        ),
+        (
+            "replica_policy: {min_replicas: 1, queue_length_threshold: 2, dynamic_ondemand_fallback: true}",
+            "queue_length_threshold (given) is for pools",
         ),
         (
             "replica_policy: {min_replicas: 1, target_qps_per_replica: fast}",
@@ -269,6 +290,19 @@ fn it_migrates_to_the_outpost_policy() {
     assert_eq!(native(&ReplicaPolicy::default()), [Policy::Fixed(1)]);
     assert!(policy(1, 10, 0.0).migrate().is_err());
     let spot = ReplicaPolicy { dynamic_ondemand_fallback: Some(true), num_overprovision: 2, ..policy(1, 10, 1.0) };
+    let setting = |policy: &ReplicaPolicy, setting: &str| {
+        let changes = policy.migrate().unwrap().changes;
+        changes.into_iter().find(|change| change.setting == setting).map(|change| change.becomes)
+    };
+    let rate = "target_qps_per_replica";
+    assert_eq!(setting(&pool, "queue_length_threshold").as_deref(), Some("policy runpod, request_count 1"));
+    assert_eq!((setting(&pool, rate), setting(&pool, "num_overprovision")), (None, None));
+    assert_eq!(setting(&ReplicaPolicy::default(), "queue_length_threshold"), None);
+    assert_eq!(setting(&policy(1, 10, 2.5), rate).as_deref(), Some("policy outpost, target_qps_per_replica 2.5"));
+    assert_eq!(setting(&kinds(1), rate).as_deref(), Some("policy outpost, at the smallest of the rates"));
+    let delayed = |seconds| ReplicaPolicy { upscale_delay_seconds: seconds, ..policy(1, 10, 1.0) };
+    let delay = |seconds| delayed(seconds).migrate().unwrap().config.up_delay();
+    assert_eq!([delay(40.0), delay(-1.0)], [Duration::from_secs(40), Duration::ZERO]);
     let migration = spot.migrate().unwrap();
     assert_eq!(migration.config.buffer(), Some(crate::config::Buffer::workers(2).always()));
     let names: Vec<_> = migration.changes.iter().map(|change| change.setting).collect();

@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_set_is_not_spoken_of() {
+        let migration = load(r#"{"min_containers": 2, "max_containers": 2}"#).unwrap().migrate().unwrap();
+        assert_eq!((migration.config.min(), migration.config.buffer()), (2, None));
+        let names: Vec<_> = migration.changes.iter().map(|change| change.setting).collect();
+        assert_eq!(names, ["scaledown_window"]);
+    }
+
+    #[test]
     fn deprecated_names_are_read() {
         let old =
             r#"{"keep_warm": 1, "concurrency_limit": 9, "container_idle_timeout": 120, "allow_concurrent_inputs": 4}"#;

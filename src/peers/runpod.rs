@@ -231,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stays_with_the_platform_is_named() {
+        let endpoint = load(r#"{"workersMin": 3, "workersMax": 3, "vcpuCount": 8, "id": "a", "gpuCount": 1}"#).unwrap();
+        assert_eq!(endpoint.beside, ["gpuCount", "id", "vcpuCount"]);
+        let changes = endpoint.migrate().unwrap().changes;
+        for name in endpoint.beside {
+            assert!(changes.iter().any(|change| change.setting == name && change.becomes == "nothing"), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (json, part) in [
             (r#"{"workersMax": 3, "executionTimeoutMs": 600000}"#, "executionTimeoutMs (given) is not supported"),

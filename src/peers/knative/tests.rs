@@ -167,6 +167,85 @@ fn a_sample_at_zero_ticks_at_once() {
 }
 
 #[test]
+fn what_an_activator_reports_as_well_counts_once() {
+    let mut kpa = Kpa::new(Parameters::default(), at(0), Some(1)).unwrap();
+    for second in 0..60 {
+        kpa.record(at(second), 800.0, 660.0).unwrap();
+    }
+    assert_eq!(kpa.tick(at(60), &Inputs::ready(2)).unwrap().decision.desired, 2, "140 over 70");
+}
+
+#[test]
+fn other_parameters_count_from_the_next_tick() {
+    let mut kpa = Kpa::new(Parameters::default(), at(0), Some(1)).unwrap();
+    for second in 0..60 {
+        kpa.record(at(second), 70.0, 0.0).unwrap();
+    }
+    assert_eq!(kpa.tick(at(60), &Inputs::ready(1)).unwrap().decision.desired, 1);
+    let closer = Parameters { target: Some(50.0), ..Parameters::default() };
+    kpa.reconfigure(closer.clone(), at(60)).unwrap();
+    assert_eq!(*kpa.parameters(), closer);
+    assert_eq!(kpa.tick(at(60), &Inputs::ready(1)).unwrap().decision.desired, 2, "70 over 35");
+    let wrong = Parameters { target: Some(0.0), ..closer.clone() };
+    assert!(kpa.reconfigure(wrong, at(61)).is_err());
+    assert_eq!(*kpa.parameters(), closer);
+}
+
+/// `target.go`: which of the limit, the target and the defaults is the total, and how much of it is aimed at.
+#[test]
+fn what_a_pod_should_take_is_found_in_order() {
+    let parameters =
+        |container_concurrency, target| Parameters { container_concurrency, target, ..Parameters::default() };
+    assert_eq!(parameters(8, None).per_pod(), (5.6, 8.0));
+    assert_eq!(parameters(8, Some(4.0)).per_pod(), (2.8, 4.0));
+    assert_eq!(parameters(8, Some(20.0)).per_pod(), (5.6, 8.0), "no more than the limit");
+    assert_eq!(parameters(0, Some(20.0)).per_pod(), (14.0, 20.0));
+    let rps = Parameters { metric: Metric::Rps, ..parameters(8, Some(20.0)) };
+    assert_eq!(rps.per_pod(), (14.0, 20.0), "which is one of requests at a time");
+    assert_eq!(Parameters { target: None, ..rps.clone() }.per_pod(), (140.0, 200.0));
+    let half = Parameters { target_utilization_percentage: Some(50.0), ..rps };
+    assert_eq!(half.per_pod(), (10.0, 20.0));
+    let whole = Parameters { container_concurrency_target_percentage: 1.0, ..Parameters::default() };
+    assert_eq!(whole.per_pod(), (100.0, 100.0), "up to 1 it is a fraction");
+    let none = Parameters { target_burst_capacity: 0.0, ..Parameters::default() };
+    assert_eq!(none.activators(5), Some(5), "⌈5 × 100 / 100⌉");
+}
+
+#[test]
+fn a_parameter_out_of_range_is_named() {
+    let refused = |change: fn(&mut Parameters)| {
+        let mut parameters = Parameters::default();
+        change(&mut parameters);
+        parameters.validate().unwrap_err().to_string()
+    };
+    for (error, part) in [
+        (refused(|p| p.container_concurrency_target_percentage = 0.0), "target-percentage (0) must be above 0"),
+        (refused(|p| p.container_concurrency_target_percentage = 100.5), "target-percentage (100.5) must be above 0"),
+        (refused(|p| p.container_concurrency_target_percentage = -5.0), "target-percentage (-5) must be above 0"),
+        (
+            refused(|p| {
+                (p.container_concurrency_target_percentage, p.container_concurrency_target_default) = (0.5, 0.015);
+            }),
+            "container-concurrency-target-default (0.015) must be at least 0.01 after its percentage",
+        ),
+        (refused(|p| p.activator_capacity = f64::INFINITY), "activator-capacity (inf) must be at least 1"),
+        (refused(|p| p.activator_capacity = 0.5), "activator-capacity (0.5) must be at least 1"),
+        (
+            refused(|p| (p.max_scale, p.activation_scale) = (3, 5)),
+            "activation-scale (5) must be from min-scale to max-scale",
+        ),
+        (
+            refused(|p| (p.min_scale, p.activation_scale) = (3, 2)),
+            "activation-scale (2) must be from min-scale to max-scale",
+        ),
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let enough = Parameters { container_concurrency_target_default: 0.02, ..Parameters::default() };
+    assert_eq!(enough.validate(), Ok(()), "0.7 of it");
+}
+
+#[test]
 fn a_revision_goes_on_with_the_replicas_there_are() {
     let resumed = |replicas| Kpa::resumed(Parameters::default(), at(0), replicas).unwrap();
     let four = resumed(4);

@@ -269,6 +269,60 @@ fn a_migration_names_what_is_lost() {
     assert_eq!(plain.up_step().map(|step| (step.workers, step.percent)), Some((Some(4), Some(100))));
 }
 
+/// What a direction's policies become, and whether something of them is lost.
+#[test]
+fn policies_become_one_step_that_says_what_it_leaves_out() {
+    let steps = |direction: &str, rules: &str| {
+        let spec = with(&alloc::format!("{{\"{direction}\": {{\"stabilizationWindowSeconds\": 60, {rules}}}}}"));
+        let hpa = hpa(spec);
+        assert_eq!(*hpa.controller(), Controller::default());
+        let crate::peers::migration::Migration { config, changes } = hpa.migrate().unwrap();
+        let setting = alloc::format!("behavior.{direction}.policies");
+        let change = changes.into_iter().find(|change| change.setting == setting).unwrap();
+        let step = if direction == "scaleUp" { config.up_step() } else { config.down_step() };
+        let lost = change.effect.starts_with("of several policies one limit is left");
+        (step.map(|step| (step.workers, step.percent, step.period.as_secs())), change.becomes, lost)
+    };
+    let pods = r#"{"type": "Pods", "value": 5, "periodSeconds": 30}"#;
+    let half = r#"{"type": "Percent", "value": 50, "periodSeconds": 30}"#;
+    let slow = r#"{"type": "Percent", "value": 50, "periodSeconds": 90}"#;
+    let of = |policies: &[&str]| alloc::format!("\"policies\": [{}]", policies.join(", "));
+    let said = |becomes: &str| becomes.to_string();
+    for direction in ["scaleUp", "scaleDown"] {
+        let name = if direction == "scaleUp" { "up_step" } else { "down_step" };
+        let both = said(&alloc::format!("{name} of 5 workers or 50 % per 30 s"));
+        assert_eq!(steps(direction, &of(&[pods, half])), (Some((Some(5), Some(50), 30)), both.clone(), false));
+        assert_eq!(steps(direction, &of(&[pods, slow])), (Some((Some(5), Some(50), 30)), both, true));
+        let one = said(&alloc::format!("{name} of 5 workers per 30 s"));
+        assert_eq!(steps(direction, &of(&[pods])), (Some((Some(5), None, 30)), one.clone(), false));
+        let least = [&of(&[pods, half]), r#", "selectPolicy": "Min""#].concat();
+        assert_eq!(steps(direction, &least), (Some((Some(5), None, 30)), one, true), "the first of them");
+        let percent = said(&alloc::format!("{name} of 50 % per 30 s"));
+        assert_eq!(steps(direction, &of(&[half])), (Some((None, Some(50), 30)), percent, false));
+    }
+    for (value, step) in [(99, Some((None, Some(99), 30))), (100, None), (101, None)] {
+        let policy = alloc::format!(r#"{{"type": "Percent", "value": {value}, "periodSeconds": 30}}"#);
+        assert_eq!(steps("scaleDown", &of(&[&policy])).0, step, "{value} % down");
+    }
+}
+
+#[test]
+fn a_pod_that_has_succeeded_counts_no_longer_since_1_33() {
+    for (release, replicas) in [(Release::Current, 2), (Release::BeforeV1_33, 4)] {
+        let mut hpa = Hpa::new(on_cpu(50), Controller { release, ..Controller::default() }).unwrap();
+        let mut inputs = pods(&[1_000, 1_000]);
+        inputs.pods[1].phase = Phase::Succeeded;
+        inputs.spec_replicas = 1;
+        assert_eq!(hpa.tick(at(0), &inputs).unwrap().replicas, replicas, "{release:?}");
+    }
+}
+
+#[test]
+fn every_kind_of_metric_can_be_made() {
+    let metric = MetricSpec::pods("busy", per_pod(1_500));
+    assert_eq!(hpa(Spec::new(9, vec![metric])).targets, [Target::PerPod { average: 1_500, cpu: false }]);
+}
+
 #[test]
 fn every_refusal_names_path_value_and_remedy() {
     let refused = |json: &str| {

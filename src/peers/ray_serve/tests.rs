@@ -99,6 +99,17 @@ fn a_silent_handle_is_forgotten_after_two_intervals() {
 }
 
 #[test]
+fn a_stopped_replica_is_forgotten() {
+    let config = AutoscalingConfig::default();
+    let (mut replica, mut reports) = (Sampler::default(), Reports::default());
+    replica.sample(&config, 0.0, 0.0, BTreeMap::from([(1, 4.0)]));
+    reports.replica_reports(1, replica.report(&config, 0.0));
+    assert_eq!(reports.load(Aggregation::Mean, &BTreeSet::from([1]), 0.0).total, 4.0);
+    reports.replica_stopped(1);
+    assert_eq!(reports, Reports::default());
+}
+
+#[test]
 fn initial_replicas_count_anew_at_every_redeployment() {
     let config = AutoscalingConfig { initial_replicas: Some(2), ..up_to(20) };
     let mut own = deployment(config.clone());
@@ -161,6 +172,15 @@ fn a_configuration_loads_with_the_peers_defaults() {
     let written = serde_json::to_string(&old).unwrap();
     assert_eq!(load(&written).unwrap(), old);
     assert_eq!(old.sampling_period(), Duration::from_secs(6));
+    assert_eq!((old.report_period(), old.stale_after_s()), (Duration::from_secs(10), 20.0));
+    let often = AutoscalingConfig { metrics_interval_s: 2.5, ..old };
+    assert_eq!(
+        (often.sampling_period(), often.report_period()),
+        (Duration::from_millis(2_500), often.sampling_period())
+    );
+    assert_eq!(often.stale_after_s(), 10.0, "at least");
+    let auto = AutoscalingConfig { max_replicas: 100, ..AutoscalingConfig::default() };
+    assert_eq!(AutoscalingConfig::auto(), auto);
 }
 
 #[test]

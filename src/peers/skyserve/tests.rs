@@ -55,6 +55,22 @@ fn a_change_to_instance_aware_drops_the_target() {
 }
 
 #[test]
+fn a_change_of_kind_begins_anew_where_the_old_one_is_no_ancestor() {
+    let base = ReplicaPolicy { base_ondemand_fallback_replicas: Some(1), ..policy(1, 10, 1.0) };
+    let pool = ReplicaPolicy { queue_length_threshold: Some(2), ..ReplicaPolicy::default() };
+    for (old, new, variant) in [
+        (&policy(1, 10, 1.0), &base, Variant::Fallback),
+        (&policy(1, 10, 1.0), &pool, Variant::QueueLength),
+        (&pool, &policy(1, 10, 1.0), Variant::RequestRate),
+        (&pool, &base, Variant::Fallback),
+    ] {
+        let mut service = SkyServe::new(old).unwrap();
+        service.update(new, 2, Mode::Rolling, 0).unwrap();
+        assert_eq!(service.variant(), variant, "{old:?}");
+    }
+}
+
+#[test]
 fn dead_replicas_inflate_the_target() {
     let mut service = SkyServe::new(&kinds(1)).unwrap();
     let mut mixed = rows(4, Status::Failed);

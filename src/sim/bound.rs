@@ -264,6 +264,20 @@ mod tests {
         assert_relative_eq!(partly.least(1.0), 26.0, max_relative = 1e-6);
     }
 
+    /// Ten alike, far from each other: who may drop half of them pays for the other half. At the price at which dropping
+    /// is as good as serving the bound is exact; the search comes within half a percent of it.
+    #[test]
+    fn a_share_is_priced_between_all_and_nothing() {
+        for (service, cold_start, alone) in [(10, 20, 30.0), (10, 500, 510.0), (100, 2_000, 2_100.0), (1, 2, 3.0)] {
+            let ten: Vec<_> = (1..=10).map(|number| (number * 10_000, service)).collect();
+            for (share, served) in [(0.5, 5.0), (0.9, 9.0)] {
+                let least = certain(&ten, 1, cold_start).least(share);
+                let exact = alone * served;
+                assert!(least <= exact * (1.0 + 1e-9) && least >= exact * 0.995, "{share} of {service} s: {least}");
+            }
+        }
+    }
+
     #[test]
     fn a_plan_is_on_while_it_pays() {
         let mut plan = certain(&[(100, 10), (115, 10), (500, 10)], 1, 20).plan(1e6);

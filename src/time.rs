@@ -395,6 +395,22 @@ mod tests {
             .map(|nanos| Human(nanos).to_string())
             .collect();
         assert_eq!(human, ["0 s", "1 µs", "340 ms", "1.5 s", "31 s", "5 min", "2 h 5 min"]);
+        // Where one way of saying it ends and the next begins.
+        for (millis, words) in [
+            (9_999, "9.9 s"),
+            (10_900, "10 s"),
+            (2_099, "2 s"),
+            (2_100, "2.1 s"),
+            (119_000, "119 s"),
+            (120_000, "2 min"),
+            (121_000, "2 min 1 s"),
+            (7_199_000, "119 min 59 s"),
+            (7_200_000, "2 h"),
+            (7_259_000, "2 h"),
+            (7_260_000, "2 h 1 min"),
+        ] {
+            assert_eq!(Human(millis * 1_000_000).to_string(), words);
+        }
     }
 
     #[test]
@@ -403,6 +419,9 @@ mod tests {
         assert_eq!(read("\"3us\""), Ok(Duration::from_micros(3)));
         assert_eq!(read("\"3 µs 4ns\""), Ok(Duration::from_nanos(3_004)));
         assert_eq!(read("1.5"), Ok(Duration::from_millis(1_500)));
+        assert!(read("-1").unwrap_err().contains("integer `-1`"), "{:?}", read("-1"));
+        let signed = toml::from_str::<alloc::collections::BTreeMap<String, span::Span>>("a = 300").unwrap();
+        assert_eq!(signed["a"].0, Duration::from_secs(300), "TOML's numbers have signs");
         assert!(read("-1.5").is_err() && read("[]").unwrap_err().contains("such as \"90s\""), "{:?}", read("[]"));
         assert_eq!(alloc::format!("{:?}", Timestamp::from_millis(1_500)), "Timestamp(1.5s)");
         let refused = serde_json::from_str::<Timestamp>("[]").unwrap_err().to_string();

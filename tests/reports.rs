@@ -201,6 +201,7 @@ fn a_lost_report_is_not_silence() {
 /// What makes no sense is refused with what to do about it.
 #[test]
 fn refusals_teach() {
+    let fresh = autoscaler;
     let mut autoscaler = autoscaler();
     let mut honest = reporter(1);
     honest.started(TARGET);
@@ -214,6 +215,14 @@ fn refusals_teach() {
         refusal(&Report { at: secs(11), ..honest.clone() }),
         "a report of o1 is 6 s ahead: its clock and the autoscaler's must agree to 5 s"
     );
+    // The edges are inside: a slice ahead, a span of the whole window, and a target of which nothing was counted.
+    for edge in [
+        Report { at: secs(10), ..honest.clone() },
+        Report { over: Duration::from_secs(60), ..honest.clone() },
+        Reporter::new(ObserverId(1), 1, TARGET * 2, secs(1)).report(secs(2)),
+    ] {
+        assert_eq!(fresh().report(secs(5), &edge), Ok(()), "{edge:?}");
+    }
     let mut other = Reporter::new(ObserverId(1), 1, TARGET * 2, secs(1));
     other.started(TARGET);
     assert_eq!(

@@ -87,8 +87,13 @@ fn what_cannot_be_a_digest_is_refused_by_its_part() {
     assert_eq!(refusal(|digest| digest.over_target = 3), "count above the target");
     assert_eq!(refusal(|digest| digest.buckets.reverse()), "list of buckets");
     assert_eq!(refusal(|digest| digest.buckets.push((93, 1))), "list of buckets");
+    assert_eq!(refusal(|digest| digest.buckets = vec![(9, 1), (9, 2)]), "list of buckets", "one twice");
+    assert_eq!(refusal(|digest| digest.buckets[0].1 = 0), "list of buckets", "an empty one");
     assert_eq!(refusal(|digest| digest.min = None), "least");
     assert_eq!(refusal(|digest| digest.sum = Duration::from_millis(8)), "sum");
+    assert_eq!(Digest { sum: Duration::from_millis(9), ..honest() }.check(), Ok(()), "three of the least");
+    let nothing = Digest { sum: Duration::from_millis(1), ..Digest::new(TARGET) };
+    assert_eq!(nothing.check(), Err(Rejected::BadDigest { part: "sum" }), "of no request");
     let other = Digest::new(Duration::from_secs(1));
     assert_eq!(honest().merge(&other), Ok(()), "nothing adds nothing");
     let mut other = other;

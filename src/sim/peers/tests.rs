@@ -5,7 +5,10 @@ use std::{format, vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::peers::keda::Trigger;
+use crate::peers::kubernetes::{MetricTarget, Quantity};
 use crate::peers::ray_serve::Aggregation;
+use crate::peers::skyserve::TargetQps;
 use crate::sim::generate::{Arrivals, Generated, ServiceTime};
 use crate::sim::{Options, Outcome, Request, Workload, simulate_with};
 
@@ -144,7 +147,7 @@ fn skyserve_wakes_at_the_first_tick_after_a_report() {
 #[test]
 fn who_may_never_be_served_is_given_up() {
     let object = ScaledObject {
-        triggers: vec![peers::keda::Trigger::average_value(1_000).with_activation(5_000)],
+        triggers: vec![Trigger::average_value(1_000).with_activation(5_000)],
         ..ScaledObject::default()
     };
     let peer = Peer::Keda { object: Box::new(object), settings: hpa::Controller::default() };
@@ -192,6 +195,37 @@ fn what_cannot_be_simulated_is_refused_with_a_remedy() {
         let message = refused(json);
         assert!(message.contains(text), "{json}: {message}");
     }
+}
+
+/// The table of [`Peer::defaults`], at two slots, requests of half a second and 3 to 9 workers.
+#[test]
+fn a_peer_at_its_defaults_has_the_settings_of_the_table() {
+    let stock = Stock { concurrency: 2, mean_service: Duration::from_millis(500), min: 3, max: 9 };
+    for kind in Kind::ALL {
+        match Peer::defaults(kind, &stock) {
+            Peer::Knative(parameters) => {
+                assert_eq!((parameters.min_scale, parameters.max_scale, parameters.per_pod()), (3, 9, (1.4, 2.0)));
+            }
+            Peer::Kubernetes { spec, .. } => {
+                assert_eq!((spec.min_replicas, spec.max_replicas), (Some(3), 9));
+                let target = spec.metrics[0].pods.as_ref().unwrap().target;
+                assert_eq!(target, MetricTarget::average_value(Quantity::from_milli(1_400)));
+            }
+            Peer::Keda { object, .. } => {
+                assert_eq!((object.min_replica_count, object.max_replica_count), (3, 9));
+                assert_eq!(object.triggers, [Trigger::average_value(1_400)]);
+            }
+            Peer::RayServe(config) => {
+                assert_eq!((config.min_replicas, config.max_replicas, config.target_ongoing_requests), (3, 9, 2.0));
+            }
+            Peer::SkyServe(policy) => {
+                assert_eq!((policy.min_replicas, policy.max()), (3, 9));
+                assert_eq!(policy.target_qps_per_replica, TargetQps::PerReplica(3.2));
+            }
+        }
+    }
+    let names = Kind::ALL.map(Kind::name);
+    assert_eq!(names, ["Knative", "Kubernetes HPA", "KEDA", "Ray Serve", "SkyServe"]);
 }
 
 #[test]

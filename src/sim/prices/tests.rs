@@ -55,6 +55,17 @@ fn the_default_bill_is_hours_at_a_price() {
 }
 
 #[test]
+fn each_part_of_a_bill_counts_once() {
+    let costs =
+        Costs { starting: 1.0, idle: 2.0, busy: 4.0, draining: 8.0, standby: 16.0, rounding: 32.0, cold_starts: 64.0 };
+    assert_eq!(costs.total(), 127.0);
+    let shares = Prices::default().shares();
+    let Costs { starting, idle, busy, draining, standby, .. } = Costs::of_hours([1.0, 2.0, 4.0, 8.0, 16.0], 2.0);
+    assert_eq!([starting, idle, busy, draining], [2.0, 4.0, 8.0, 16.0]);
+    assert_eq!((standby, shares[STANDBY]), (32.0 * shares[STANDBY], Prices::default().standby));
+}
+
+#[test]
 fn standby_time_is_paid_for_as_it_is_and_each_waking_is_rounded_by_itself() {
     // Loaded from 0 to 20 s, awake from 100 to 142 s and from 200 to 212 s, in standby between.
     let config = Config::runpod(RunPod::request_count(1), 0, 1, Duration::from_secs(30)).unwrap().with_standby(1);

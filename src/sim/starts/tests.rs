@@ -61,6 +61,14 @@ fn one_trouble_does_not_shift_the_numbers_of_another() {
 }
 
 #[test]
+fn measured_cold_starts_are_read_and_written_as_spans() {
+    let read: StartTime = serde_json::from_str(r#"{"quantiles": ["20s", 31, "1m"]}"#).unwrap();
+    assert_eq!(read, StartTime::Quantiles([20, 31, 60].map(secs).to_vec()));
+    let written = serde_json::to_string(&read).unwrap();
+    assert_eq!(serde_json::from_str::<StartTime>(&written).unwrap(), read, "{written}");
+}
+
+#[test]
 fn measured_cold_starts_come_as_they_were_measured() {
     let quantiles = [10, 12, 20, 40].map(secs).to_vec();
     let fates = fates(&options(Starts { takes: StartTime::Quantiles(quantiles.clone()), ..Starts::default() }));

@@ -58,10 +58,10 @@ fn the_default_bill_is_hours_at_a_price() {
 fn each_part_of_a_bill_counts_once() {
     let costs =
         Costs { starting: 1.0, idle: 2.0, busy: 4.0, draining: 8.0, standby: 16.0, rounding: 32.0, cold_starts: 64.0 };
-    assert_eq!(costs.total(), 127.0);
+    assert_relative_eq!(costs.total(), 127.0);
     let shares = Prices::default().shares();
     let Costs { starting, idle, busy, draining, standby, .. } = Costs::of_hours([1.0, 2.0, 4.0, 8.0, 16.0], 2.0);
-    assert_eq!([starting, idle, busy, draining], [2.0, 4.0, 8.0, 16.0]);
+    assert_eq!((starting, idle, busy, draining), (2.0, 4.0, 8.0, 16.0));
     assert_eq!((standby, shares[STANDBY]), (32.0 * shares[STANDBY], Prices::default().standby));
 }
 

@@ -377,6 +377,12 @@ mod tests {
         let stop = |id| Command::Stop { id: WorkerId(id), to_standby: false, cut_off: false };
         let mut roster = seen(&events);
         assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
+        #[cfg(feature = "peers")]
+        assert_eq!(roster.ready_workers().collect::<Vec<_>>(), [(0, 2), (1, 0)]);
+        // What is said twice, or too early, changes nothing.
+        roster.observe(NOW, Observation::worker(WorkerId(0), Ready));
+        roster.observe(NOW, Observation::worker(WorkerId(3), Busy(1)));
+        assert_eq!((roster.starting, roster.ready, roster.busy), (2, 2, 2));
         let mut commands = vec![];
         roster.bring_to(NOW, 0, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands, [stop(3), stop(2), stop(1), Command::Drain { id: WorkerId(0) }]);
@@ -398,6 +404,73 @@ mod tests {
         assert_eq!(commands.len(), 1);
         roster.bring_to(NOW.saturating_add(RETRY), 2, LEAST_USEFUL_FIRST, &mut commands);
         assert_eq!(commands[1..], [Command::Start { count: 1 }]);
+    }
+
+    /// Takes what it hears, but no queue of 13.
+    #[derive(Default)]
+    struct Listener {
+        heard: Vec<Observation>,
+        own_words: bool,
+    }
+
+    impl Controller for Listener {
+        fn observe(&mut self, _: Timestamp, observation: Observation) -> bool {
+            self.heard.push(observation);
+            !matches!(observation, Observation::Queue { depth: 13, .. })
+        }
+
+        fn next_wakeup(&self) -> Option<Timestamp> {
+            None
+        }
+
+        fn desired(&self) -> u32 {
+            0
+        }
+
+        fn decide(&mut self, _: Timestamp, _: &mut Vec<Command>) -> Option<Decision> {
+            None
+        }
+
+        fn minds_idle(&self) -> bool {
+            self.own_words
+        }
+
+        fn may_wake(&self) -> bool {
+            self.own_words
+        }
+    }
+
+    #[test]
+    fn a_report_becomes_gauges_and_a_count() {
+        use crate::observation::ObserverId;
+        use crate::report::Reporter;
+
+        let mut reporter = Reporter::new(ObserverId(1), 1, Duration::from_secs(1), Timestamp::ORIGIN);
+        reporter.arrived(4);
+        reporter.queue(2, None);
+        reporter.in_flight(3);
+        let report = reporter.report(Timestamp::from_secs(10));
+        let mut boxed: Box<Listener> = Box::default();
+        assert!(boxed.report(Timestamp::from_secs(10), &report));
+        let count = Observation::Requests { count: 4, over: Duration::from_secs(10) };
+        assert_eq!(boxed.heard, [Observation::queue(2, None), Observation::in_flight(3), count]);
+        let too_many = Report { depth: Some(13), in_flight: None, ..report.clone() };
+        assert!(!boxed.report(Timestamp::from_secs(20), &too_many), "one part was refused");
+        let at_once = Report { over: Duration::ZERO, depth: None, in_flight: None, ..report };
+        assert!(boxed.report(Timestamp::from_secs(20), &at_once));
+        assert_eq!(boxed.heard.len(), 5, "a count over no time says nothing");
+    }
+
+    #[test]
+    fn who_stands_before_a_controller_passes_on_what_it_minds() {
+        let told = |own_words| Listener { own_words, ..Listener::default() };
+        for own_words in [true, false] {
+            let boxed: Box<dyn Controller> = Box::new(told(own_words));
+            assert_eq!((boxed.minds_idle(), boxed.may_wake()), (own_words, own_words));
+            let clock = super::super::clock::Clock::new(told(own_words), &[]);
+            assert_eq!(clock.may_wake(), own_words);
+        }
+        assert!(Plan::fixed(1).minds_idle() && !Plan::fixed(1).may_wake());
     }
 
     #[test]

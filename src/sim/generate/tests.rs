@@ -63,6 +63,28 @@ fn a_crowd_climbs_stays_and_decays() {
     assert_relative_eq!(mean(452, 720), 5.0, max_relative = 0.06);
 }
 
+/// The rates themselves, without the chance of arrivals.
+#[test]
+fn a_rate_follows_its_formula() {
+    let secs = Duration::from_secs;
+    let follow = |arrivals: &Arrivals, rates: &[(f64, f64)]| {
+        let mut pattern = Pattern::new(arrivals, 1e4, Chance::new(1, 1));
+        for &(at, rate) in rates {
+            assert_relative_eq!(pattern.rate(at), rate, max_relative = 1e-9);
+        }
+    };
+    let day = Arrivals::Diurnal { least: 2.0, most: 10.0, period: secs(400), noise: None };
+    let six = 2.0 + 8.0 * 0.5 * 0.5_f64.sqrt();
+    follow(&day, &[(0.0, 2.0), (100.0, six), (200.0, 10.0), (300.0, six), (400.0, 2.0), (600.0, 10.0)]);
+    let (every, climb, flat, decay) = (secs(100), secs(10), secs(20), secs(5));
+    let crowd = Arrivals::Spikes { base: 1.0, peak: 11.0, every, jitter: Duration::ZERO, climb, flat, decay };
+    // Climbs from 100 to 110 s, stays to 130 s, is over after five times the decay, at 155 s; the next begins at 255 s.
+    let late = |constants: f64| 1.0 + 10.0 * libm::exp(-constants);
+    let first = [(0.0, 1.0), (99.0, 1.0), (105.0, 6.0), (110.0, 11.0), (120.0, 11.0), (135.0, late(1.0))];
+    let second = [(150.0, late(4.0)), (156.0, 1.0), (254.0, 1.0), (257.5, 3.5), (270.0, 11.0), (290.0, late(1.0))];
+    follow(&crowd, &[first, second].concat());
+}
+
 #[test]
 fn two_rates_take_turns_for_as_long_as_they_are_said_to() {
     let (calm_for, busy_for) = (Duration::from_secs(600), Duration::from_secs(120));

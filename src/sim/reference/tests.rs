@@ -50,6 +50,24 @@ fn a_longer_cold_start_costs_the_clairvoyant_more_and_a_fixed_pool_nothing() {
 }
 
 #[test]
+fn the_bound_by_itself_is_the_one_beside_the_others() {
+    let workload = drawn(Arrivals::Poisson { rate: 0.5 }, 1);
+    for concurrency in [1, 4] {
+        let least = References::of(&workload, concurrency, objective(0.9), &Options::default()).least;
+        let bound = References::bound(&workload, concurrency, objective(0.9), &Options::default());
+        assert!(least > 0.0 && (bound - least).abs() < 1e-12, "{bound} {least}");
+    }
+}
+
+#[test]
+fn of_two_references_the_cheaper_one_is_kept() {
+    let costs = |worker_hours| Reference { worker_hours, within: 1.0, peak_workers: 1 };
+    for (best, other, kept) in [(None, 3.0, 3.0), (Some(2.0), 3.0, 2.0), (Some(4.0), 3.0, 3.0)] {
+        assert_eq!(cheaper(best.map(costs), costs(other)), costs(kept));
+    }
+}
+
+#[test]
 fn staffing_agrees_with_the_tables() {
     // M/M/10 with a load of 8: a request waits with probability 0.409, and longer than a service time with 0.0554.
     let service = Service { concurrency: 1, target: Duration::from_secs(1) };

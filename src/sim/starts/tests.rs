@@ -36,6 +36,20 @@ fn as_many_starts_fail_as_are_said_to() {
 }
 
 #[test]
+fn each_cause_comes_where_it_was_asked_for() {
+    let ready_after = 20_000_000_000;
+    for (starts, fate) in [
+        (Starts { crash: Share::ONE, ..Starts::default() }, Fate::Fails(ready_after, FailureCause::Crash)),
+        (Starts { hang: Share::ONE, ..Starts::default() }, Fate::Hangs),
+        (Starts { preempted: Share::ONE, ..Starts::default() }, Fate::Fails(ready_after, FailureCause::Preempted)),
+        (Starts { quota: Share::ONE, ..Starts::default() }, Fate::Refused(FailureCause::Quota)),
+        (Starts { stock_out: Share::ONE, ..Starts::default() }, Fate::Refused(FailureCause::StockOut)),
+    ] {
+        assert!(fates(&options(starts)).iter().all(|drawn| *drawn == fate), "{fate:?}");
+    }
+}
+
+#[test]
 fn a_timeout_shows_when_the_platform_gives_up() {
     let starts = Starts { timeout: Share::ONE, gives_up_after: secs(90), ..Starts::default() };
     let expected = Fate::Fails(90_000_000_000, FailureCause::Timeout);

@@ -156,6 +156,8 @@ fn options_that_make_no_sense_are_named() {
             starts(Starts { takes: StartTime::Quantiles(vec![secs(2), secs(1)]), ..Starts::default() }),
             "starts.takes.quantiles = [2s, 1s]: ",
         ),
+        (starts(Starts { takes: StartTime::Quantiles(vec![]), ..Starts::default() }), "starts.takes.quantiles = []: "),
+        (Options { price_per_hour: f64::INFINITY, ..Options::default() }, "price_per_hour = inf: "),
         (
             starts(Starts { takes: StartTime::Lognormal { cv: -1.0 }, ..Starts::default() }),
             "starts.takes.lognormal.cv = -1: ",

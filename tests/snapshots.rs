@@ -99,6 +99,46 @@ fn what_cannot_be_a_snapshot_is_refused_by_name() {
     assert_eq!(refusal("/state/pool/workers/0/id", json!(9)), unsound("pool"));
     assert_eq!(refusal("/state/count", json!(7)), unsound("evaluation"));
     assert!(refusal("/config/max", json!(0)).starts_with("max (0) must be above zero"));
+    // Each condition of each part by itself.
+    for (path, value, part) in [
+        ("/state/estimators/arrivals/long/oldest", json!(12), "signals"),
+        ("/state/estimators/arrivals/long/filled", json!(200), "signals"),
+        ("/state/estimators/arrivals/short/slice", json!(1), "signals"),
+        ("/state/estimators/arrivals/short/oldest", json!(12), "signals"),
+        ("/state/estimators/arrivals/short/filled", json!(200), "signals"),
+        ("/state/estimators/sojourn/slice", json!(1), "signals"),
+        ("/state/estimators/sojourn/open", json!(12), "signals"),
+        ("/state/estimators/sojourn/sketch/per_octave", json!(12), "signals"),
+        ("/state/estimators/sojourn/sketch/current/scale", json!(32), "signals"),
+        ("/state/estimators/sojourn/sketch/previous/counts", json!([1, 2]), "signals"),
+        ("/state/estimators/sojourn/sketch/previous/scale", json!(32), "signals"),
+        ("/state/estimators/reports/halves", json!([1, 2]), "signals"),
+        ("/state/guards/down/len", json!(17), "guards"),
+        ("/state/guards/up/setback", json!(2), "guards"),
+        ("/state/reported/opening/guards/up/len", json!(17), "evaluation"),
+        ("/state/reported/opening/guards/down/len", json!(17), "evaluation"),
+        ("/state/reported/opening/last/desired", json!(7), "evaluation"),
+        ("/state/reported/opening/last/at", json!("604"), "evaluation"),
+        ("/state/last/desired", json!(7), "evaluation"),
+        ("/state/last/at", json!("604"), "evaluation"),
+        ("/state/started", json!("604"), "evaluation"),
+        ("/state/events/capacity", json!(3), "event log"),
+    ] {
+        assert_eq!(refusal(path, value), unsound(part), "{path}");
+    }
+    // More than any autoscaler would have kept, though of the right kind.
+    let many = |path: &str, count: usize, number: fn(&mut Value, usize)| {
+        let mut snapshot = serde_json::to_value(lived(4).snapshot()).unwrap();
+        let one = snapshot.pointer(path).and_then(|list| list.get(0)).cloned().unwrap();
+        let all: Vec<_> = (0..count).map(|at| (one.clone(), at)).collect();
+        let all = all.into_iter().map(|(mut one, at)| {
+            number(&mut one, at);
+            one
+        });
+        refusal(path, all.collect())
+    };
+    assert_eq!(many("/state/events/events", 5, |_, _| ()), unsound("event log"));
+    assert_eq!(many("/state/estimators/reports/observers", 65, |one, at| one["id"] = at.into()), unsound("signals"));
 }
 
 /// Every number of a snapshot in turn is replaced by the worst there are. Whatever is not refused goes on without a

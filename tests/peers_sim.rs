@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics where it fails")]
 #![expect(clippy::arithmetic_side_effects, clippy::float_arithmetic, reason = "a test may overflow loudly")]
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
 
+use plimsoll::peers::knative::{Metric, Parameters};
 use plimsoll::peers::kubernetes::Controller as Settings;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
 use plimsoll::sim::peers::{Kind, Peer, Stock};
@@ -164,6 +166,47 @@ fn peers_serve_the_recorded_workloads() {
             assert_eq!((outcome, wanted), run(), "{file}, {}", peer.name());
         }
     }
+}
+
+/// Every count that a peer wanted, and when, as in `tests/golden/peers.txt` (`BLESS=1` rewrites it: a difference is a
+/// change of behaviour, for the CHANGELOG): with stock settings, and counting requests per second.
+#[test]
+fn counts_are_those_of_the_golden_log() {
+    let mut log = String::new();
+    for (file, read_as, concurrency, seconds) in [
+        ("llm_code_azure2023.csv", ReadOptions::default(), 1, 2_400),
+        ("llm_api_bursty_servegen.csv", ReadOptions::default().with_service(Duration::from_millis(700)), 3, 200),
+    ] {
+        let workload = beginning(&read(file, &read_as), seconds);
+        let (stock, service) = (stock(&workload, concurrency), Service { concurrency, target: TARGET });
+        let rps = Parameters { metric: Metric::Rps, target: Some(0.8), max_scale: stock.max, ..Parameters::default() };
+        let peers = Kind::ALL.map(|kind| (Peer::defaults(kind, &stock), bounds(kind, &stock)));
+        for (peer, bounds) in peers.into_iter().chain([(Peer::Knative(Box::new(rps)), (0, stock.max))]) {
+            let (outcome, wanted) = run(&workload, &peer, service, bounds, &Options::default());
+            let Outcome { finished, cold_starts, scaling_events, .. } = outcome;
+            let name = peer.name();
+            writeln!(log, "{file}, {name}: {finished} finished, {cold_starts} starts, {scaling_events} changes")
+                .unwrap();
+            for (at, count) in wanted {
+                writeln!(log, "{} {count}", at.as_nanos()).unwrap();
+            }
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/peers.txt");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &log).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = log.lines().zip(golden.lines()).position(|(is, was)| is != was);
+    let line = line.unwrap_or_else(|| log.lines().count().min(golden.lines().count()));
+    assert!(
+        log == golden,
+        "line {} of {}: was {:?}, is {:?}",
+        line + 1,
+        path.display(),
+        golden.lines().nth(line),
+        log.lines().nth(line)
+    );
 }
 
 /// How fast each peer is on each workload: `cargo test --release --test peers_sim -- --ignored --nocapture`.

@@ -2,6 +2,7 @@ use std::vec;
 
 use super::*;
 use crate::config::Config;
+use crate::observation::FailureCause;
 use crate::policy::RunPod;
 use crate::recorder::Record;
 use crate::sim::tests::heard::Heard;
@@ -170,4 +171,51 @@ fn a_load_balancer_that_restarts_has_forgotten_what_it_counted() {
     let arrived: u64 = reports.iter().map(|report| report.arrived).sum();
     assert!((270..300).contains(&arrived), "{arrived}");
     assert!(reports.iter().all(|report| report.over <= secs(5)));
+}
+
+const fn worker(id: u64, event: WorkerEvent) -> Observation {
+    Observation::worker(WorkerId(id), event)
+}
+
+#[test]
+fn what_a_lost_worker_was_serving_is_in_flight_no_longer() {
+    let at = Timestamp::from_secs;
+    let mut gauges = Gauges::new(Metrics { told: Told::Gauges, ..Metrics::default() }, secs(1), 1);
+    let started = Observation::started(Duration::ZERO);
+    let finished = Observation::finished(secs(1));
+    gauges.observe(at(1), Observation::arrived(9));
+    let steps: [(&[Observation], u32); 7] = [
+        (&[started, worker(0, WorkerEvent::Busy(1)), started, worker(0, WorkerEvent::Busy(2))], 2),
+        (&[started, worker(1, WorkerEvent::Busy(1))], 3),
+        (&[worker(0, WorkerEvent::Gone)], 1),
+        (&[started, worker(1, WorkerEvent::Busy(2)), finished, worker(1, WorkerEvent::Busy(1))], 1),
+        (&[finished, worker(1, WorkerEvent::Idle)], 0),
+        (&[started, worker(1, WorkerEvent::Busy(1)), started, worker(2, WorkerEvent::Busy(1))], 2),
+        (&[worker(1, WorkerEvent::Failed(FailureCause::Crash)), finished, worker(2, WorkerEvent::Idle)], 0),
+    ];
+    for (seen, in_flight) in steps {
+        seen.iter().for_each(|seen| gauges.observe(at(2), *seen));
+        assert_eq!(gauges.scrape(at(3), false)[1], Observation::in_flight(in_flight), "{seen:?}");
+    }
+}
+
+#[test]
+fn the_scrape_after_a_lost_one_finds_what_workers_do() {
+    let at = Timestamp::from_secs;
+    let metrics = Metrics { told: Told::Gauges, every: secs(10), lost: Share::ONE, ..Metrics::default() };
+    let mut telling = Telling::new(Heard::new(Plan::fixed(1)), &options(metrics), secs(1));
+    let (busy, idle) = (worker(0, WorkerEvent::Busy(2)), worker(1, WorkerEvent::Idle));
+    assert!(telling.observe(at(1), busy) && telling.observe(at(1), idle));
+    telling.decide(at(10), &mut vec![]);
+    assert_eq!(telling.inner.told, []);
+    telling.metrics.lost = Share::ZERO;
+    telling.decide(at(20), &mut vec![]);
+    assert_eq!(telling.inner.told[..2], [(20, busy), (20, idle)]);
+    // What has ended is told at once, and its load forgotten.
+    let gone = worker(0, WorkerEvent::Gone);
+    assert!(telling.observe(at(21), busy) && telling.observe(at(22), gone));
+    telling.decide(at(30), &mut vec![]);
+    let of_workers: Vec<_> =
+        telling.inner.told.iter().skip(2).filter(|(_, seen)| *seen == busy || *seen == gone).collect();
+    assert_eq!(of_workers, [&(22, gone)]);
 }

@@ -128,7 +128,7 @@ fn what_cannot_be_a_snapshot_is_refused_by_name() {
     }
     // More than any autoscaler would have kept, though of the right kind.
     let many = |path: &str, count: usize, number: fn(&mut Value, usize)| {
-        let mut snapshot = serde_json::to_value(lived(4).snapshot()).unwrap();
+        let snapshot = serde_json::to_value(lived(4).snapshot()).unwrap();
         let one = snapshot.pointer(path).and_then(|list| list.get(0)).cloned().unwrap();
         let all: Vec<_> = (0..count).map(|at| (one.clone(), at)).collect();
         let all = all.into_iter().map(|(mut one, at)| {

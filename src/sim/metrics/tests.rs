@@ -194,7 +194,9 @@ fn what_a_lost_worker_was_serving_is_in_flight_no_longer() {
         (&[worker(1, WorkerEvent::Failed(FailureCause::Crash)), finished, worker(2, WorkerEvent::Idle)], 0),
     ];
     for (seen, in_flight) in steps {
-        seen.iter().for_each(|seen| gauges.observe(at(2), *seen));
+        for seen in seen {
+            gauges.observe(at(2), *seen);
+        }
         assert_eq!(gauges.scrape(at(3), false)[1], Observation::in_flight(in_flight), "{seen:?}");
     }
 }

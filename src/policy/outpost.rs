@@ -214,11 +214,11 @@ mod tests {
         assert_eq!(down, policy.carried(WELL_BELOW_PERCENT) * 2);
         assert!(down < 6_000_000, "{down}");
         for pressed in [
-            Inputs { ready: 2, ..inputs.clone() },
-            Inputs { overloaded: true, ..inputs.clone() },
-            Inputs { oldest_over_target: true, ..inputs.clone() },
-            Inputs { quiet: true, ..inputs.clone() },
-            Inputs { rate: None, ..inputs.clone() },
+            Inputs { ready: 2, ..inputs },
+            Inputs { overloaded: true, ..inputs },
+            Inputs { oldest_over_target: true, ..inputs },
+            Inputs { quiet: true, ..inputs },
+            Inputs { rate: None, ..inputs },
         ] {
             assert_eq!(policy.steady(&pressed, &kept(2)), None, "{pressed:?}");
         }

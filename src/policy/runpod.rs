@@ -72,8 +72,12 @@ impl RunPod {
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
     }
 
-    /// While the requests in the system occupy as many workers.
+    /// While the requests in the system occupy as many workers, and none has waited too long.
     pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
+        let longest = inputs.oldest_age.max(inputs.last_wait);
+        if self.overdue_age().zip(longest).is_some_and(|(overdue, wait)| wait >= overdue) {
+            return None;
+        }
         let per_worker = self.backlog_per_worker(inputs.concurrency);
         Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
     }
@@ -157,6 +161,9 @@ mod tests {
         assert_eq!(none, Some(Steady { requests: (0, 0), ..Steady::ANYWHERE }));
         let delay = RunPod::queue_delay(Duration::from_secs(4));
         assert_eq!(delay.steady(&inputs(1, 4, None)), Some(Steady { requests: (5, 5), ..Steady::ANYWHERE }));
+        // Who left last waited too long, and others wait behind: the next to leave may not have.
+        let late = Inputs { last_wait: Some(4 * SECOND + 1), ..inputs(1, 4, None) };
+        assert_eq!(delay.steady(&late), None);
         assert_eq!((delay.overdue_age(), RunPod::request_count(3).overdue_age()), (Some(4 * SECOND + 1), None));
     }
 }

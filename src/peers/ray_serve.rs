@@ -156,7 +156,7 @@ impl RayServe {
         let target = i64::from(self.target);
         let shown = if self.config.min_replicas == 0 && gang == Some(target) { 1 } else { target };
         let raw = decide(&self.config, &mut self.delay, &Inputs { now, total, running, target: shown, wish });
-        let raw = gang.filter(|_| raw > 0).map_or(raw, |size| whole_gangs(raw, size));
+        let raw = gang.map_or(raw, |size| whole_gangs(raw, size));
         self.target = self.bounded(raw);
         Outcome { raw: u32::try_from(raw.max(0)).unwrap_or(u32::MAX), target: self.target }
     }

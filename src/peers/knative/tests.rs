@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, StepLimit};
 
 const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_000 + seconds)
@@ -101,6 +101,29 @@ fn a_changed_scale_down_delay_is_not_looked_at() {
     assert_eq!(desired(&mut decider, 4, 5, 15.0), 2);
 }
 
+#[test]
+fn the_activation_scale_wakes_nobody_without_load() {
+    assert_eq!(desired(&mut decider(|spec| spec.activation_scale = 50, 1), 2, 1, 0.0), 0);
+}
+
+#[test]
+fn an_average_that_is_no_number_is_missing() {
+    let mut decider = decider(|_| (), 1);
+    for (stable, panic) in [(f64::NAN, 1.0), (1.0, f64::INFINITY)] {
+        assert_eq!(decider.tick(at(2), Some(1), Some(Averages { stable, panic })), Err(NoDecision::NoData));
+    }
+}
+
+#[test]
+fn a_smaller_value_in_the_same_bucket_leaves_no_trace() {
+    let recorded = |values: &[i32]| {
+        let mut window = MaxWindow::new(Duration::from_secs(10), Kpa::TICK);
+        values.iter().for_each(|value| assert_eq!(window.record(at(0), *value), 5));
+        window
+    };
+    assert_eq!(recorded(&[5, 3]), recorded(&[5]));
+}
+
 /// Surprise 7.
 #[test]
 fn an_old_maximum_comes_back_with_reachability() {
@@ -121,6 +144,36 @@ fn a_longer_window_dilutes_with_zeros_that_never_were() {
     assert_eq!(window.average(at(0)).to_string(), "12");
     window.resize(at(0), Duration::from_secs(12)).unwrap();
     assert_eq!(window.average(at(0)).to_string(), "1.2", "one second of data counts as ten");
+}
+
+#[test]
+fn a_resized_window_has_its_own_length() {
+    let mut longer = window(10);
+    longer.record(at(0), 12.0);
+    longer.resize(at(0), Duration::from_secs(60)).unwrap();
+    assert_eq!((longer.is_empty(at(60)), longer.is_empty(at(61))), (false, true));
+    let mut late = window(10);
+    late.record(at(0), 12.0);
+    late.resize(at(15), Duration::from_secs(60)).unwrap();
+    late.record(at(15), 6.0);
+    assert_eq!(late.average(at(15)), 6.0, "what was older than the old window is forgotten");
+}
+
+#[test]
+fn a_pass_is_written_as_it_is_read() {
+    let parameters = Parameters { scale_to_zero_grace_period: Duration::from_secs(30), ..Parameters::default() };
+    let mut reconciler =
+        Reconciler::resumed(parameters.reconciler(), at(0), 5, (Activity::Active, Reason::Ready), Mode::Serve, true);
+    let seen = Seen {
+        desired: 0,
+        excess_burst_capacity: 0,
+        ready: 1,
+        activator_answers: true,
+        reachability: Reachability::Reachable,
+    };
+    let pass = reconciler.reconcile(at(50), &seen);
+    assert_eq!(pass.requeue_after, Some(Duration::from_secs(10)));
+    assert_eq!(serde_json::from_str::<Reconciled>(&serde_json::to_string(&pass).unwrap()).unwrap(), pass);
 }
 
 /// Surprise 9.
@@ -272,6 +325,12 @@ fn a_window_that_cannot_be_is_refused() {
         let [window, granularity] = [window, granularity].map(Duration::from_secs);
         assert!(Buckets::new(window, granularity, Aggregation::Linear).is_err());
     }
+    assert!(Buckets::new(Duration::from_secs(3_600), Kpa::SCRAPE, Aggregation::Linear).is_ok());
+    for rate in [1.0, 0.5, f64::INFINITY] {
+        let spec = DeciderSpec { max_scale_up_rate: rate, ..Parameters::default().decider(true) };
+        let error = Decider::new(spec, at(0), None).unwrap_err().to_string();
+        assert!(error.contains("must be above 1: at 1 and below it could never change the count"), "{error}");
+    }
     let spec = DeciderSpec { target_value: 0.0, ..Parameters::default().decider(true) };
     assert_eq!(
         Decider::new(spec, at(0), None).unwrap_err().to_string(),
@@ -324,6 +383,27 @@ fn a_migration_names_what_is_lost() {
         (rps.config.min(), rps.config.max(), rps.changes[0].becomes.as_str()),
         (1, 1_000, "outpost target 140 per second")
     );
+}
+
+#[test]
+fn a_migration_leaves_out_what_changes_nothing() {
+    let changes = |parameters: Parameters| {
+        let migration = parameters.migrate().unwrap();
+        let becomes = |setting: &str| {
+            migration.changes.iter().find(|change| change.setting == setting).map(|change| change.becomes.clone())
+        };
+        let named = ["activation-scale", "initial-scale", "max-scale-up-rate"].map(becomes);
+        (named, migration.config)
+    };
+    for (rate, step) in [(1.0, None), (10.99, Some(999)), (11.0, None), (1_000.0, None)] {
+        let parameters = Parameters { max_scale_up_rate: rate, ..Parameters::default() };
+        let (named, config) = changes(parameters);
+        let becomes = step.map_or_else(|| "nothing".to_string(), |percent| format!("up_step {percent} % per 2 s"));
+        assert_eq!(named, [None, None, Some(becomes)], "{rate}");
+        assert_eq!(config.up_step(), step.map(|percent| StepLimit::percent(percent, Kpa::TICK)));
+    }
+    let few = Parameters { container_concurrency: 8, target: Some(4.0), ..Parameters::default() };
+    assert_eq!(changes(few).1.concurrency(), 8, "what a pod takes, not what it should have");
 }
 
 /// Any number, those that are none included.

@@ -1,6 +1,7 @@
 //! What becomes of a proposal: stabilization, limits, bounds, and the memory that they need.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -43,12 +44,8 @@ pub struct ScalingPolicy {
 
 impl ScalingPolicy {
     const fn period(&self) -> u64 {
-        seconds(self.period_seconds)
+        (self.period_seconds.unsigned_abs() as u64).saturating_mul(1_000_000_000)
     }
-}
-
-const fn seconds(value: i32) -> u64 {
-    if value < 0 { 0 } else { (value.unsigned_abs() as u64).saturating_mul(1_000_000_000) }
 }
 
 /// The rules of one direction, with every default filled in.
@@ -201,20 +198,19 @@ impl History {
     }
 
     fn limited(&self, now: Timestamp, scope: &Scope, stable: i32, rules: &Both) -> (i32, Option<Limit>) {
-        if stable > scope.current {
-            let limit = self.up_limit(now, scope.current, &rules.up).max(scope.current);
-            let (most, why) = if scope.max > limit { (limit, Limit::Up) } else { (scope.max, Limit::Max) };
-            if stable > most {
-                return (most, Some(why));
+        match stable.cmp(&scope.current) {
+            Ordering::Greater => {
+                let limit = self.up_limit(now, scope.current, &rules.up).max(scope.current);
+                let (most, why) = if scope.max > limit { (limit, Limit::Up) } else { (scope.max, Limit::Max) };
+                if stable > most { (most, Some(why)) } else { (stable, None) }
             }
-        } else if stable < scope.current {
-            let limit = self.down_limit(now, scope.current, &rules.down).min(scope.current);
-            let (least, why) = if scope.min < limit { (limit, Limit::Down) } else { (scope.min, Limit::Min) };
-            if stable < least {
-                return (least, Some(why));
+            Ordering::Less => {
+                let limit = self.down_limit(now, scope.current, &rules.down).min(scope.current);
+                let (least, why) = if scope.min < limit { (limit, Limit::Down) } else { (scope.min, Limit::Min) };
+                if stable < least { (least, Some(why)) } else { (stable, None) }
             }
+            Ordering::Equal => (stable, None),
         }
-        (stable, None)
     }
 
     /// Per policy, from the count at the period's start: `start + pods` or `⌈start × (1 + percent / 100)⌉`.

@@ -45,9 +45,8 @@ impl Quantity {
     /// In thousandths, rounded up.
     #[must_use]
     pub fn milli(self) -> i64 {
-        let up = i128::from(self.0 > 0 && self.0.checked_rem(NANOS_PER_MILLI) != Some(0));
-        let milli = self.0.checked_div(NANOS_PER_MILLI).unwrap_or(0).saturating_add(up);
-        i64::try_from(milli).unwrap_or(if milli < 0 { i64::MIN } else { i64::MAX })
+        let milli = self.0.saturating_neg().div_euclid(NANOS_PER_MILLI).saturating_neg();
+        milli.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     /// As a double, the way Kubernetes makes one: the whole number of its written form times the unit of that.

@@ -262,13 +262,12 @@ impl Calculator {
             counted.extend(groups.unready.iter().map(none));
         }
         let ratio = target.ratio(&counted)?.ratio;
-        let turned = first.ratio < 1.0 && ratio > 1.0 || first.ratio > 1.0 && ratio < 1.0;
+        let turned = (first.ratio < 1.0) != (ratio < 1.0);
         if turned || self.is_within(ratio) {
             return Ok(proposal(current));
         }
         let wanted = self.count(ratio * counted.len() as f64);
-        let against = ratio < 1.0 && wanted > current || ratio > 1.0 && wanted < current;
-        Ok(proposal(if against { current } else { wanted }))
+        Ok(proposal(if ratio < 1.0 { wanted.min(current) } else { wanted.max(current) }))
     }
 
     /// In this order: being deleted or ended, it is ignored; pending, it is unready; without a sample, it is missing;

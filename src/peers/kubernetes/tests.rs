@@ -54,6 +54,20 @@ fn the_edge_of_a_window_counts_without_a_behavior_only() {
     }
 }
 
+/// What no window covers makes room for what is new: a recommendation at the far edge is kept, an older one is not.
+#[test]
+fn as_many_recommendations_are_kept_as_the_windows_cover() {
+    let mut hpa = hpa(with("{}"));
+    let mut kept = |seconds| {
+        pass(&mut hpa, seconds, 10, 10);
+        serde_json::to_value(&hpa).unwrap()["history"]["recommendations"].as_array().unwrap().len()
+    };
+    assert_eq!([kept(0), kept(300), kept(601)], [2, 3, 3], "the first pass remembers the count it finds, too");
+    for seconds in (618..1_800).step_by(17) {
+        assert!(kept(seconds) <= 20);
+    }
+}
+
 /// Surprise 12.
 #[test]
 fn ten_percent_over_was_too_much_before_1_33() {
@@ -381,6 +395,10 @@ fn every_refusal_names_path_value_and_remedy() {
             "behavior.scaleUp.policies[0].periodSeconds (1801) must be from 1 to 1800: 15 is the default policies'",
         ),
         (
+            behavior(r#"{"policies": [{"type": "Pods", "value": 0, "periodSeconds": 15}]}"#),
+            "behavior.scaleUp.policies[0].value (0) must be above zero: write selectPolicy: Disabled to forbid the change",
+        ),
+        (
             behavior(r#"{"stabilizationWindowSeconds": 3601}"#),
             "behavior.scaleUp.stabilizationWindowSeconds (3601) must be from 0 to 3600: leave it out for the default",
         ),
@@ -393,8 +411,11 @@ fn every_refusal_names_path_value_and_remedy() {
     }
     let older = Controller { release: Release::BeforeV1_33, ..Controller::default() };
     assert!(Hpa::new(with(r#"{"scaleUp": {"tolerance": 0.2}}"#), older).is_err());
-    let nowhere = Controller { tolerance: f64::NAN, ..Controller::default() };
-    assert!(Hpa::new(by_total(), nowhere).is_err());
+    for tolerance in [f64::NAN, f64::INFINITY, -0.1] {
+        assert!(Hpa::new(by_total(), Controller { tolerance, ..Controller::default() }).is_err(), "{tolerance}");
+    }
+    let wider = Controller { tolerance: 0.2, ..Controller::default() };
+    assert_eq!(Hpa::new(by_total(), wider).unwrap().controller(), &wider);
 }
 
 #[test]

@@ -119,8 +119,7 @@ impl AutoscalingConfig {
     #[must_use]
     pub fn sampling_period(&self) -> Duration {
         let fifth = 0.2 * self.look_back_period_s;
-        let shorter = if self.metrics_interval_s < fifth { self.metrics_interval_s } else { fifth };
-        Duration::try_from_secs_f64(shorter).unwrap_or(Duration::MAX)
+        Duration::try_from_secs_f64(fifth.min(self.metrics_interval_s)).unwrap_or(Duration::MAX)
     }
 
     /// How often handles and replicas report.
@@ -132,8 +131,7 @@ impl AutoscalingConfig {
     /// A handle that has not reported for so many seconds is forgotten: two report intervals, at least 10 s.
     #[must_use]
     pub fn stale_after_s(&self) -> f64 {
-        let twice = 2.0 * self.metrics_interval_s;
-        if twice > 10.0 { twice } else { 10.0 }
+        (2.0 * self.metrics_interval_s).max(10.0)
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {

@@ -117,15 +117,9 @@ pub fn aggregate(function: Aggregation, series: &[&[Sample]], now: f64) -> f64 {
     let (Some(first), Some(last)) = (merged.first(), merged.last()) else { return 0.0 };
     let tail = now - last.at;
     let end = last.at + if tail <= 0.0 { 0.001 } else { tail };
-    let mut start = None;
-    if samples(series).count() > 1 {
-        let firsts = samples(series).filter_map(|series| series.first());
-        let aligned = firsts.fold(f64::NEG_INFINITY, |latest, first| if first.at > latest { first.at } else { latest });
-        if aligned <= last.at {
-            start = Some(if aligned > first.at { aligned } else { first.at });
-        }
-    }
-    let start = start.unwrap_or(first.at);
+    let firsts = samples(series).filter_map(|series| series.first());
+    let aligned = firsts.map(|first| first.at).fold(f64::NEG_INFINITY, f64::max);
+    let start = if aligned <= last.at && aligned > first.at { aligned } else { first.at };
     let counted = merged.iter().filter(|sample| sample.at >= start).map(|sample| sample.value);
     match function {
         Aggregation::Mean => mean(&merged, start, end),

@@ -65,6 +65,25 @@ fn idle_time_before_the_first_request_vanishes_beside_another_series() {
     assert_eq!(mean(&[&idle_then_busy, &series(&[(0.0, 0.0)])]), 10.0);
 }
 
+/// In doubles the order of a sum is in its last bits, and of two equal numbers Python keeps the first.
+#[test]
+fn of_equals_the_first_comes_first() {
+    let at_once = [series(&[(1.0, 1e16)]), series(&[(1.0, 1.0)]), series(&[(1.0, 1.0)])];
+    let [large, one, other] = at_once.each_ref().map(Vec::as_slice);
+    assert_eq!(merge(&[large, one, other]), series(&[(1.0, 1e16)]), "each one is lost beside the large one");
+    assert_eq!(merge(&[one, other, large]), series(&[(1.0, 1e16 + 2.0)]));
+    let zeros = series(&[(0.0, 0.0), (1.0, -0.0)]);
+    let signs = [Aggregation::Max, Aggregation::Min].map(|of| aggregate(of, &[&zeros], 2.0).is_sign_positive());
+    assert_eq!(signs, [true, true]);
+}
+
+#[test]
+fn what_lasted_no_time_does_not_weigh() {
+    let mean = |samples: &[(f64, f64)], now| aggregate(Aggregation::Mean, &[&series(samples)], now);
+    assert_eq!(mean(&[(0.0, 1.0), (1.0, f64::INFINITY), (1.0, 2.0)], 2.0), 1.5);
+    assert_eq!(mean(&[(1e17, 5.0)], 1e17), 0.0, "a millisecond later is the same instant so far away");
+}
+
 #[test]
 fn max_does_not_see_a_value_carried_in() {
     let (long, late) = (series(&[(0.0, 9.0), (11.0, 1.0)]), series(&[(10.0, 2.0)]));
@@ -84,6 +103,23 @@ fn one_replica_report_hides_the_counts_of_all_handles() {
     replica.sample(&config, 0.0, 0.0, BTreeMap::from([(1, 1.0)]));
     reports.replica_reports(1, replica.report(&config, 0.0));
     assert_eq!(reports.load(Aggregation::Mean, &running, 0.0).total, 1.0);
+}
+
+#[test]
+fn of_two_reports_with_one_stamp_the_first_counts() {
+    let report = |queued, running| Report {
+        at: 1.0,
+        queued: series(&[(1.0, queued)]),
+        running: BTreeMap::from([(1, series(&[(1.0, running)]))]),
+    };
+    let (mut reports, running) = (Reports::default(), BTreeSet::from([1]));
+    reports.handle_reports(1.0, 7, Holder::Unknown, report(3.0, 0.0));
+    reports.handle_reports(2.0, 7, Holder::Unknown, report(5.0, 0.0));
+    assert_eq!(reports.load(Aggregation::Max, &running, 2.0).queued, 3.0);
+    let own = |value| Report { queued: Series::new(), ..report(0.0, value) };
+    reports.replica_reports(1, own(4.0));
+    reports.replica_reports(1, own(9.0));
+    assert_eq!(reports.load(Aggregation::Max, &running, 2.0).total, 7.0);
 }
 
 #[test]
@@ -118,6 +154,20 @@ fn initial_replicas_count_anew_at_every_redeployment() {
     assert_eq!(own.target(), 15);
     own.register(config, Deployment::default(), true).unwrap();
     assert_eq!(own.target(), 2);
+}
+
+#[test]
+fn a_wish_for_none_where_none_runs_waits_its_delay() {
+    let slow = AutoscalingConfig { min_replicas: 0, initial_replicas: Some(5), downscale_delay_s: 600.0, ..up_to(10) };
+    let mut own = deployment(slow);
+    assert_eq!(own.tick_with(0.0, 0.0, 0, 0.0).target, 5);
+    assert_eq!(own.tick_with(600.0, 0.0, 0, 0.0).target, 1);
+}
+
+#[test]
+fn a_delay_of_as_long_as_it_may_be_missed_by_is_none() {
+    let mut own = deployment(AutoscalingConfig { upscale_delay_s: 1e-6, ..up_to(10) });
+    assert_eq!(own.tick(0.0, 8.0, 1).target, 4);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::replicas::{Replica, len, to_stop};
+use super::replicas::{Replica, to_stop};
 use super::{Decision, Failure, SkyServe};
 
 impl SkyServe {
@@ -29,8 +29,6 @@ fn share(rows: Vec<&Replica>, wanted: i64, stop: &mut Vec<u64>) -> Result<u32, F
     if wanted >= there {
         return Ok(u32::try_from(wanted.saturating_sub(there)).unwrap_or(u32::MAX));
     }
-    let surplus =
-        if wanted < 0 { len(rows.len()).saturating_add(wanted.unsigned_abs()) } else { there.abs_diff(wanted) };
-    stop.extend(to_stop(rows, surplus)?);
+    stop.extend(to_stop(rows, there.abs_diff(wanted))?);
     Ok(0)
 }

@@ -57,7 +57,7 @@ impl ReplicaPolicy {
                 "all replicas count as the slowest kind: on faster ones the pool is larger than it need be",
             ),
         }
-        let delay = |seconds: f64| Duration::try_from_secs_f64(if seconds > 0.0 { seconds } else { 0.0 });
+        let delay = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0));
         let up = delay(self.upscale_delay_seconds).unwrap_or(Duration::MAX);
         let down = delay(self.downscale_delay_seconds).unwrap_or(Duration::MAX);
         let config = Config::new(policy, self.min_replicas, self.max())?.with_up_delay(up)?.with_down_delay(down)?;

@@ -71,6 +71,23 @@ fn a_change_of_kind_begins_anew_where_the_old_one_is_no_ancestor() {
 }
 
 #[test]
+fn a_change_of_kind_remembers_what_has_been_ready() {
+    let base = ReplicaPolicy { base_ondemand_fallback_replicas: Some(1), ..policy(1, 10, 1.0) };
+    let mut service = SkyServe::new(&policy(1, 10, 1.0)).unwrap();
+    service.tick(&rows(1, Status::Ready), &[1], 0).unwrap();
+    service.update(&base, 1, Mode::Rolling, 0).unwrap();
+    let mut lost = rows(1, Status::Failed);
+    lost[0].unrecoverable = true;
+    assert_eq!(service.tick(&lost, &[1], 0).unwrap().wanted, Some(1), "a version that has run once is not given up");
+}
+
+#[test]
+fn an_unknown_kind_counts_as_the_slowest() {
+    let rates = TargetQps::ByAccelerator(vec![("A100".into(), 2.0), ("L4".into(), 0.5), ("T4".into(), 1.0)]);
+    assert_eq!((rates.of(None), rates.of(Some("V100")), rates.largest()), (0.5, 0.5, 2.0));
+}
+
+#[test]
 fn dead_replicas_inflate_the_target() {
     let mut service = SkyServe::new(&kinds(1)).unwrap();
     let mut mixed = rows(4, Status::Failed);

@@ -142,7 +142,7 @@ fn patience(pool: &Pool, config: &Config) -> u64 {
 
 fn next_worker(pool: &Pool, now: Timestamp, surplus: bool, config: &Config) -> Option<Timestamp> {
     let idle_timeout = config.idle_timeout().filter(|_| surplus && pool.by_id()).map(nanos);
-    let draining = pool.census().draining > 0 && pool.by_id();
+    let draining = pool.census().draining > 0;
     if idle_timeout.is_none() && !draining {
         return None;
     }
@@ -171,7 +171,6 @@ impl Placement<'_> {
         let revivable = |worker: &Worker| match (worker.state, worker.pending) {
             // The latest drained has the most left to give; standby workers come after, in the order of their ids. One
             // that was told to stop, and has not been seen to, is kept.
-            (State::Standby, Some((Pending::Drain, _))) => None,
             (State::Draining(_), None)
             | (_, Some((Pending::Drain, _)))
             | (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
@@ -196,7 +195,7 @@ impl Placement<'_> {
         }
         let patience = patience(self.pool, self.config);
         let count = self.provider.allows(self.now, need, patience).min(need.saturating_add(spare));
-        if need > 0 && count > 0 {
+        if count > 0 {
             self.provider.ordered(self.now);
             self.pool.ordered(self.now, count, order_timeout);
             self.commands.push(Command::Start { count });
@@ -205,7 +204,7 @@ impl Placement<'_> {
 
     /// Workers that took too long to start are stopped, should they still come.
     fn give_up_overdue_starts(&mut self) {
-        if self.pool.census().overdue == 0 || !self.pool.by_id() {
+        if self.pool.census().overdue == 0 {
             return;
         }
         let overdue = |worker: &&Worker| worker.state == State::Overdue && worker.pending.is_none();
@@ -268,7 +267,7 @@ impl Placement<'_> {
     }
 
     fn cut_off_late_drains(&mut self) {
-        if self.pool.census().draining == 0 || !self.pool.by_id() {
+        if self.pool.census().draining == 0 {
             return;
         }
         let deadline = nanos(self.config.drain_timeout());

@@ -22,9 +22,10 @@ use std::time::Duration;
 use std::{env, fs};
 
 use generators::{Step, hostile_case, knobs};
-use plimsoll::policy::RunPod;
+use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::recorder::{Beginning, Played, Player, Record, Recorder};
-use plimsoll::{Autoscaler, Config, Observation, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::report::Reporter;
+use plimsoll::{Autoscaler, Config, Observation, ObserverId, Policy, Rate, Timestamp, WorkerEvent, WorkerId};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -125,6 +126,27 @@ proptest! {
             prop_assert!(same, "{} through {}", per_second, text);
         }
     }
+}
+
+#[test]
+fn a_report_is_played_back_with_its_outcome() {
+    let mut log = Vec::new();
+    let config = Config::new(Policy::Outpost(Outpost::new(Rate::per_second(2.5).unwrap())), 0, 9).unwrap();
+    let mut reporter = Reporter::new(ObserverId(1), 1, config.sojourn_target(), at(0));
+    let mut recorder = Recorder::new(config, at(0), |record: &Record| log.push(record.clone()));
+    let report = reporter.report(at(5));
+    recorder.report(at(5), &report).unwrap();
+    let early = reporter.report(at(500));
+    recorder.report(at(6), &early).unwrap_err();
+    drop(recorder);
+    let mut player = Player::new();
+    for record in &log {
+        assert!(player.play(record).unwrap().is_same(), "{record:?}");
+    }
+    let Some(Record::Reported { refused: Some(_), .. }) = log.last() else { panic!("{log:?}") };
+    let Some(Record::Reported { at, report, .. }) = log.pop() else { panic!("no report") };
+    let taken = Record::Reported { at, report, refused: None };
+    assert!(!player.play(&taken).unwrap().is_same(), "now it is refused, and the log says that it was not");
 }
 
 #[test]

@@ -319,6 +319,11 @@ fn observers_that_are_gone_make_room_for_new_ones_and_no_others_do() {
         for (id, one) in (0..).zip(&mut reporters).step_by(3) {
             told(id, at, one).unwrap();
         }
+        let mut new = Reporter::new(ObserverId(64), 1, TARGET, secs(at.saturating_sub(5)));
+        assert!(
+            at >= 305 || told(64, at, &mut new).is_err(),
+            "who is silent at {at} s may come back within five minutes"
+        );
     }
     assert_eq!(
         told(64, 601, &mut Reporter::new(ObserverId(64), 1, TARGET, secs(596))).unwrap(),

@@ -127,6 +127,9 @@ fn a_backlog_that_grows_at_the_waking_instant_is_answered_at_that_instant() {
         assert_eq!(bench.apply(&Demand { backlog_workers, ..bench.demand(5, 1, 1) }), count);
     }
     assert_eq!(bench.apply(&Demand { backlog_workers: 9, ..bench.demand(6, 9, 9) }), 3, "then the up delay holds");
+    assert!(bench.guards.is_waking(), "while the backlog is there");
+    bench.apply(&bench.demand(7, 3, 3));
+    assert!(!bench.guards.is_waking());
 }
 
 #[test]

@@ -93,4 +93,10 @@ mod tests {
         let proposal = Buffer::workers(1).propose(&inputs);
         assert_eq!((proposal.want, proposal.keep, proposal.blind), (5, u32::MAX, true));
     }
+
+    #[test]
+    fn it_stands_while_as_many_workers_are_occupied() {
+        let inputs = Inputs { depth: Some(0), in_flight: Some(7), concurrency: 2, ..Inputs::default() };
+        assert_eq!(Buffer::steady(&inputs).map(|steady| steady.requests), Some((7, 8)));
+    }
 }

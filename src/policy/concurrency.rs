@@ -72,4 +72,11 @@ mod tests {
         };
         assert_eq!([propose(0.7, 6), propose(1.0, 6), propose(100.0, 199)], [10, 7, 2]);
     }
+
+    #[test]
+    fn it_stands_while_the_quotient_does() {
+        let inputs = Inputs { depth: Some(1), in_flight: Some(6), ..Inputs::default() };
+        let steady = ConcurrencyTarget::new(3.0).unwrap().steady(&inputs);
+        assert_eq!(steady.map(|steady| steady.requests), Some((7, 9)));
+    }
 }

@@ -260,3 +260,47 @@ fn the_slowest_start_of_late_is_remembered_for_one_to_two_generations() {
     starts.exceeded(10);
     assert_eq!((starts.slowest(), starts.count), (Some(20), 33));
 }
+
+#[test]
+fn a_load_tells_whether_anybody_was_or_is_serving() {
+    use WorkerEvent::{Idle, Ready};
+    let mut pool = pool(&[(1, Ready), (1, Idle), (2, Ready), (2, Idle)]);
+    let mut load = |id, slots| pool.load(at(9), WorkerId(id), slots);
+    assert_eq!(load(1, 0), Some(false), "idle, as it was");
+    assert_eq!([load(1, 2), load(2, 0), load(1, 1), load(1, 0)], [Some(true); 4], "the last one served until now");
+    assert_eq!(load(1, 0), Some(false));
+    assert_eq!(load(3, 1), None, "nobody of that name");
+}
+
+#[test]
+fn the_pool_is_placed_if_it_is_what_the_count_says_and_nothing_is_on_its_way() {
+    use WorkerEvent::{Draining, Gone, Idle, Leased, Ordered, Ready};
+    let two = [(1, Ready), (1, Idle), (2, Ready), (2, Idle)];
+    let with = |more: &[(u64, WorkerEvent)]| pool(&[&two[..], more].concat());
+    assert!(with(&[]).is_placed(at(9), 2));
+    assert!(!with(&[]).is_placed(at(9), 1) && !with(&[]).is_placed(at(9), 3));
+    assert!(!Pool::default().is_placed(at(9), 0), "none is known by id");
+    assert!(!with(&[(1, Gone), (2, Gone)]).is_placed(at(9), 0));
+    assert!(!with(&[(3, Ready), (3, Draining)]).is_placed(at(9), 2));
+    assert!(!with(&[(2, Leased(Duration::from_secs(60)))]).is_placed(at(9), 2), "the lease will end");
+    let mut ordered = with(&[]);
+    ordered.ordered(at(9), 1, TIMEOUT);
+    assert!(!ordered.is_placed(at(9), 3));
+    let mut overdue = with(&[(3, Ordered)]);
+    assert_eq!(overdue.lapse(at(3_605), &config()), 1);
+    overdue.earliest_lapse = None;
+    assert!(!overdue.is_placed(at(3_605), 2));
+}
+
+#[test]
+fn a_million_workers_are_the_most() {
+    let ready = |id| Worker::new(WorkerId(id), State::Idle, at(0));
+    let mut pool = Pool { workers: (0..MAX_WORKERS.into()).map(ready).collect(), ..Pool::default() };
+    assert!(pool.restore());
+    let another = || WorkerId(u64::from(MAX_WORKERS));
+    let refused = pool.accepts(at(1), another(), WorkerEvent::Ready);
+    assert_eq!(refused, Err(Rejected::TooManyWorkers { limit: MAX_WORKERS }));
+    assert_eq!(pool.accepts(at(1), WorkerId(0), WorkerEvent::Gone), Ok(()));
+    pool.workers.push(ready(another().0));
+    assert!(!pool.restore());
+}

@@ -223,4 +223,14 @@ mod tests {
         slots.gauge(at(1), 7);
         assert_eq!((slots.count(), slots.stale_at(1)), (Some(7), None));
     }
+
+    #[test]
+    fn what_is_in_flight_is_counted_once_only_events_tell_of_it() {
+        let mut in_flight = InFlight::default();
+        assert!(!in_flight.is_counted(), "nothing is known");
+        in_flight.gauge(at(0), 3);
+        assert!(!in_flight.is_counted(), "a gauge grows old");
+        in_flight.started();
+        assert!(in_flight.is_counted());
+    }
 }

@@ -473,4 +473,18 @@ mod tests {
         }
         assert!(arrivals.rate().is_some());
     }
+
+    #[test]
+    fn arrivals_are_counted_where_events_tell_of_all_of_them() {
+        let mut arrivals = arrivals();
+        assert_eq!((arrivals.is_counted(), arrivals.open()), (false, 0));
+        arrivals.arrived(at(0), 3, None);
+        assert_eq!((arrivals.is_counted(), arrivals.open()), (true, 3 * MICRO));
+        arrivals.count(at(1), 2);
+        assert_eq!(arrivals.open(), 5 * MICRO);
+        arrivals.resumes = Some(at(9));
+        assert!(!arrivals.is_counted(), "what comes is held back");
+        arrivals.reported(at(10), SECOND, MICRO);
+        assert!(!arrivals.is_counted(), "others report");
+    }
 }

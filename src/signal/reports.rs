@@ -25,6 +25,7 @@ mod reading;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::array;
 
 use serde::{Deserialize, Serialize};
 
@@ -199,14 +200,8 @@ impl Reports {
         let known = self.position(report).ok().and_then(|at| self.observers.get_mut(at));
         let Some(known) = known else {
             if self.observers.len() >= MOST {
-                let over: u64 =
-                    (0..MOST).fold(0, |over, at| over | u64::from(self.is_over(at, now, config)) << (at & 63));
-                let mut position = 0_u32;
-                self.observers.retain(|_| {
-                    let stays = over.checked_shr(position).unwrap_or(0) & 1 == 0;
-                    position = position.saturating_add(1);
-                    stays
-                });
+                let mut over = array::from_fn::<_, MOST, _>(|at| self.is_over(at, now, config)).into_iter();
+                self.observers.retain(|_| !over.next().unwrap_or(false));
             }
             let place = self.position(report).unwrap_or_else(|place| place);
             self.observers.insert(place, new);

@@ -212,6 +212,16 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_a_bucket_was_full_weighs_as_what_came_after() {
+        let mut sketch = Sketch::new(DEFAULT_BUCKETS);
+        (0..65_535).for_each(|_| sketch.insert(10_000_000));
+        (0..65_535).for_each(|_| sketch.insert(1_000_000_000));
+        let [below, above] = sketch.quantiles([490, 510]).map(Option::unwrap);
+        approx::assert_relative_eq!(below as f64, 1e7, max_relative = 0.04);
+        approx::assert_relative_eq!(above as f64, 1e9, max_relative = 0.04);
+    }
+
+    #[test]
     fn extremes_have_a_bucket_and_two_turns_forget() {
         let mut sketch = Sketch::new(COMPACT_BUCKETS);
         assert_eq!(sketch.quantiles([990])[0], None);

@@ -86,11 +86,10 @@ impl Totals {
     pub(crate) fn rising(&self) -> Option<bool> {
         let older_sojourns = self.sojourns.saturating_sub(self.newer_sojourns);
         let older_sum = self.sojourn_sum.saturating_sub(self.newer_sum);
-        let both = self.newer_sojourns > 0 && older_sojourns > 0;
-        // newer_sum / newer > 9/8 × older_sum / older, without division
+        // newer_sum / newer > 9/8 × older_sum / older, without division; never if either half is empty
         let left = u128::from(self.newer_sum).saturating_mul(u128::from(older_sojourns)).saturating_mul(8);
         let right = u128::from(older_sum).saturating_mul(u128::from(self.newer_sojourns)).saturating_mul(9);
-        self.p99_over_target().map(|over| over || (both && left > right))
+        self.p99_over_target().map(|over| over || left > right)
     }
 
     /// The mean sojourn in nanoseconds.
@@ -327,6 +326,16 @@ mod tests {
         assert_eq!(window().totals().rising(), None);
         falling.sojourn(500 * MILLI, 100 * MILLI);
         assert_eq!(falling.totals().rising(), Some(true), "p99 above its target counts as risen");
+        let halves = |older: u64, newer: u64| {
+            let mut window = window();
+            for step in 0..12_u64 {
+                window.advance(Timestamp::from_nanos(step * SLICE));
+                window.sojourn(if step < 6 { older } else { newer }, 100 * MILLI);
+            }
+            window.totals().rising()
+        };
+        assert_eq!([halves(8, 9), halves(8, 10)], [Some(false), Some(true)], "by more than an eighth");
+        assert_eq!(halves(0, 0), Some(false));
     }
 
     #[test]

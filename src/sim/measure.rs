@@ -158,7 +158,6 @@ impl Measure {
         self.close_bucket();
         let merged = self.sums.chunks(2).map(|pair| pair.iter().fold(Sums::default(), Sums::merge));
         self.sums = merged.collect();
-        self.current /= 2;
         self.bucket = self.bucket.saturating_mul(2);
         self.outcome.bucket = Duration::from_nanos(self.bucket);
     }

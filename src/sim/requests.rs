@@ -90,6 +90,7 @@ mod tests {
         assert_eq!([0, 1, 4].map(|others| service_time(1_000, others, slowdown, 2.0)), [500, 625, 1_000]);
         assert_eq!(service_time(1_000, 9, Share::ZERO, 0.5), 2_000);
         assert_eq!(service_time(u64::MAX, 9, Share::ONE, 1.0), u64::MAX);
+        assert_eq!(service_time(u64::MAX, 0, Share::ZERO, 1.0), u64::MAX, "exactly, where seconds would be rounded");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{Config, StepLimit};
 use crate::decision::Command;
-use crate::observation::FailureCause;
+use crate::observation::{FailureCause, Mode};
 use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
 use crate::units::{Rate, Share};
 
@@ -254,4 +254,65 @@ fn a_busy_service_is_mostly_counted() {
     }
     let told = platform.lazy.state.input.accepted - told;
     assert!(u64::from(platform.counted) * 100 > told * 98, "{} of {told}", platform.counted);
+}
+
+/// One idle worker, and one wanted.
+#[cfg(feature = "sim")]
+fn settled() -> Autoscaler {
+    let policy = Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap());
+    let mut autoscaler = Autoscaler::new(Config::new(policy, 1, 3).unwrap(), Timestamp::ORIGIN);
+    let _ = autoscaler.decide(Timestamp::ORIGIN);
+    for event in [WorkerEvent::Ordered, WorkerEvent::Ready, WorkerEvent::Idle] {
+        autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), event)).unwrap();
+    }
+    for observation in [Observation::arrived(1), Observation::started(Duration::ZERO)] {
+        autoscaler.observe(Timestamp::ORIGIN, observation).unwrap();
+    }
+    autoscaler
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn only_what_is_new_is_decided() {
+    let mut autoscaler = settled();
+    assert_eq!(autoscaler.decide_if_new(Timestamp::ORIGIN, 1), None);
+    assert_eq!(autoscaler.decide_if_new(Timestamp::ORIGIN, 2).map(|decision| decision.desired), Some(1));
+    // A worker that is gone is replaced, at the same count.
+    autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
+    let decision = autoscaler.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
+    assert_eq!((decision.desired, &decision.commands[..]), (1, &[Command::Start { count: 1 }][..]));
+    // Where commands are only shown, what they would be is new as well.
+    let mut watched = settled();
+    let observe = Observation::Mode { mode: Mode::Observe, valid_for: None };
+    watched.observe(Timestamp::ORIGIN, observe).unwrap();
+    watched.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
+    let decision = watched.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
+    assert_eq!((&decision.commands[..], &decision.would[..]), (&[][..], &[Command::Start { count: 1 }][..]));
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn workers_are_placed_while_there_are_as_many_as_the_count_says() {
+    let mut autoscaler = settled();
+    assert!(autoscaler.is_placed());
+    autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
+    assert!(!autoscaler.is_placed());
+}
+
+#[test]
+fn equal_ones_have_equal_configurations_and_states() {
+    let hash = |autoscaler: &Autoscaler| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        autoscaler.hash(&mut hasher);
+        hasher.finish()
+    };
+    let one = Autoscaler::new(Config::fixed(2).unwrap(), Timestamp::ORIGIN);
+    let mut later = one.clone();
+    later.observe(Timestamp::ORIGIN, Observation::arrived(1)).unwrap();
+    let mut other = one.clone();
+    other.config = Config::fixed(2).unwrap().with_up_delay(Duration::from_secs(1)).unwrap();
+    assert!(one == one.clone() && hash(&one) == hash(&one.clone()));
+    for different in [later, other] {
+        assert!(one != different && hash(&one) != hash(&different));
+    }
 }

@@ -137,6 +137,9 @@ mod layers {
                 "down_delay 7 s: file",
             ]
         );
+        let delays = r#"{"replica_policy": {"max_replicas": 9, "target_qps_per_replica": 2, "upscale_delay_seconds": 3,
+                                            "downscale_delay_seconds": 8}}"#;
+        assert_eq!(set(&read(delays))[3..], ["up_delay 3 s: file", "down_delay 8 s: file"]);
     }
 
     #[test]
@@ -377,6 +380,15 @@ mod overrides {
     }
 
     #[test]
+    fn an_empty_value_leaves_a_setting_as_it_is() {
+        let file = r#"{"max": 3, "policy": "external", "blind": "grow_only",
+                       "schedule": [{"start": "0", "end": "3600", "max": 2}]}"#;
+        let changed = with(read(file), "flags", r#"{"blind": null, "schedule": null, "max": 4}"#).unwrap();
+        assert_eq!((changed.config().max(), changed.config().blind()), (4, crate::config::Blind::GrowOnly));
+        assert_eq!((changed.config().schedule().len(), changed.origin(Setting::Schedule)), (1, Some(Origin::File)));
+    }
+
+    #[test]
     fn what_describes_a_whole_configuration_is_refused() {
         let settings = "write min, max, policies, idle_timeout, down_delay and standby";
         for (text, part, remedy) in [
@@ -517,6 +529,14 @@ fn flow_writes_every_form() {
     #[derive(Serialize)]
     struct Pair(u8, i64);
     #[derive(Serialize)]
+    struct Name(&'static str);
+    struct Bytes(&'static [u8]);
+    impl Serialize for Bytes {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+    #[derive(Serialize)]
     enum Form {
         Unit,
         One(f64),
@@ -534,4 +554,5 @@ fn flow_writes_every_form() {
     let forms = [Form::Unit, Form::One(2.5), Form::Two(true, 'c'), Form::Named { a: None, b: () }];
     assert_eq!(Line(forms).to_string(), "[Unit, {One: 2.5}, {Two: [true, c]}, {Named: {a: null, b: null}}]");
     assert_eq!(Line(BTreeMap::from([("k", vec![1_u8, 2]), ("l", vec![])])).to_string(), "{k: [1, 2], l: []}");
+    assert_eq!(Line((Name("n"), Bytes(&[1, 2]))).to_string(), "[n, [1, 2]]");
 }

@@ -2,6 +2,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use proptest::prelude::*;
+use serde::de::IntoDeserializer;
+use serde::de::value::MapDeserializer;
 use serde_json::json;
 
 use super::*;
@@ -98,6 +100,34 @@ mod native {
                 .with_observer_timeout(secs(90))
         })();
         assert_eq!(config, built.unwrap().with_precision(Precision::Compact).with_event_log(8));
+        assert_eq!(config.tolerance(), Share::new(0.1).unwrap());
+    }
+
+    /// As from a table whose keys are numbers, or a format that says of each value that it is there.
+    #[test]
+    fn other_formats_are_read_and_refused_alike() {
+        type Failed = serde::de::value::Error;
+        let numbers = MapDeserializer::<_, Failed>::new([(1_u32, 2_u32)].into_iter());
+        let error = Config::deserialize(numbers).unwrap_err().to_string();
+        assert_eq!(error, "invalid type: integer `1`, expected the name of a setting");
+        let there = u32::read("max", Present(7_u32.into_deserializer()));
+        assert_eq!(there.map_err(|error: Failed| error.to_string()), Ok(Some(7)));
+    }
+
+    /// A value that says that it is there.
+    struct Present<D>(D);
+
+    impl<'de, D: Deserializer<'de>> Deserializer<'de> for Present<D> {
+        type Error = D::Error;
+
+        fn deserialize_any<V: serde::de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            visitor.visit_some(self.0)
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
     }
 
     #[test]

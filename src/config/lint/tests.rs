@@ -84,6 +84,7 @@ fn min_too_high() {
     assert!(found(&outpost(6, 20), &mean(5.0)).is_empty(), "three times the need is headroom");
     assert!(found(&outpost(5, 10), &peak(10.0).with_mean_qps(qps(9.9)))[0].contains("lower min to 4"));
     assert!(found(&outpost(1, 10), &peak(1.0)).is_empty(), "one worker is for warmth");
+    assert!(found(&outpost(2, 10), &peak(1.0))[0].starts_with("min (2) carries"));
     assert!(found(&outpost(5, 5), &peak(10.0)).is_empty(), "a fixed pool is sized for its peak");
 }
 
@@ -129,7 +130,11 @@ fn idle_timeout_below_cold_start() {
     let to_zero = outpost(0, 3).with_to_zero_delay(secs(10)).unwrap();
     assert!(found(&to_zero, &start(20))[0].starts_with("to_zero_delay (10 s) is shorter"));
     assert!(found(&to_zero.clone().with_bounds(1, 3).unwrap(), &start(20)).is_empty(), "it never goes to zero");
-    assert!(found(&to_zero.with_idle_timeout(secs(60)).unwrap(), &start(20)).is_empty());
+    let idle = |timeout| found(&to_zero.clone().with_idle_timeout(secs(timeout)).unwrap(), &start(20));
+    assert!(idle(60).is_empty());
+    assert!(idle(5)[0].starts_with("to_zero_delay (10 s) is shorter"));
+    assert!(idle(10)[0].starts_with("to_zero_delay (10 s) is shorter"), "either would do");
+    assert!(idle(11)[0].starts_with("idle_timeout (11 s) is shorter"));
     let fixed = Config::fixed(3).unwrap().with_down_delay(secs(1)).unwrap();
     assert!(found(&fixed, &start(20)).is_empty());
 }

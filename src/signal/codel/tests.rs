@@ -86,3 +86,18 @@ fn the_ends_of_time_do_no_harm() {
         codel.dequeue(Timestamp::from_nanos(now), 0, 0, 0);
     }
 }
+
+#[test]
+fn it_rests_while_no_sojourn_is_above_target() {
+    let (mut codel, at) = (Codel::default(), Timestamp::from_millis);
+    let (target, interval) = (5_000_000, 100_000_000);
+    assert!(codel.is_at_rest());
+    codel.dequeue(at(0), target, target, interval);
+    assert!(!codel.is_at_rest(), "one was");
+    assert!(codel.dequeue(at(100), target, target, interval), "for an interval: it drops");
+    assert!(!codel.is_at_rest());
+    codel.first_above_time = None;
+    assert!(!codel.is_at_rest(), "until it drops no more");
+    codel.queue_empty();
+    assert!(codel.is_at_rest());
+}

@@ -169,3 +169,21 @@ fn what_a_controller_refuses_is_counted() {
     // Ordered, ready, and of the request that it arrived, started and finished, and what it made of the worker.
     assert!(refused(true) >= 5, "{}", refused(true));
 }
+
+#[test]
+fn idle_workers_matter_until_there_are_as_many_as_there_should_be() {
+    use WorkerEvent::{Gone, Idle, Ordered, Ready};
+    let config = crate::config::Config::new(crate::policy::Policy::External, 1, 3).unwrap();
+    let autoscaler = Autoscaler::new(config, NOW);
+    let mut native = Native { autoscaler, sink: None, known: u32::MAX };
+    for observation in [Observation::arrived(1), Observation::started(Duration::ZERO)] {
+        native.observe(NOW, observation);
+    }
+    assert!(native.minds_idle());
+    for event in [Ordered, Ready, Idle] {
+        native.observe(NOW, Observation::worker(WorkerId(0), event));
+    }
+    assert!(!native.minds_idle());
+    native.observe(NOW, Observation::worker(WorkerId(0), Gone));
+    assert!(native.minds_idle());
+}

@@ -214,3 +214,10 @@ fn a_recorded_run_is_the_same_run() {
     assert!(matches!(records[0], Record::Head(_)));
     assert!(records.len() > 8, "{}", records.len());
 }
+
+#[test]
+fn who_is_told_everything_at_once_is_told_directly() {
+    assert!(Options::default().is_direct());
+    let late = Metrics { late: secs(1), ..Metrics::default() };
+    assert!(!Options { metrics: late, ..Options::default() }.is_direct());
+}

@@ -47,6 +47,43 @@ fn a_command_that_comes_twice_is_carried_out_once() {
     assert_eq!(unguarded.finished, plain.finished);
 }
 
+/// When a plan's workers are ordered, or loaded, in seconds.
+fn carried_out(plan: Heard, delivery: Delivery) -> Vec<u64> {
+    let service = Service { concurrency: 1, target: secs(1) };
+    let (_, heard) = simulate_with(&workload(&[(10, 5), (100, 1)]), service, plan, &options(delivery), &mut ());
+    let begun = |seen: &&(u64, Observation)| {
+        matches!(seen.1, Observation::Worker { event: WorkerEvent::Ordered | WorkerEvent::Prewarming, .. })
+    };
+    heard.told.iter().filter(begun).map(|(at, _)| *at).collect()
+}
+
+#[test]
+fn commands_are_spread_and_doubled_by_chance() {
+    let spread = Delivery { late: secs(2), spread: secs(30), ..Delivery::default() };
+    let late = Chance::of(0, "delivery.spread").below(30_000_000_001) + 2_000_000_000;
+    assert_eq!(carried_out(Heard::new(Plan::fixed(1)), spread), [late / 1_000_000_000]);
+    let mut forty = Heard::new(Plan::fixed(0));
+    forty.orders = (0..40).map(|at| (at, Command::Prewarm { count: 1 })).collect();
+    let half = Delivery { twice: Share::new(0.5).unwrap(), unguarded: true, ..Delivery::default() };
+    let begun = carried_out(forty, half).len();
+    assert!((50..70).contains(&begun), "{begun} of forty commands, every second one of them twice");
+}
+
+#[test]
+fn only_what_is_under_way_or_wanted_may_start_a_worker() {
+    let carrying = |workers| {
+        let late = Delivery { late: secs(5), ..Delivery::default() };
+        Carrying::new(Plan::fixed(workers), &options(late), secs(60))
+    };
+    assert!(!carrying(0).may_wake());
+    assert!(carrying(1).may_wake());
+    let mut late = Carrying::new(Heard::new(Plan::fixed(0)), &options(Delivery::default()), secs(60));
+    late.delivery.late = secs(5);
+    late.inner.orders.push((0, Command::Prewarm { count: 1 }));
+    late.decide(Timestamp::ORIGIN, &mut Vec::new());
+    assert!(late.may_wake(), "a command is under way");
+}
+
 #[test]
 fn a_late_command_makes_a_late_start_and_no_second_one() {
     let late = options(Delivery { late: secs(7), ..Delivery::default() });

@@ -184,7 +184,7 @@ fn what_a_lost_worker_was_serving_is_in_flight_no_longer() {
     let started = Observation::started(Duration::ZERO);
     let finished = Observation::finished(secs(1));
     gauges.observe(at(1), Observation::arrived(9));
-    let steps: [(&[Observation], u32); 7] = [
+    let steps: [(&[Observation], u32); 9] = [
         (&[started, worker(0, WorkerEvent::Busy(1)), started, worker(0, WorkerEvent::Busy(2))], 2),
         (&[started, worker(1, WorkerEvent::Busy(1))], 3),
         (&[worker(0, WorkerEvent::Gone)], 1),
@@ -192,6 +192,8 @@ fn what_a_lost_worker_was_serving_is_in_flight_no_longer() {
         (&[finished, worker(1, WorkerEvent::Idle)], 0),
         (&[started, worker(1, WorkerEvent::Busy(1)), started, worker(2, WorkerEvent::Busy(1))], 2),
         (&[worker(1, WorkerEvent::Failed(FailureCause::Crash)), finished, worker(2, WorkerEvent::Idle)], 0),
+        (&[started, worker(3, WorkerEvent::Busy(1)), started, worker(4, WorkerEvent::Busy(1)), finished], 1),
+        (&[worker(3, WorkerEvent::Idle), worker(4, WorkerEvent::Gone)], 0),
     ];
     for (seen, in_flight) in steps {
         for seen in seen {
@@ -225,4 +227,22 @@ fn the_scrape_after_a_lost_one_finds_what_workers_do() {
     let before = telling.inner.told.len();
     assert!(telling.report(at(40), &report));
     assert!(telling.inner.told.len() > before);
+}
+
+#[test]
+fn what_spreads_is_under_way_and_may_wake_somebody() {
+    let at = Timestamp::from_secs;
+    let telling = |metrics| Telling::new(Heard::new(Plan::fixed(0)), &options(metrics), secs(1));
+    let mut spread = telling(Metrics { spread: secs(5), ..Metrics::default() });
+    assert!(!spread.may_wake(), "nothing is under way");
+    spread.observe(at(1), Observation::arrived(1));
+    let late = Chance::of(0, "metrics.spread").below(5_000_000_001);
+    assert_eq!(spread.next_wakeup(), Some(at(1).saturating_add(Duration::from_nanos(late))));
+    assert!(spread.may_wake());
+    // Who owns the pool hears of a start that failed at once, however requests are told of.
+    let mut scraped = telling(Metrics { told: Told::Gauges, ..Metrics::default() });
+    assert!(scraped.may_wake(), "the next scrape finds it");
+    let failed = Observation::StartFailed { count: 1, cause: FailureCause::Quota };
+    scraped.observe(at(1), failed);
+    assert_eq!(scraped.inner.told, [(1, failed)]);
 }

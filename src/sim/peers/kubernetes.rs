@@ -108,3 +108,23 @@ impl Controller for Kubernetes {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{WorkerEvent, WorkerId};
+
+    #[test]
+    fn pods_share_what_is_at_them_to_the_last_thousandth() {
+        let mut pool = Pool::default();
+        for id in 0..3 {
+            for event in [WorkerEvent::Ordered, WorkerEvent::Ready] {
+                pool.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(id), event));
+            }
+        }
+        pool.observe(Timestamp::ORIGIN, Observation::arrived(5));
+        let Reading::PerPod(usage) = per_pod(&pool, Timestamp::ORIGIN) else { panic!("no reading per pod") };
+        let values: Vec<_> = usage.iter().filter_map(|usage| usage.sample).map(|sample| sample.value).collect();
+        assert_eq!(values, [1_667, 1_667, 1_666]);
+    }
+}

@@ -125,4 +125,12 @@ mod tests {
         assert_eq!(every.next, Timestamp::from_secs(85));
         assert!(!every.is_due(Timestamp::from_secs(84)));
     }
+
+    #[test]
+    fn a_gauge_of_the_queue_says_how_many_wait() {
+        let mut pool = Pool::default();
+        pool.observe(Timestamp::ORIGIN, Observation::arrived(3));
+        pool.observe(Timestamp::ORIGIN, Observation::queue(7, None));
+        assert_eq!(pool.in_system(), 7);
+    }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::peers::keda::Trigger;
+use crate::peers::knative::{Metric, Parameters};
 use crate::peers::kubernetes::{MetricTarget, Quantity};
 use crate::peers::ray_serve::Aggregation;
 use crate::peers::skyserve::TargetQps;
@@ -92,6 +93,44 @@ fn knative_goes_to_zero_after_its_window_and_wakes_at_once() {
     // since, has had its grace. A request wakes one by 1 / 0.7.
     assert_eq!(wanted, [(Timestamp::ORIGIN, 1), (Timestamp::from_secs(82), 0), (arrival, 2)]);
     assert_eq!(outcome.sojourn_max, Duration::from_secs(20));
+}
+
+#[test]
+fn knative_reconciles_when_pods_become_ready_and_when_it_asked_for_it() {
+    let requests = vec![Request { arrival: Timestamp::from_secs(400), service: Duration::from_secs(1) }];
+    let traced = Traced { inner: stock(Kind::Knative, 0), wanted: vec![] };
+    let options = Options { cold_start: Duration::from_secs(21), ..Options::default() };
+    let workload = Workload::from_requests("one", requests).unwrap();
+    let (_, traced) = simulate_with(&workload, SERVICE, traced, &options, &mut ());
+    // Active from 21 s on, inactive at 81 s, between two ticks, and gone at the next one.
+    assert_eq!(seconds(&traced.wanted)[..2], [(0, 1), (82, 0)]);
+}
+
+#[test]
+fn a_late_sample_is_a_rate_all_the_same() {
+    let parameters = Parameters { metric: Metric::Rps, target: Some(10.0), ..Parameters::default() };
+    let mut peer = knative::Knative::new(parameters).unwrap();
+    for _ in 0..100 {
+        peer.observe(Timestamp::from_millis(500), Observation::arrived(1));
+    }
+    peer.decide(Timestamp::from_secs(2), &mut vec![]);
+    assert_eq!(peer.desired(), 8, "a hundred within 2 s, at seven per second each");
+}
+
+#[test]
+fn who_looks_at_what_waits_may_wake() {
+    let wakes = |kind| stock(kind, u32::from(kind == Kind::Kubernetes)).may_wake();
+    let kinds = [Kind::Knative, Kind::Kubernetes, Kind::RayServe, Kind::Keda, Kind::SkyServe];
+    assert_eq!(kinds.map(wakes), [true, true, true, false, false], "nothing waits, and nothing has come");
+    for kind in [Kind::Keda, Kind::SkyServe] {
+        let mut peer = stock(kind, 0);
+        peer.observe(Timestamp::ORIGIN, Observation::arrived(1));
+        assert!(peer.may_wake(), "{kind:?}");
+        for tick in 0..2 {
+            peer.decide(Timestamp::from_secs(45 * tick), &mut vec![]);
+        }
+        assert!(peer.may_wake(), "{kind:?}: what was reported still counts");
+    }
 }
 
 #[test]

@@ -31,10 +31,14 @@ fn what_a_preempted_worker_serves_is_lost_or_tried_again() {
     let (outcome, told) = heard(&requests, 1, Heard::new(Plan::fixed(1)), &options);
     assert_eq!((outcome.lost, outcome.finished, outcome.retried, outcome.failures.preempted), (1, 0, 0, 1));
     assert!(told.told.contains(&said(life.as_secs(), WorkerEvent::Failed(FailureCause::Preempted))));
+    assert!(!told.told.contains(&(life.as_secs(), Observation::arrived(0))), "nothing comes back");
 
     let (options, _) = spot(1, 0);
-    let (outcome, _) = heard(&requests, 1, Heard::new(Plan::fixed(1)), &options);
+    let (outcome, told) = heard(&requests, 1, Heard::new(Plan::fixed(1)), &options);
     assert_eq!((outcome.lost, outcome.finished, outcome.retried), (0, 1, 1));
+    // Who owns the queue sees it arrive again, and wait from then on.
+    assert!(told.told.contains(&(life.as_secs(), Observation::arrived(1))));
+    assert!(told.told.contains(&(life.as_secs() + 20, Observation::started(secs(20)))));
     // Its second start is 20 s after the loss; its sojourn counts from its arrival.
     assert_eq!(outcome.sojourn_max, secs(10 + 20) + Duration::from_nanos(life.subsec_nanos().into()));
     assert_eq!(outcome.sojourn_p50, outcome.sojourn_max, "one request has one sojourn");
@@ -44,7 +48,9 @@ fn what_a_preempted_worker_serves_is_lost_or_tried_again() {
 fn a_machine_with_notice_finishes_what_it_has_and_takes_no_more() {
     let (options, life) = spot(0, 120);
     let notice = life.as_secs() - 120;
-    let (outcome, told) = heard(&[(notice - 5, 60), (notice + 5, 1)], 1, Heard::new(Plan::fixed(1)), &options);
+    let mut orders = Heard::new(Plan::fixed(1));
+    orders.orders.push((notice + 1, Command::Revive { id: W0 }));
+    let (outcome, told) = heard(&[(notice - 5, 60), (notice + 5, 1)], 1, orders, &options);
     // Gone when it has finished, before it would have been taken back; the second request has a new one.
     assert_eq!((outcome.lost, outcome.finished, outcome.failures.preempted), (0, 2, 0));
     assert!(told.told.contains(&said(notice, WorkerEvent::Draining)));
@@ -115,6 +121,37 @@ fn an_order_that_comes_too_late_harms_nobody() {
     let of_it: Vec<_> =
         told.told.iter().filter(|(_, seen)| matches!(seen, Observation::Worker { id: W0, .. })).skip(4).collect();
     assert_eq!(of_it, [&said(5, WorkerEvent::Draining), &said(10, WorkerEvent::Gone)]);
+}
+
+#[test]
+fn a_standby_worker_is_stopped_or_drained_at_once() {
+    let w1 = WorkerId(1);
+    let stop = |to_standby| Command::Stop { id: W0, to_standby, cut_off: false };
+    let mut orders = Heard::new(Plan::fixed(0));
+    orders.orders = vec![(0, Command::Prewarm { count: 2 }), (30, stop(true)), (31, stop(false))];
+    orders.orders.push((32, Command::Drain { id: w1 }));
+    let (_, told) = heard(&[(60, 1)], 1, orders, &Options::default());
+    let of = |id: WorkerId| -> Vec<(u64, WorkerEvent)> {
+        let event = |seen: &(u64, Observation)| match seen.1 {
+            Observation::Worker { id: of, event } if of == id => Some((seen.0, event)),
+            _ => None,
+        };
+        told.told.iter().filter_map(event).collect()
+    };
+    let ended = |at| vec![(0, WorkerEvent::Prewarming), (20, WorkerEvent::Standby), (at, WorkerEvent::Gone)];
+    assert_eq!((of(W0), of(w1)), (ended(31), ended(32)), "in standby it is where it was to go");
+}
+
+#[test]
+fn a_parked_worker_keeps_its_place_in_its_class() {
+    let classes = vec![Class { limit: 1, ..Class::default() }];
+    let mut orders = Heard::new(Plan::fixed(1));
+    orders.orders.push((5, Command::Stop { id: W0, to_standby: true, cut_off: false }));
+    let options = Options { classes, prepared: true, ..Options::default() };
+    let (outcome, told) = heard(&[(30, 1)], 1, orders, &options);
+    let refused = Observation::StartFailed { count: 1, cause: FailureCause::StockOut };
+    assert!(told.told.contains(&said(5, WorkerEvent::Standby)) && told.told.contains(&(30, refused)));
+    assert_eq!((outcome.cold_starts, outcome.finished), (1, 0));
 }
 
 #[test]

@@ -95,6 +95,16 @@ fn a_drain_past_its_deadline_is_cut_off_once() {
     assert_eq!(place(&mut pool, at(71), 0, &config), []);
 }
 
+#[test]
+fn a_start_that_took_too_long_is_stopped_once() {
+    let mut pool = pool(&[(1, 1, WorkerEvent::Ordered), (2, 2, WorkerEvent::Ready)]);
+    let config = config().with_start_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(place(&mut pool, at(60), 2, &config), []);
+    assert_eq!(pool.lapse(at(61), &config), 1);
+    assert_eq!(place(&mut pool, at(61), 1, &config), [stop(1)]);
+    assert_eq!(place(&mut pool, at(62), 1, &config), []);
+}
+
 /// Where a drain gets no time at all, a lease still has its own.
 #[test]
 fn a_lease_is_not_cut_off_before_its_end() {

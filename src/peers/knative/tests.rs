@@ -118,7 +118,9 @@ fn an_average_that_is_no_number_is_missing() {
 fn a_smaller_value_in_the_same_bucket_leaves_no_trace() {
     let recorded = |values: &[i32]| {
         let mut window = MaxWindow::new(Duration::from_secs(10), Kpa::TICK);
-        values.iter().for_each(|value| assert_eq!(window.record(at(0), *value), 5));
+        for value in values {
+            assert_eq!(window.record(at(0), *value), 5);
+        }
         window
     };
     assert_eq!(recorded(&[5, 3]), recorded(&[5]));

@@ -67,14 +67,14 @@ fn each_part_of_a_bill_counts_once() {
 
 #[test]
 fn standby_time_is_paid_for_as_it_is_and_each_waking_is_rounded_by_itself() {
-    // Loaded from 0 to 20 s, awake from 100 to 142 s and from 200 to 212 s, in standby between.
+    // Loaded from 0 to 20 s, awake from 100 to 142 s and from 230 to 242 s, in standby between.
     let config = Config::runpod(RunPod::request_count(1), 0, 1, Duration::from_secs(30)).unwrap().with_standby(1);
     let prices = Prices { standby: 0.1, billed_by: Duration::from_secs(60), ..Prices::default() };
     let options = Options { price_per_hour: 3_600.0, prices, ..Options::default() };
-    let outcome = simulate(&workload(&[(100, 10), (200, 10)]), &config, &options, &mut ());
-    assert_relative_eq!(outcome.costs.standby, 13.8, max_relative = 1e-12);
+    let outcome = simulate(&workload(&[(100, 10), (230, 10)]), &config, &options, &mut ());
+    assert_relative_eq!(outcome.costs.standby, 16.8, max_relative = 1e-12);
     assert_eq!((outcome.costs.rounding, outcome.costs.busy), (40.0 + 18.0 + 48.0, 20.0));
-    assert_relative_eq!(outcome.cost, 13.8 + 180.0, max_relative = 1e-12);
+    assert_relative_eq!(outcome.cost, 16.8 + 180.0, max_relative = 1e-12);
 }
 
 #[test]

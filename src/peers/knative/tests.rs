@@ -102,11 +102,6 @@ fn a_changed_scale_down_delay_is_not_looked_at() {
 }
 
 #[test]
-fn the_activation_scale_wakes_nobody_without_load() {
-    assert_eq!(desired(&mut decider(|spec| spec.activation_scale = 50, 1), 2, 1, 0.0), 0);
-}
-
-#[test]
 fn an_average_that_is_no_number_is_missing() {
     let mut decider = decider(|_| (), 1);
     for (stable, panic) in [(f64::NAN, 1.0), (1.0, f64::INFINITY)] {

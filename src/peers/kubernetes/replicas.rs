@@ -262,7 +262,7 @@ impl Calculator {
             counted.extend(groups.unready.iter().map(none));
         }
         let ratio = target.ratio(&counted)?.ratio;
-        let turned = (first.ratio < 1.0) != (ratio < 1.0);
+        let turned = (first.ratio > 1.0) != (ratio > 1.0);
         if turned || self.is_within(ratio) {
             return Ok(proposal(current));
         }

@@ -21,7 +21,7 @@ use crate::placement;
 use crate::policy::{Inputs, MAX_PROPOSALS, Policy};
 use crate::pool::Seen;
 use crate::status::{Replicas, Starts, Status, Timers};
-use crate::time::{Timestamp, nanos};
+use crate::time::{Earliest, Timestamp, nanos};
 use crate::units::{Rate, Share, div_ceil_count};
 
 /// Decides how many workers a pool should have.
@@ -286,18 +286,18 @@ impl Autoscaler {
 
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let signals = self.state.estimators.next_change(now, &self.state.pool, &self.config);
-        let idle = self
-            .state
-            .guards
-            .keeps_below(self.state.count)
-            .then(|| placement::held(&self.state.pool, now, &self.config).1);
-        let guards = self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config);
-        let pool = self.state.pool.next_lapse(now, &self.config);
-        let operator = self.state.operator.next_change(now, self.state.pool.cold_starts.lead(), &self.config);
-        let watched = Some(self.watched_from()).filter(|at| *at > now);
-        let provider = self.state.provider.next_change(now);
-        [signals, guards, idle.flatten(), pool, operator, watched, provider].into_iter().flatten().min()
+        let (state, config) = (&self.state, &self.config);
+        let mut next = Earliest::after(now);
+        next.note_some(state.estimators.next_change(now, &state.pool, config));
+        if state.guards.keeps_below(state.count) {
+            next.note_some(placement::held(&state.pool, now, config).1);
+        }
+        next.note_some(state.guards.next_change(now, state.count, self.limits(now), config));
+        next.note_some(state.pool.next_lapse(now, config));
+        next.note_some(state.operator.next_change(now, state.pool.cold_starts.lead(), config));
+        next.note(self.watched_from());
+        next.note_some(state.provider.next_change(now));
+        next.get()
     }
 
     fn next_placement(&self, now: Timestamp) -> Option<Timestamp> {
@@ -329,26 +329,37 @@ impl Autoscaler {
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
-        let all = || proposals.iter().flatten();
-        let blind = all().any(|proposal| proposal.blind);
-        let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
-        let firm = all().filter(|proposal| !(inputs.lost && proposal.is_partial()));
-        let told = all().filter(|proposal| proposal.is_told()).map(|proposal| proposal.want).max();
-        let demand = Demand {
+        let (mut want, mut firm, mut keep, mut blind, mut told) = (0, 0, None, false, 0);
+        for proposal in proposals.iter().flatten() {
+            want = want.max(proposal.want);
+            keep = keep.max(Some(proposal.keep));
+            blind |= proposal.blind;
+            if !(inputs.lost && proposal.is_partial()) {
+                firm = firm.max(proposal.want);
+            }
+            if proposal.is_told() {
+                told = told.max(proposal.want);
+            }
+        }
+        let mut demand = Demand {
             now,
             count: self.state.count,
             want,
-            firm: firm.map(|proposal| proposal.want).max().unwrap_or(0),
-            keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
+            firm,
+            keep: keep.unwrap_or(u32::MAX).max(want),
             blind,
             settling: now < self.watched_from(),
-            surplus: inputs.surplus.then_some(told.unwrap_or(0)),
+            surplus: inputs.surplus.then_some(told),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs.backlog),
-            held_workers: placement::held(&self.state.pool, now, &self.config).0,
+            held_workers: 0,
             mode: self.state.operator.mode(now),
             limits: self.limits(now),
         };
+        if demand.proposed() < demand.count {
+            // Who may not go matters only where somebody would: nothing else lowers a proposal below the count.
+            demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
+        }
         let count = self.state.count;
         let stages = self.state.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
@@ -415,6 +426,9 @@ impl Autoscaler {
 
     /// Workers that the requests certainly waiting call for.
     fn backlog_workers(&self, backlog: u64) -> u32 {
+        if backlog == 0 {
+            return 0;
+        }
         let concurrency = self.config.concurrency();
         let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
         div_ceil_count(backlog, u64::from(per_worker.unwrap_or(1)))

@@ -244,7 +244,7 @@ impl Estimators {
 
     /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
     pub(crate) fn quiet_at(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
-        self.quiet(now, pool, config, &self.heard(now, config))
+        self.known(now, pool, config, &self.heard(now, config)).quiet_at
     }
 
     /// Remembers since when p99 has exceeded its target.

@@ -52,6 +52,11 @@ impl Sustained {
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
+        // Demand is what it was and no level has lapsed: only time has passed.
+        if level == self.demand && self.live().last().is_some_and(|highest| highest.level == level) {
+            self.at = self.at.max(now);
+            return;
+        }
         self.pass_time(now);
         // A lower level has been exceeded at least since the next higher began.
         let next = self.live().get(self.position(level)).copied();

@@ -97,7 +97,7 @@ impl Autoscaler {
         self.lapse(now);
         self.expect_workers(now);
         self.evaluate(now);
-        self.calm_down(now, |autoscaler| autoscaler.next_change(now));
+        self.calm_down(now);
         Ok(())
     }
 
@@ -111,11 +111,14 @@ impl Autoscaler {
     /// The decision at `now` if the count is no longer `known` or there is anything to do.
     #[cfg(feature = "sim")]
     pub(crate) fn decide_if_new(&mut self, now: Timestamp, known: u32) -> Option<Decision> {
+        if self.stands(now, known) {
+            return None;
+        }
         let commands = self.act(now);
         if self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty() {
             return Some(self.explained(commands));
         }
-        self.calm_down(self.state.now, |autoscaler| autoscaler.next_change(autoscaler.state.now));
+        self.calm_down(self.state.now);
         None
     }
 
@@ -132,8 +135,9 @@ impl Autoscaler {
     /// The present decision with these commands, and what they would be.
     fn explained(&mut self, (commands, would): (Vec<Command>, Vec<Command>)) -> Decision {
         let now = self.state.now;
-        let change = self.next_change(now);
-        self.calm_down(now, |_| change);
+        let (fact, step) = (self.next_fact(now), self.next_step(now));
+        let change = fact.into_iter().chain(step).min();
+        self.calm_down_until(now, fact, step);
         Decision {
             at: now,
             sequence: self.state.sequence,
@@ -286,18 +290,27 @@ impl Autoscaler {
 
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.next_fact(now).into_iter().chain(self.next_step(now)).min()
+    }
+
+    /// The same without the guards.
+    fn next_fact(&self, now: Timestamp) -> Option<Timestamp> {
         let (state, config) = (&self.state, &self.config);
         let mut next = Earliest::after(now);
         next.note_some(state.estimators.next_change(now, &state.pool, config));
         if state.guards.keeps_below(state.count) {
             next.note_some(placement::held(&state.pool, now, config).1);
         }
-        next.note_some(state.guards.next_change(now, state.count, self.limits(now), config));
         next.note_some(state.pool.next_lapse(now, config));
         next.note_some(state.operator.next_change(now, state.pool.cold_starts.lead(), config));
         next.note(self.watched_from());
         next.note_some(state.provider.next_change(now));
         next.get()
+    }
+
+    /// The same of the guards.
+    fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
+        self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config)
     }
 
     fn next_placement(&self, now: Timestamp) -> Option<Timestamp> {
@@ -329,33 +342,7 @@ impl Autoscaler {
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
         let (proposals, deciding) = self.propose(&inputs);
-        let (mut want, mut firm, mut keep, mut blind, mut told) = (0, 0, None, false, 0);
-        for proposal in proposals.iter().flatten() {
-            want = want.max(proposal.want);
-            keep = keep.max(Some(proposal.keep));
-            blind |= proposal.blind;
-            if !(inputs.lost && proposal.is_partial()) {
-                firm = firm.max(proposal.want);
-            }
-            if proposal.is_told() {
-                told = told.max(proposal.want);
-            }
-        }
-        let mut demand = Demand {
-            now,
-            count: self.state.count,
-            want,
-            firm,
-            keep: keep.unwrap_or(u32::MAX).max(want),
-            blind,
-            settling: now < self.watched_from(),
-            surplus: inputs.surplus.then_some(told),
-            quiet: inputs.quiet,
-            backlog_workers: self.backlog_workers(inputs.backlog),
-            held_workers: 0,
-            mode: self.state.operator.mode(now),
-            limits: self.limits(now),
-        };
+        let mut demand = self.demand(now, &inputs, &proposals);
         if demand.proposed() < demand.count {
             // Who may not go matters only where somebody would: nothing else lowers a proposal below the count.
             demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
@@ -400,14 +387,44 @@ impl Autoscaler {
         self.note_event(forgot.as_ref(), pushed);
     }
 
+    /// What `proposals` that were made of `inputs` come to, and the circumstances; of workers that may not go it knows none.
+    fn demand(&self, now: Timestamp, inputs: &Inputs, proposals: &Proposals) -> Demand {
+        let (mut want, mut firm, mut keep, mut blind, mut told) = (0, 0, None, false, 0);
+        for proposal in proposals.iter().flatten() {
+            want = want.max(proposal.want);
+            keep = keep.max(Some(proposal.keep));
+            blind |= proposal.blind;
+            if !(inputs.lost && proposal.is_partial()) {
+                firm = firm.max(proposal.want);
+            }
+            if proposal.is_told() {
+                told = told.max(proposal.want);
+            }
+        }
+        Demand {
+            now,
+            count: self.state.count,
+            want,
+            firm,
+            keep: keep.unwrap_or(u32::MAX).max(want),
+            blind,
+            settling: now < self.watched_from(),
+            surplus: inputs.surplus.then_some(told),
+            quiet: inputs.quiet,
+            backlog_workers: self.backlog_workers(inputs.backlog),
+            held_workers: 0,
+            mode: self.state.operator.mode(now),
+            limits: self.limits(now),
+        }
+    }
+
     /// All proposals, and the policy whose proposal counts in the direction taken.
     fn propose(&self, inputs: &Inputs) -> (Proposals, Option<Policy>) {
         let policies = self.config.policies();
-        let listed = policies.contains(&Policy::External);
-        let outside = (!listed && inputs.external.is_some()).then_some(&Policy::External);
+        let outside = inputs.external.is_some() && !policies.contains(&Policy::External);
         let mut proposals = [None; MAX_PROPOSALS];
         let (mut up, mut down) = ((0, None), (0, None));
-        for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside)) {
+        for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside.then_some(&Policy::External))) {
             let proposal = policy.propose(inputs);
             if up.1.is_none() || proposal.want > up.0 {
                 up = (proposal.want, Some(*policy));

@@ -339,6 +339,22 @@ impl Guards {
         fold.stages
     }
 
+    /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True
+    /// if it certainly leaves the count what it is; otherwise [`apply`](Self::apply) must have it at the same instant.
+    pub(crate) fn stays(&mut self, demand: &Demand, config: &Config) -> bool {
+        let Demand { now, count, want, settling, limits, .. } = *demand;
+        let (want, keep, _) = tolerate(demand, want, count, false, config);
+        self.update(now, want, keep, config);
+        let grows = want > count && count < limits.max && self.up.reached(nanos(config.up_delay())) > count;
+        let shrinks = keep < count && count > limits.min && !settling;
+        !grows && !(shrinks && !self.down.reached(nanos(self.down_delay(config))) < count)
+    }
+
+    /// Whether there is anything else that could.
+    pub(crate) const fn is_simple(&self, config: &Config) -> bool {
+        self.woken.is_none() && config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))
+    }
+
     fn update(&mut self, now: Timestamp, want: u32, keep: u32, config: &Config) {
         self.up.update(now, want, nanos(config.up_delay()));
         self.down.update(now, !keep, nanos(self.down_delay(config)));

@@ -354,7 +354,9 @@ impl Window {
         let (staying, span) = self.beside_open();
         let mass = match rate.checked_mul(span) {
             Some(scaled) => scaled / 1_000_000_000,
-            None => u64::try_from(u128::from(rate).saturating_mul(u128::from(span)) / 1_000_000_000).unwrap_or(u64::MAX),
+            None => {
+                u64::try_from(u128::from(rate).saturating_mul(u128::from(span)) / 1_000_000_000).unwrap_or(u64::MAX)
+            }
         };
         mass.saturating_sub(staying).saturating_sub(MICRO)
     }

@@ -111,14 +111,20 @@ impl Autoscaler {
     /// The decision at `now` if the count is no longer `known` or there is anything to do.
     #[cfg(feature = "sim")]
     pub(crate) fn decide_if_new(&mut self, now: Timestamp, known: u32) -> Option<Decision> {
-        if self.stands(now, known) {
+        let stands = self.stands(now, known);
+        if stands && self.is_placed() {
             return None;
         }
-        let commands = self.act(now);
-        if self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty() {
+        let commands = if stands { self.place(now) } else { self.act(now) };
+        let new = self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty();
+        if new {
+            // What has only been counted was counted before the commands, which no evaluation looks at.
+            self.settle();
             return Some(self.explained(commands));
         }
-        self.calm_down(self.state.now);
+        if !stands {
+            self.calm_down(self.state.now);
+        }
         None
     }
 

@@ -342,7 +342,11 @@ impl Guards {
     /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True
     /// if it certainly leaves the count what it is; otherwise [`apply`](Self::apply) must have it at the same instant.
     pub(crate) fn stays(&mut self, demand: &Demand, config: &Config) -> bool {
-        let Demand { now, count, want, settling, limits, .. } = *demand;
+        let Demand { now, count, want, settling, limits, backlog_workers, .. } = *demand;
+        if self.woke_at(now) {
+            return false;
+        }
+        self.wake_on(now, count, backlog_workers);
         let (want, keep, _) = tolerate(demand, want, count, false, config);
         self.update(now, want, keep, config);
         let grows = want > count && count < limits.max && self.up.reached(nanos(config.up_delay())) > count;
@@ -352,7 +356,7 @@ impl Guards {
 
     /// Whether there is anything else that could.
     pub(crate) const fn is_simple(&self, config: &Config) -> bool {
-        self.woken.is_none() && config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))
+        config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))
     }
 
     fn update(&mut self, now: Timestamp, want: u32, keep: u32, config: &Config) {
@@ -415,6 +419,18 @@ impl Guards {
         Some(ends(period?, limit?))
     }
 
+    /// Of the workers that the pool woke for, those that the backlog still calls for.
+    fn wake_on(&mut self, now: Timestamp, count: u32, backlog_workers: u32) -> u32 {
+        let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) else {
+            self.woken = self.woken.filter(|(at, _)| *at == now);
+            return 0;
+        };
+        // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
+        let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
+        self.woken = (at == now || floor > 0).then_some((at, floor));
+        floor
+    }
+
     /// The zero gate's effect, and whether it lets the count pass the delays.
     fn zero_gate(&mut self, demand: &Demand, want: u32, proposed: u32) -> (Effect, bool) {
         let Demand { now, count, quiet, backlog_workers, limits, .. } = *demand;
@@ -422,15 +438,10 @@ impl Guards {
             self.woken = Some((now, backlog_workers));
             return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
         }
-        if let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) {
-            // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
-            let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
-            self.woken = Some((at, floor));
-            if floor > 0 {
-                return (Effect::AtLeast(floor), floor > count);
-            }
+        let floor = self.wake_on(now, count, backlog_workers);
+        if floor > 0 {
+            return (Effect::AtLeast(floor), floor > count);
         }
-        self.woken = self.woken.filter(|(at, _)| *at == now);
         if proposed == 0 && count > 0 && limits.min == 0 {
             // After a cliff silence is what the outage looks like.
             return if quiet && self.fell.is_none() { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };

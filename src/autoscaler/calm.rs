@@ -13,6 +13,7 @@ use core::hash::{Hash, Hasher};
 use super::Autoscaler;
 use super::state::State;
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
+use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
 use crate::signal::Estimators;
 use crate::time::{Timestamp, nanos};
@@ -34,8 +35,8 @@ pub(super) struct Calm {
     requests: (u64, u64),
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     simple: bool,
-    /// Fewer workers are wanted, so that it matters since when each is idle.
-    below: bool,
+    /// No idle worker may go before this instant, if there is an idle timeout.
+    idle: Timestamp,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     placed: bool,
     /// Something has been counted and not evaluated.
@@ -77,8 +78,8 @@ impl Autoscaler {
     /// A worker's load alone never changes the count: who has just become idle may not go yet, and who has become busy
     /// may no longer.
     fn load_only(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> bool {
-        let timeout = self.config.idle_timeout().filter(|_| self.calm.below);
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        let due = self.config.idle_timeout().map_or(Timestamp::MAX, |timeout| now.saturating_add(timeout));
+        if due <= now {
             return false;
         }
         let Some(active) = self.state.pool.load(now, id, slots) else { return false };
@@ -86,10 +87,11 @@ impl Autoscaler {
         if active {
             self.state.estimators.active(now);
         }
-        if let Some(timeout) = timeout.filter(|_| slots == 0) {
-            let due = now.saturating_add(timeout);
-            self.calm.until = self.calm.until.min(due);
-            self.calm.facts_until = self.calm.facts_until.min(due);
+        if slots == 0 && due < self.calm.idle {
+            self.calm.idle = due;
+            if self.state.guards.keeps_below(self.state.count) {
+                self.calm.until = self.calm.until.min(due);
+            }
         }
         true
     }
@@ -124,12 +126,7 @@ impl Autoscaler {
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
         }
-        let below = self.config.idle_timeout().is_some() && self.state.guards.keeps_below(self.state.count);
-        if below != self.calm.below {
-            return false;
-        }
-        let until = self.next_step(now).map_or(self.calm.facts_until, |step| step.min(self.calm.facts_until));
-        self.calm.until = until;
+        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
         self.calm_requests(now);
         true
     }
@@ -157,10 +154,11 @@ impl Autoscaler {
         self.calm.placed
     }
 
-    /// Whether the count is still `known` at `now` and calls for no command. If not, nothing has changed.
+    /// Whether the count at `now` is still `known`, for certain: time has then passed, and nothing else. If not, nothing has
+    /// changed.
     #[cfg(feature = "sim")]
     pub(super) fn stands(&mut self, now: Timestamp, known: u32) -> bool {
-        let stands = now >= self.state.now && self.state.count == known && self.calm.placed && self.is_calm(now);
+        let stands = now >= self.state.now && self.state.count == known && self.is_calm(now);
         if stands {
             self.state.now = now;
             self.state.estimators.advance_within(now);
@@ -209,7 +207,6 @@ impl Autoscaler {
         let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
         plain
             && state.count > 0
-            && !state.guards.is_waking()
             && self.is_attended(now)
             && (!state.pool.is_seen() || self.expected_workers(now) <= state.pool.in_service())
     }
@@ -220,16 +217,22 @@ impl Autoscaler {
         let quiet = now.plus(nanos(config.to_zero_delay()));
         let others = [state.estimators.slice_ends(), quiet, Estimators::verdict_lapses_from(now, config)];
         let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
-        let until = step.map_or(facts_until, |step| step.min(facts_until));
+        let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
+        let until = self.until(facts_until, idle, step);
         if until <= now {
             self.calm = Calm::default();
             return;
         }
-        let below = config.idle_timeout().is_some() && state.guards.keeps_below(state.count);
         let simple = state.guards.is_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
-        self.calm = Calm { until, facts_until, simple, below, placed, ..Calm::default() };
+        self.calm = Calm { until, facts_until, idle, simple, placed, ..Calm::default() };
         self.calm_requests(now);
+    }
+
+    /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
+    fn until(&self, facts: Timestamp, idle: Timestamp, step: Option<Timestamp>) -> Timestamp {
+        let idle = if self.state.guards.keeps_below(self.state.count) { idle } else { Timestamp::MAX };
+        facts.min(idle).min(step.unwrap_or(Timestamp::MAX))
     }
 
     /// Says up to where what the requests do changes no demand.
@@ -243,7 +246,9 @@ impl Autoscaler {
         self.calm.age = ages.filter(|age| *age > waited).min().unwrap_or(u64::MAX);
         let overdue = overdue.min().unwrap_or(u64::MAX);
         let wait = overdue.min(target);
-        let rests = waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
+        // What is left of the backlog that the pool woke for is to be seen every time.
+        let waking = state.guards.is_waking();
+        let rests = !waking && waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
         let steady = if rests { self.steady() } else { None };
         (self.calm.wait, self.calm.arrivals, self.calm.requests) = match steady {
             Some(steady) => (wait, self.state.estimators.arrivals_up_to(steady.rate), steady.requests),

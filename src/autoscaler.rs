@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use self::calm::Calm;
 pub use self::snapshot::{RestoreError, Snapshot};
-use self::state::{Evaluation, Proposals, State};
+use self::state::{Evaluation, Proposed, State};
 use crate::config::Config;
 use crate::decision::{Command, Decision, Explanation, Reason};
 use crate::guard::{Demand, Effect, Guard};
@@ -78,6 +78,12 @@ impl Autoscaler {
         if self.count_only(now, &observation) {
             return Ok(());
         }
+        self.take_in(now, observation)
+    }
+
+    /// The same where it calls for an evaluation. Not inlined, so that to count costs no more than that.
+    #[inline(never)]
+    fn take_in(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
         if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
@@ -308,7 +314,7 @@ impl Autoscaler {
             next.note_some(placement::held(&state.pool, now, config).1);
         }
         next.note_some(state.pool.next_lapse(now, config));
-        next.note_some(state.operator.next_change(now, state.pool.cold_starts.lead(), config));
+        next.note_some(state.operator.next_change(now, self.lead(), config));
         next.note(self.watched_from());
         next.note_some(state.provider.next_change(now));
         next.get()
@@ -330,7 +336,12 @@ impl Autoscaler {
 
     /// The bounds at `now`.
     fn limits(&self, now: Timestamp) -> Limits {
-        self.state.operator.limits(now, self.state.pool.cold_starts.lead(), &self.config)
+        self.state.operator.limits(now, self.lead(), &self.config)
+    }
+
+    /// How long before an interval of the schedule its workers are ordered, in nanoseconds.
+    fn lead(&self) -> u64 {
+        if self.config.schedule().is_empty() { 0 } else { self.state.pool.cold_starts.lead() }
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -347,8 +358,8 @@ impl Autoscaler {
         self.calm = Calm::default();
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
-        let (proposals, deciding) = self.propose(&inputs);
-        let mut demand = self.demand(now, &inputs, &proposals);
+        let proposed = self.propose(&inputs);
+        let mut demand = self.demand(now, &inputs, &proposed);
         if demand.proposed() < demand.count {
             // Who may not go matters only where somebody would: nothing else lowers a proposal below the count.
             demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
@@ -374,8 +385,8 @@ impl Autoscaler {
             at: now,
             count: before,
             inputs,
-            proposals,
-            deciding,
+            proposals: proposed.proposals,
+            deciding: proposed.deciding,
             proposed: demand.proposed(),
             stages,
             desired,
@@ -393,68 +404,63 @@ impl Autoscaler {
         self.note_event(forgot.as_ref(), pushed);
     }
 
-    /// What `proposals` that were made of `inputs` come to, and the circumstances; of workers that may not go it knows none.
-    fn demand(&self, now: Timestamp, inputs: &Inputs, proposals: &Proposals) -> Demand {
-        let (mut want, mut firm, mut keep, mut blind, mut told) = (0, 0, None, false, 0);
-        for proposal in proposals.iter().flatten() {
-            want = want.max(proposal.want);
-            keep = keep.max(Some(proposal.keep));
-            blind |= proposal.blind;
-            if !(inputs.lost && proposal.is_partial()) {
-                firm = firm.max(proposal.want);
-            }
-            if proposal.is_told() {
-                told = told.max(proposal.want);
-            }
-        }
+    /// What all proposals come to, and the circumstances; of workers that may not go it knows none.
+    fn demand(&self, now: Timestamp, inputs: &Inputs, proposed: &Proposed) -> Demand {
         Demand {
             now,
             count: self.state.count,
-            want,
-            firm,
-            keep: keep.unwrap_or(u32::MAX).max(want),
-            blind,
+            want: proposed.want,
+            firm: proposed.firm,
+            keep: proposed.keep.unwrap_or(u32::MAX).max(proposed.want),
+            blind: proposed.blind,
             settling: now < self.watched_from(),
-            surplus: inputs.surplus.then_some(told),
+            surplus: inputs.surplus.then_some(proposed.told),
             quiet: inputs.quiet,
-            backlog_workers: self.backlog_workers(inputs.backlog),
+            backlog_workers: self.backlog_workers(inputs),
             held_workers: 0,
             mode: self.state.operator.mode(now),
             limits: self.limits(now),
         }
     }
 
-    /// All proposals, and the policy whose proposal counts in the direction taken.
-    fn propose(&self, inputs: &Inputs) -> (Proposals, Option<Policy>) {
+    /// All proposals, what they come to, and the policy whose proposal counts in the direction taken.
+    fn propose(&self, inputs: &Inputs) -> Proposed {
         let policies = self.config.policies();
         let outside = inputs.external.is_some() && !policies.contains(&Policy::External);
-        let mut proposals = [None; MAX_PROPOSALS];
-        let (mut up, mut down) = ((0, None), (0, None));
-        for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside.then_some(&Policy::External))) {
-            let proposal = policy.propose(inputs);
-            if up.1.is_none() || proposal.want > up.0 {
-                up = (proposal.want, Some(*policy));
+        let mut proposed = Proposed::default();
+        let (mut up, mut down) = (None, None);
+        let mut slots = 0..;
+        let mut ask = |policy| {
+            let proposal = Policy::propose(policy, inputs);
+            if up.is_none() || proposal.want > proposed.want {
+                up = Some(policy);
             }
-            if down.1.is_none() || proposal.keep > down.0 {
-                down = (proposal.keep, Some(*policy));
+            if Some(proposal.keep) > proposed.keep {
+                down = Some(policy);
             }
-            *slot = Some(proposal);
+            proposed.add(slots.next().unwrap_or(0), proposal, inputs.lost);
+        };
+        policies.iter().for_each(&mut ask);
+        if outside {
+            ask(&Policy::External);
         }
-        let last = proposals.last_mut().zip(self.config.buffer());
-        if let Some((slot, setting)) = last {
-            *slot = Some(setting.propose(inputs));
+        proposed.deciding = if proposed.want > self.state.count { up } else { down }.copied();
+        if let Some(buffer) = self.config.buffer() {
+            proposed.add(MAX_PROPOSALS.saturating_sub(1), buffer.propose(inputs), inputs.lost);
         }
-        (proposals, if up.0 > self.state.count { up.1 } else { down.1 })
+        proposed
     }
 
     /// Workers that the requests certainly waiting call for.
-    fn backlog_workers(&self, backlog: u64) -> u32 {
-        if backlog == 0 {
+    fn backlog_workers(&self, inputs: &Inputs) -> u32 {
+        // A pool that neither wakes nor has woken asks for them in vain.
+        let awake = self.state.count > 0 && !self.state.guards.is_waking() && !inputs.surplus;
+        if inputs.backlog == 0 || awake {
             return 0;
         }
         let concurrency = self.config.concurrency();
         let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
-        div_ceil_count(backlog, u64::from(per_worker.unwrap_or(1)))
+        div_ceil_count(inputs.backlog, u64::from(per_worker.unwrap_or(1)))
     }
 
     /// Whether somebody may be taking requests, so that arrivals alone do not make a queue. A pool that is never

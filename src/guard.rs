@@ -380,11 +380,11 @@ impl Guards {
     }
 
     fn wants_above(&self, count: u32) -> bool {
-        self.up.above_since(count).is_some()
+        self.up.is_above(count)
     }
 
     pub(crate) fn keeps_below(&self, count: u32) -> bool {
-        self.down.above_since(!count).is_some()
+        self.down.is_above(!count)
     }
 
     /// Whether the pool woke from zero at this instant.

@@ -29,7 +29,9 @@ pub(super) struct Calm {
     age: u64,
     /// … nor has waited for so long when it starts.
     wait: u64,
-    /// Arrivals in the rate's open slice, in millionths of a request, at the most.
+    /// Arrivals in the rate's open slice, in millionths of a request, at the last look, …
+    open: u64,
+    /// … and at the most.
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
@@ -57,11 +59,16 @@ impl Autoscaler {
             _ => return false,
         };
         self.counted(now);
-        let clamped = self.state.estimators.count(now, observation, &self.state.pool, &self.config);
+        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
+        let at_rest = waited < calm.wait;
+        let clamped = if at_rest {
+            estimators.count_at_rest(now, observation)
+        } else {
+            estimators.count(now, observation, &self.state.pool, &self.config)
+        };
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
-        let calm = &self.calm;
-        let within = waited < calm.wait && arrivals <= calm.arrivals;
+        let within = at_rest && arrivals <= calm.arrivals;
         let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
         if !within && !self.follow(now) {
             self.settle();
@@ -111,7 +118,9 @@ impl Autoscaler {
             return false;
         }
         let (state, config) = (&mut self.state, &self.config);
-        state.estimators.refresh(now, config, &mut state.last.inputs);
+        let (open, _) = state.estimators.counted();
+        state.estimators.refresh(now, config, open != self.calm.open, &mut state.last.inputs);
+        self.calm.open = open;
         let inputs = state.last.inputs;
         debug_assert_eq!(
             inputs,
@@ -119,9 +128,9 @@ impl Autoscaler {
             "what is refreshed is all that changed"
         );
         state.estimators.note(now, &inputs);
-        let (proposals, deciding) = self.propose(&inputs);
-        (self.state.last.proposals, self.state.last.deciding) = (proposals, deciding);
-        let demand = self.demand(now, &inputs, &proposals);
+        let proposed = self.propose(&inputs);
+        (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
+        let demand = self.demand(now, &inputs, &proposed);
         let plain = !demand.blind && demand.surplus.is_none() && demand.mode == Mode::Automatic;
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
@@ -225,7 +234,8 @@ impl Autoscaler {
         }
         let simple = state.guards.is_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
-        self.calm = Calm { until, facts_until, idle, simple, placed, ..Calm::default() };
+        let (open, _) = self.state.estimators.counted();
+        self.calm = Calm { until, facts_until, idle, open, simple, placed, ..Calm::default() };
         self.calm_requests(now);
     }
 
@@ -239,12 +249,15 @@ impl Autoscaler {
     fn calm_requests(&mut self, now: Timestamp) {
         let (state, config) = (&self.state, &self.config);
         let target = nanos(config.sojourn_target());
-        let overdue = config.policies().iter().filter_map(Policy::overdue_age);
-        let stuck = target.saturating_add(nanos(config.codel_interval()));
         let waited = state.estimators.oldest_age(now).unwrap_or(0);
-        let ages = overdue.clone().chain([target.saturating_add(1), stuck]);
-        self.calm.age = ages.filter(|age| *age > waited).min().unwrap_or(u64::MAX);
-        let overdue = overdue.min().unwrap_or(u64::MAX);
+        let beyond = |age: u64| if age > waited { age } else { u64::MAX };
+        let stuck = target.saturating_add(nanos(config.codel_interval()));
+        let (mut age, mut overdue) = (beyond(target.saturating_add(1)).min(beyond(stuck)), u64::MAX);
+        for late in config.policies().iter().filter_map(Policy::overdue_age) {
+            age = age.min(beyond(late));
+            overdue = overdue.min(late);
+        }
+        self.calm.age = age;
         let wait = overdue.min(target);
         // What is left of the backlog that the pool woke for is to be seen every time.
         let waking = state.guards.is_waking();

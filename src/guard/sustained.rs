@@ -101,6 +101,11 @@ impl Sustained {
         pending.map(|entry| entry.since.plus(delay)).find(|due| *due > self.at)
     }
 
+    /// Whether demand is above `count`.
+    pub(crate) const fn is_above(&self, count: u32) -> bool {
+        self.demand > count
+    }
+
     /// Since when demand has been above `count`.
     pub(crate) fn above_since(&self, count: u32) -> Option<Timestamp> {
         self.live().iter().find(|entry| entry.level > count && entry.level <= self.demand).map(|entry| entry.since)

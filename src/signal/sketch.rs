@@ -132,9 +132,11 @@ impl Generation {
     }
 
     fn insert(&mut self, bucket: usize) {
-        self.skipped = self.skipped.saturating_add(1);
-        if self.skipped < 1_u32.checked_shl(self.scale).unwrap_or(u32::MAX) {
-            return;
+        if self.scale > 0 {
+            self.skipped = self.skipped.saturating_add(1);
+            if self.skipped < 1_u32.checked_shl(self.scale).unwrap_or(u32::MAX) {
+                return;
+            }
         }
         self.skipped = 0;
         let Some(count) = self.counts.get_mut(bucket) else { return };

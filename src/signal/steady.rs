@@ -25,46 +25,66 @@ impl Estimators {
         self.arrivals.advance_short(now);
     }
 
-    /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, as
-    /// [`record`](Self::record) does. True if it contradicts what was known and was clamped.
-    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, pool: &Pool, config: &Config) -> bool {
-        let expected = match *observation {
+    /// Takes in an observation of requests where all is [plain](Self::is_plain) and [at rest](Self::is_at_rest), between the
+    /// ends of slices, with no sojourn that reaches the target: as [`count`](Self::count) does, without what then says
+    /// nothing.
+    pub(crate) fn count_at_rest(&mut self, now: Timestamp, observation: &Observation) -> bool {
+        match *observation {
             Observation::Arrived { count, .. } => {
                 self.arrivals.count(now, count);
                 self.queue.arrived(now, count, false);
                 self.active_if(count > 0, now);
-                true
+                false
             }
             Observation::Started { sojourn, .. } => {
                 let wait = nanos(sojourn);
                 let expected = self.queue.left(now, wait);
                 self.in_flight.started();
-                self.dequeued(now, wait, config);
-                expected
+                self.sojourn.sojourn(wait, u64::MAX);
+                self.codel.passed(now);
+                self.active(now);
+                !expected
             }
             Observation::Finished { service } => {
                 self.sojourn.service(nanos(service));
                 self.active(now);
-                self.in_flight.finished()
+                !self.in_flight.finished()
             }
-            _ => true,
+            _ => false,
+        }
+    }
+
+    /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, as
+    /// [`record`](Self::record) does. True if it contradicts what was known and was clamped.
+    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, pool: &Pool, config: &Config) -> bool {
+        let clamped = match *observation {
+            Observation::Started { sojourn, .. } => {
+                let wait = nanos(sojourn);
+                let expected = self.queue.left(now, wait);
+                self.in_flight.started();
+                self.dequeued(now, wait, config);
+                !expected
+            }
+            _ => self.count_at_rest(now, observation),
         };
         if !self.codel.is_at_rest() {
             self.note_empty(pool, config);
         }
-        !expected
+        clamped
     }
 
     /// Brings `inputs` up to date where all is [plain](Self::is_plain), between the ends of slices and while time alone
-    /// changes nothing: as [`inputs`](Self::inputs) would find them.
-    pub(crate) fn refresh(&self, now: Timestamp, config: &Config, inputs: &mut Inputs) {
+    /// changes nothing: as [`inputs`](Self::inputs) would find them. `arrived` says that requests have come since they were.
+    pub(crate) fn refresh(&self, now: Timestamp, config: &Config, arrived: bool, inputs: &mut Inputs) {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         let totals = self.sojourn.totals();
         let backlog = self.queue.backlog();
         let busy = self.in_flight.count().unwrap_or(0);
         let slots = u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency));
-        inputs.rate = self.arrivals.rate();
-        inputs.rate_with_one_more = self.arrivals.rate_with_one_more();
+        if arrived {
+            inputs.rate = self.arrivals.rate();
+            inputs.rate_with_one_more = self.arrivals.rate_with_one_more();
+        }
         inputs.depth = self.queue.depth();
         inputs.backlog = backlog;
         inputs.in_flight = self.in_flight.count();

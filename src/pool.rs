@@ -399,6 +399,16 @@ impl Pool {
         }
     }
 
+    /// Until when the count may call for so many workers without one of them being missing: beyond those in service they are
+    /// expected for so long. `None` if one is missing now.
+    pub(crate) fn expects_until(&self, now: Timestamp, count: u32) -> Option<Timestamp> {
+        let beyond = count.saturating_sub(self.in_service());
+        if !self.seen || beyond == 0 {
+            return Some(Timestamp::MAX);
+        }
+        (beyond <= self.expected.at(now)).then_some(self.expected.until)
+    }
+
     pub(crate) const fn expected(&self) -> Outstanding {
         self.expected
     }

@@ -217,14 +217,16 @@ impl Autoscaler {
         plain
             && state.count > 0
             && self.is_attended(now)
-            && (!state.pool.is_seen() || self.expected_workers(now) <= state.pool.in_service())
+            && state.pool.expects_until(now, self.expected_workers(now)).is_some()
     }
 
     fn calm_down_from(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
         let (state, config) = (&self.state, &self.config);
         // Who is active now is quiet a whole delay later at the earliest.
         let quiet = now.plus(nanos(config.to_zero_delay()));
-        let others = [state.estimators.slice_ends(), quiet, Estimators::verdict_lapses_from(now, config)];
+        let expected = state.pool.expects_until(now, self.expected_workers(now)).unwrap_or(now);
+        let lapses = Estimators::verdict_lapses_from(now, config);
+        let others = [state.estimators.slice_ends(), quiet, lapses, expected];
         let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
         let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
         let until = self.until(facts_until, idle, step);

@@ -64,6 +64,9 @@ impl Pool {
 
     /// When the next worker will have taken too long to start.
     fn next_overdue(&self, config: &Config) -> Option<Timestamp> {
+        if self.census.starting == 0 {
+            return None;
+        }
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         if !self.by_id() {
             return self.cohorts.due(cold);
@@ -72,7 +75,7 @@ impl Pool {
             State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
             _ => None,
         };
-        (self.census.starting > 0).then(|| self.workers.iter().filter_map(due).min())?
+        self.workers.iter().filter_map(due).min()
     }
 
     pub(super) fn note_lapse(&mut self, until: Timestamp) {

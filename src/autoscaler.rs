@@ -149,7 +149,9 @@ impl Autoscaler {
         let now = self.state.now;
         let (fact, step) = (self.next_fact(now), self.next_step(now));
         let change = fact.into_iter().chain(step).min();
-        self.calm_down_until(now, fact, step);
+        if !commands.is_empty() || !self.is_calm(now) {
+            self.calm_down_until(now, fact, step);
+        }
         Decision {
             at: now,
             sequence: self.state.sequence,

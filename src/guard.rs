@@ -342,10 +342,11 @@ impl Guards {
     /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True
     /// if it certainly leaves the count what it is; otherwise [`apply`](Self::apply) must have it at the same instant.
     pub(crate) fn stays(&mut self, demand: &Demand, config: &Config) -> bool {
-        let Demand { now, count, want, settling, limits, backlog_workers, .. } = *demand;
+        let Demand { now, count, settling, limits, backlog_workers, .. } = *demand;
         if self.woke_at(now) {
             return false;
         }
+        let (want, _) = self.see(demand, config);
         self.wake_on(now, count, backlog_workers);
         let (want, keep, _) = tolerate(demand, want, count, false, config);
         self.update(now, want, keep, config);

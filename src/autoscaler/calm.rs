@@ -131,7 +131,7 @@ impl Autoscaler {
         let proposed = self.propose(&inputs);
         (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
         let demand = self.demand(now, &inputs, &proposed);
-        let plain = !demand.blind && demand.surplus.is_none() && demand.mode == Mode::Automatic;
+        let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
         }

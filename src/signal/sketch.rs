@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::{bucket, buckets, representative};
 
 /// Buckets that are summed up together on the way to a quantile.
-const STRIDE: usize = 16;
+const STRIDE: usize = 32;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Sketch {
@@ -170,7 +170,8 @@ impl Generation {
 
     /// What so many of its buckets hold.
     fn sum_of(&self, counts: &[u16]) -> u64 {
-        counts.iter().map(|count| u64::from(*count)).sum::<u64>() << (self.scale & 31)
+        let sum = counts.iter().map(|count| u32::from(*count)).sum::<u32>();
+        u64::from(sum) << (self.scale & 31)
     }
 
     const fn total(&self) -> u64 {

@@ -87,6 +87,9 @@ impl Operator {
 
     /// The bounds at `now`. Intervals that ask for it raise their least by `lead` nanoseconds earlier.
     pub(crate) fn limits(&self, now: Timestamp, lead: u64, config: &Config) -> Limits {
+        if config.schedule().is_empty() && self.reservations.is_empty() {
+            return Limits { min: config.min().min(config.max()), max: config.max() };
+        }
         let (mut min, mut max) = ((None, config.min()), (None, config.max()));
         for interval in config.schedule() {
             let rank = Some(interval.priority);
@@ -104,6 +107,9 @@ impl Operator {
 
     /// The first instant after `now` at which mode or bounds change by time alone.
     pub(crate) fn next_change(&self, now: Timestamp, lead: u64, config: &Config) -> Option<Timestamp> {
+        if config.schedule().is_empty() && self.reservations.is_empty() {
+            return self.mode_until(now);
+        }
         let scheduled =
             config.schedule().iter().flat_map(|interval| [least_start(interval, lead), interval.start, interval.end]);
         let reserved = self.reservations.iter().flat_map(|standing| [standing.start, standing.end]);

@@ -210,8 +210,12 @@ impl Estimators {
     fn dequeued(&mut self, now: Timestamp, wait: u64, config: &Config) {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         self.sojourn.sojourn(wait, target);
-        self.codel.dequeue(now, wait, target, interval);
-        self.active_if(true, now);
+        if wait < target && self.codel.is_at_rest() {
+            self.codel.passed(now);
+        } else {
+            self.codel.dequeue(now, wait, target, interval);
+        }
+        self.active(now);
     }
 
     /// The queue is empty in `CoDel`'s sense when somebody asks for a request and finds none: nothing waits and a slot is
@@ -244,7 +248,7 @@ impl Estimators {
 
     /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
     pub(crate) fn quiet_at(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
-        self.quiet(now, pool, config, &self.heard(now, config))
+        self.known(now, pool, config, &self.heard(now, config)).quiet_at
     }
 
     /// Remembers since when p99 has exceeded its target.

@@ -180,6 +180,38 @@ impl Waiting {
     }
 }
 
+/// The earliest of the instants after a given one. A fold of its own, since a chain of options costs several times as much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earliest {
+    after: Timestamp,
+    at: Option<Timestamp>,
+}
+
+impl Earliest {
+    /// None yet that is after `now`.
+    pub(crate) const fn after(now: Timestamp) -> Self {
+        Self { after: now, at: None }
+    }
+
+    /// Counts `at` in, if it is after the given instant.
+    pub(crate) fn note(&mut self, at: Timestamp) {
+        if at > self.after && self.at.is_none_or(|earliest| at < earliest) {
+            self.at = Some(at);
+        }
+    }
+
+    /// Counts `at` in, if there is one.
+    pub(crate) fn note_some(&mut self, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.note(at);
+        }
+    }
+
+    pub(crate) const fn get(self) -> Option<Timestamp> {
+        self.at
+    }
+}
+
 /// `"12.5"` in nanoseconds; `None` if it is not plain decimal seconds or does not fit.
 fn parse_seconds(text: &str) -> Option<u64> {
     u64::try_from(parse_billionths(text)?).ok()

@@ -12,25 +12,33 @@ use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
 use super::state::State;
-use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
+use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
+use crate::signal::Estimators;
 use crate::time::{Timestamp, nanos};
 
 /// Up to where demand stays what it is. The default is calm at no instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Calm {
-    /// Nothing changes by time alone before this instant.
+    /// Nothing changes by time alone before this instant, …
     until: Timestamp,
-    /// Nobody waits for so long, in nanoseconds, …
+    /// … nor, whatever the guards do, before this one.
+    facts_until: Timestamp,
+    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it; …
     age: u64,
     /// … nor has waited for so long when it starts.
     wait: u64,
-    /// The sojourn target, in nanoseconds.
-    target: u64,
-    /// Arrivals in the rate's open slice, in millionths of a request, at the most.
+    /// Arrivals in the rate's open slice, in millionths of a request, at the last look, …
+    open: u64,
+    /// … and at the most.
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
+    /// Nothing but delays, tolerance and bounds stands between a demand and the count.
+    simple: bool,
+    /// No idle worker may go before this instant, if there is an idle timeout.
+    idle: Timestamp,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     placed: bool,
     /// Something has been counted and not evaluated.
@@ -40,27 +48,31 @@ pub(super) struct Calm {
 impl Autoscaler {
     /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let calm = &self.calm;
         if now < self.state.now || !self.is_calm(now) {
             return false;
         }
-        match *observation {
-            Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => {}
-            Observation::Started { sojourn, queue: None } if nanos(sojourn) < calm.wait => {}
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } if calm.placed => {
-                return self.load_only(now, id, slots);
-            }
-            Observation::Worker { id, event: WorkerEvent::Idle } if calm.placed => return self.load_only(now, id, 0),
+        let waited = match *observation {
+            Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
+            Observation::Started { sojourn, queue: None } => nanos(sojourn),
+            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => return self.load_only(now, id, slots),
+            Observation::Worker { id, event: WorkerEvent::Idle } => return self.load_only(now, id, 0),
             _ => return false,
-        }
+        };
         self.counted(now);
-        let clamped = self.state.estimators.count(now, observation, self.calm.target);
+        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
+        let at_rest = waited < calm.wait;
+        let clamped = if at_rest {
+            estimators.count_at_rest(now, observation)
+        } else {
+            estimators.count(now, observation, &self.state.pool, &self.config)
+        };
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
-        let calm = &self.calm;
-        if arrivals > calm.arrivals || requests < calm.requests.0 || requests > calm.requests.1 {
+        let within = at_rest && arrivals <= calm.arrivals;
+        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
+        if !within && !self.follow(now) {
             self.settle();
-            self.calm_down(now, |autoscaler| autoscaler.next_change(now));
+            self.calm_down(now);
         }
         true
     }
@@ -70,11 +82,23 @@ impl Autoscaler {
         now < self.calm.until && self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
     }
 
+    /// A worker's load alone never changes the count: who has just become idle may not go yet, and who has become busy
+    /// may no longer.
     fn load_only(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> bool {
+        let due = self.config.idle_timeout().map_or(Timestamp::MAX, |timeout| now.saturating_add(timeout));
+        if due <= now {
+            return false;
+        }
         let Some(active) = self.state.pool.load(now, id, slots) else { return false };
         self.counted(now);
         if active {
             self.state.estimators.active(now);
+        }
+        if slots == 0 && due < self.calm.idle {
+            self.calm.idle = due;
+            if self.state.guards.keeps_below(self.state.count) {
+                self.calm.until = self.calm.until.min(due);
+            }
         }
         true
     }
@@ -85,6 +109,35 @@ impl Autoscaler {
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;
+    }
+
+    /// Takes what the requests call for to the delays. True if it leaves the count what it is; otherwise it is to be
+    /// evaluated.
+    fn follow(&mut self, now: Timestamp) -> bool {
+        if !self.calm.simple {
+            return false;
+        }
+        let (state, config) = (&mut self.state, &self.config);
+        let (open, _) = state.estimators.counted();
+        state.estimators.refresh(now, config, open != self.calm.open, &mut state.last.inputs);
+        self.calm.open = open;
+        let inputs = state.last.inputs;
+        debug_assert_eq!(
+            inputs,
+            state.estimators.inputs(now, &state.pool, config),
+            "what is refreshed is all that changed"
+        );
+        state.estimators.note(now, &inputs);
+        let proposed = self.propose(&inputs);
+        (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
+        let demand = self.demand(now, &inputs, &proposed);
+        let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
+        if !plain || !self.state.guards.stays(&demand, &self.config) {
+            return false;
+        }
+        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        self.calm_requests(now);
+        true
     }
 
     /// The state with what has only been counted evaluated.
@@ -110,58 +163,127 @@ impl Autoscaler {
         self.calm.placed
     }
 
+    /// Whether the count at `now` is still `known`, for certain: time has then passed, and nothing else. If not, nothing has
+    /// changed.
+    #[cfg(feature = "sim")]
+    pub(super) fn stands(&mut self, now: Timestamp, known: u32) -> bool {
+        let stands = now >= self.state.now && self.state.count == known && self.is_calm(now);
+        if stands {
+            self.state.now = now;
+            self.state.estimators.advance_within(now);
+            self.calm.counted |= self.state.last.at < now;
+        }
+        stands
+    }
+
     /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
     /// one that takes less to find.
     #[cfg(feature = "sim")]
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
-        if !self.calm.placed {
+        if !self.is_calm(self.state.now) {
             return self.next_wakeup();
         }
         let overdue = self.state.estimators.oldest_reaches(self.calm.age);
-        Some(overdue.map_or(self.calm.until, |at| at.min(self.calm.until)))
+        let placement = if self.calm.placed { None } else { self.next_placement(self.state.now) };
+        overdue.into_iter().chain(placement).chain([self.calm.until]).min()
     }
 
-    /// Says up to where the last evaluation holds, which was at `now`; `change` is the first instant after it at which
-    /// anything changes by time alone.
-    pub(super) fn calm_down(&mut self, now: Timestamp, change: impl FnOnce(&Self) -> Option<Timestamp>) {
-        self.calm = self.calm_after(now, change).unwrap_or_default();
+    /// Says up to where the last evaluation holds, which was at `now`.
+    pub(super) fn calm_down(&mut self, now: Timestamp) {
+        if self.may_calm_down(now) {
+            let (fact, step) = (self.next_fact(now), self.next_step(now));
+            self.calm_down_from(now, fact, step);
+        } else {
+            self.calm = Calm::default();
+        }
     }
 
-    fn calm_after(&self, now: Timestamp, change: impl FnOnce(&Self) -> Option<Timestamp>) -> Option<Calm> {
-        let (state, config) = (&self.state, &self.config);
+    /// The same, with the first instants after `now` at which facts or guards change by time alone.
+    pub(super) fn calm_down_until(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
+        if self.may_calm_down(now) {
+            self.calm_down_from(now, fact, step);
+        } else {
+            self.calm = Calm::default();
+        }
+    }
+
+    fn may_calm_down(&self, now: Timestamp) -> bool {
+        let state = &self.state;
         let inputs = &state.last.inputs;
-        let trouble = inputs.overloaded || inputs.quiet || inputs.lost || inputs.surplus;
         // After a change the proposals shown are those that led to it.
         let changed = state.last.count != state.last.desired;
-        let expected = self.expected_workers(now) <= state.pool.in_service() || !state.pool.is_seen();
-        let plain = state.estimators.is_plain(&state.pool) && inputs.p99_over_target == Some(false) && !trouble;
-        if !plain || !expected || changed || state.count == 0 || state.guards.is_waking() || !self.is_attended(now) {
-            return None;
-        }
-        let mut steady = Steady::ANYWHERE;
-        for (policy, proposal) in config.policies().iter().zip(state.last.proposals.iter().flatten()) {
-            steady = steady.and(policy.steady(inputs, proposal)?);
-        }
-        if config.buffer().is_some() {
-            steady = steady.and(Buffer::steady(inputs)?);
-        }
-        let overdue = config.policies().iter().filter_map(Policy::overdue_age).min().unwrap_or(u64::MAX);
-        let target = nanos(config.sojourn_target());
+        let trouble = inputs.quiet || inputs.lost || inputs.surplus;
+        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
+        plain
+            && state.count > 0
+            && self.is_attended(now)
+            && state.pool.expects_until(now, self.expected_workers(now)).is_some()
+    }
+
+    fn calm_down_from(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
+        let (state, config) = (&self.state, &self.config);
         // Who is active now is quiet a whole delay later at the earliest.
         let quiet = now.plus(nanos(config.to_zero_delay()));
-        let age = overdue.min(target.saturating_add(1));
-        let waits = state.estimators.oldest_reaches(age).is_some_and(|at| at <= now);
-        let until = change(self).into_iter().chain([state.estimators.slice_ends(), quiet]).min()?;
-        (until > now && !waits).then(|| Calm {
-            until,
-            age,
-            wait: overdue.min(target),
-            target,
-            arrivals: state.estimators.arrivals_up_to(steady.rate),
-            requests: steady.requests,
-            placed: self.placed(now),
-            counted: false,
-        })
+        let expected = state.pool.expects_until(now, self.expected_workers(now)).unwrap_or(now);
+        let lapses = Estimators::verdict_lapses_from(now, config);
+        let others = [state.estimators.slice_ends(), quiet, lapses, expected];
+        let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
+        let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
+        let until = self.until(facts_until, idle, step);
+        if until <= now {
+            self.calm = Calm::default();
+            return;
+        }
+        let simple = state.guards.is_simple(config) && state.operator.mode(now) == Mode::Automatic;
+        let placed = self.placed(now);
+        let (open, _) = self.state.estimators.counted();
+        self.calm = Calm { until, facts_until, idle, open, simple, placed, ..Calm::default() };
+        self.calm_requests(now);
+    }
+
+    /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
+    fn until(&self, facts: Timestamp, idle: Timestamp, step: Option<Timestamp>) -> Timestamp {
+        let idle = if self.state.guards.keeps_below(self.state.count) { idle } else { Timestamp::MAX };
+        facts.min(idle).min(step.unwrap_or(Timestamp::MAX))
+    }
+
+    /// Says up to where what the requests do changes no demand.
+    fn calm_requests(&mut self, now: Timestamp) {
+        let (state, config) = (&self.state, &self.config);
+        let target = nanos(config.sojourn_target());
+        let waited = state.estimators.oldest_age(now).unwrap_or(0);
+        let beyond = |age: u64| if age > waited { age } else { u64::MAX };
+        let stuck = target.saturating_add(nanos(config.codel_interval()));
+        let (mut age, mut overdue) = (beyond(target.saturating_add(1)).min(beyond(stuck)), u64::MAX);
+        for late in config.policies().iter().filter_map(Policy::overdue_age) {
+            age = age.min(beyond(late));
+            overdue = overdue.min(late);
+        }
+        self.calm.age = age;
+        let wait = overdue.min(target);
+        // What is left of the backlog that the pool woke for is to be seen every time.
+        let waking = state.guards.is_waking();
+        let rests = !waking && waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
+        let steady = if rests { self.steady() } else { None };
+        (self.calm.wait, self.calm.arrivals, self.calm.requests) = match steady {
+            Some(steady) => (wait, self.state.estimators.arrivals_up_to(steady.rate), steady.requests),
+            None => (0, 0, (1, 0)),
+        };
+    }
+
+    fn steady(&self) -> Option<Steady> {
+        let (inputs, proposals) = (&self.state.last.inputs, &self.state.last.proposals);
+        let mut steady = Steady::ANYWHERE;
+        if inputs.overloaded {
+            return None;
+        }
+        for (policy, proposal) in self.config.policies().iter().zip(proposals.iter().flatten()) {
+            steady = steady.and(policy.steady(inputs, proposal)?);
+        }
+        if self.config.buffer().is_some() {
+            steady = steady.and(Buffer::steady(inputs)?);
+        }
+        Some(steady)
     }
 
     /// Whether the workers are those that the count calls for, and none is on its way anywhere.

@@ -45,6 +45,42 @@ pub(super) struct State {
 /// What everybody who may propose did propose.
 pub(super) type Proposals = [Option<Proposal>; MAX_PROPOSALS];
 
+/// All proposals and what they come to.
+#[derive(Default)]
+pub(super) struct Proposed {
+    pub(super) proposals: Proposals,
+    /// The policy whose proposal counts in the direction taken.
+    pub(super) deciding: Option<Policy>,
+    /// The largest that is asked for, …
+    pub(super) want: u32,
+    /// … that by rules which have not lost a signal, …
+    pub(super) firm: u32,
+    /// … and that whatever the requests do.
+    pub(super) told: u32,
+    /// The largest down to which one agrees to shrink; `None` if nobody proposes.
+    pub(super) keep: Option<u32>,
+    /// Somebody lacks a signal.
+    pub(super) blind: bool,
+}
+
+impl Proposed {
+    /// Adds a proposal in its place; `lost` says that a signal has been lost.
+    pub(super) fn add(&mut self, slot: usize, proposal: Proposal, lost: bool) {
+        self.want = self.want.max(proposal.want);
+        self.keep = self.keep.max(Some(proposal.keep));
+        self.blind |= proposal.blind;
+        if !(lost && proposal.is_partial()) {
+            self.firm = self.firm.max(proposal.want);
+        }
+        if proposal.is_told() {
+            self.told = self.told.max(proposal.want);
+        }
+        if let Some(slot) = self.proposals.get_mut(slot) {
+            *slot = Some(proposal);
+        }
+    }
+}
+
 /// One pass through policies and guards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct Evaluation {

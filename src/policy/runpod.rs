@@ -72,8 +72,12 @@ impl RunPod {
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
     }
 
-    /// While the requests in the system occupy as many workers.
+    /// While the requests in the system occupy as many workers, and none has waited too long.
     pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
+        let longest = inputs.oldest_age.max(inputs.last_wait);
+        if self.overdue_age().zip(longest).is_some_and(|(overdue, wait)| wait >= overdue) {
+            return None;
+        }
         let per_worker = self.backlog_per_worker(inputs.concurrency);
         Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
     }

@@ -74,6 +74,11 @@ impl Codel {
         (self.dropping && !waiting).then(|| self.expires(interval))
     }
 
+    /// No verdict that is given at `now` or later lapses before this instant.
+    pub(crate) const fn lapses_from(now: Timestamp, interval: u64) -> Timestamp {
+        now.plus(interval.saturating_mul(RECENT_INTERVALS))
+    }
+
     /// Whether no sojourn of late was above target.
     pub(crate) const fn is_at_rest(&self) -> bool {
         self.first_above_time.is_none() && !self.dropping

@@ -5,11 +5,11 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, StepLimit};
 use crate::decision::Command;
 use crate::observation::FailureCause;
 use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
-use crate::units::Rate;
+use crate::units::{Rate, Share};
 
 /// A small platform: requests wait in one queue, workers start late, and all of it is told by events.
 struct Platform {
@@ -172,7 +172,8 @@ fn policy() -> impl Strategy<Value = Policy> {
     prop_oneof![
         (1_u32..80)
             .prop_map(|tenths| Policy::Outpost(Outpost::new(Rate::per_second(f64::from(tenths) / 10.0).unwrap()))),
-        Just(Policy::RunPod(RunPod::queue_delay(Duration::from_millis(700)))),
+        prop::sample::select(&[40_u64, 700])
+            .prop_map(|millis| Policy::RunPod(RunPod::queue_delay(Duration::from_millis(millis)))),
         (1_u32..5).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
         (1_u32..40).prop_map(|tenths| Policy::Concurrency(ConcurrencyTarget::new(f64::from(tenths) / 10.0).unwrap())),
         (0_u32..4).prop_map(Policy::Fixed),
@@ -186,12 +187,14 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
         prop::collection::vec(policy(), 1..3),
         (0_u32..3, 2_u32..8),
         (delay(), delay(), 500_u64..20_000),
-        prop::option::of(500_u64..9_000),
+        prop::option::of(prop_oneof![1 => Just(0), 9 => 500_u64..9_000]),
         prop::option::of(1_u32..3),
-        prop::sample::select(&[12_000_u64, 60_000]),
+        (prop::sample::select(&[12_000_u64, 60_000]), prop::sample::select(&[100_u64, 400])),
+        prop::option::of(1_u32..3),
     );
-    let config =
-        settings.prop_filter_map("refused", |(policies, (min, max), (up, down, zero), idle, buffer, window)| {
+    let config = settings.prop_filter_map(
+        "refused",
+        |(policies, (min, max), (up, down, zero), idle, buffer, (window, target), step)| {
             let (first, more) = policies.split_first()?;
             let millis = Duration::from_millis;
             let mut config = Config::new(*first, min, max).ok()?.with_concurrency(2).ok()?;
@@ -200,6 +203,12 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
             }
             config = config.with_up_delay(millis(up)).ok()?.with_down_delay(millis(down)).ok()?;
             config = config.with_to_zero_delay(millis(zero)).ok()?.with_window(millis(window)).ok()?;
+            config = config.with_sojourn_target(millis(target)).ok()?;
+            if let Some(workers) = step {
+                let limit = StepLimit::workers(workers, millis(2_000));
+                config = config.with_up_step(limit).ok()?.with_down_step(limit).ok()?;
+                config = config.with_tolerance(Share::new(0.2).ok()?);
+            }
             if let Some(idle) = idle {
                 config = config.with_idle_timeout(millis(idle)).ok()?;
             }
@@ -207,7 +216,8 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
                 config = config.with_buffer(Buffer::workers(workers)).ok()?;
             }
             Some(config)
-        });
+        },
+    );
     // Mostly moments, seldom long enough for a delay to pass.
     let gap = prop_oneof![4 => 0_u64..20, 30 => 0_u64..400, 2 => 0_u64..3_000, 1 => 0_u64..40_000];
     (config, prop::collection::vec((gap, act()), 1..400))

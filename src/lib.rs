@@ -106,6 +106,7 @@ pub mod decision;
 pub mod error;
 #[doc = include_str!("failures.md")]
 pub mod failures {}
+pub mod fleet;
 mod grid;
 pub mod guard;
 pub mod observation;

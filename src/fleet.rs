@@ -1,0 +1,5 @@
+//! Many autoscalers under one roof, still without I/O.
+
+pub mod budget;
+
+pub use self::budget::{Budget, Claim, Kind};

@@ -3,6 +3,7 @@
 mod calm;
 mod explain;
 mod reports;
+mod rest;
 mod snapshot;
 mod state;
 
@@ -10,6 +11,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::calm::Calm;
+pub(crate) use self::rest::Kept;
 pub use self::snapshot::{RestoreError, Snapshot};
 use self::state::{Evaluation, Proposals, State};
 use crate::config::Config;

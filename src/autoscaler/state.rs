@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Makes good what a snapshot leaves out; the name of the part that cannot be, if one cannot.
-    fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
+    pub(super) fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
         let sound = |sound: bool, part: &'static str| if sound { Ok(()) } else { Err(part) };
         sound(self.estimators.restore(config), "signals")?;
         sound(self.pool.restore(), "pool")?;

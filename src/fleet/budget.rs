@@ -10,8 +10,8 @@
 //! 4. **whole workers**: rounded down, and what that leaves over goes to the largest remainders, compared to 2⁻³² of a
 //!    worker, at a tie to the earlier claim; then, in the order of the claims, to whoever it still buys a worker.
 //!
-//! So every grant is within one worker of the fair share, and nothing is left that would buy a worker for somebody who
-//! wants one. The cost is linear in the number of claims but for the sorting of those remainders that get a worker.
+//! So a grant is less than one worker below its fair share, and above it by no more than a worker of those that still
+//! wait; nothing is left that would buy a worker for somebody who wants one. The cost is linear in the number of claims but for the sorting of those remainders that get a worker.
 
 mod fill;
 

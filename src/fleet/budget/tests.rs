@@ -161,21 +161,20 @@ proptest! {
     fn shares_are_weighted_max_min_fair(claims in claims(), budget in budget()) {
         let grants = budget.allocate(&claims);
         let both = || claims.iter().zip(&grants).filter(|(claim, _)| budget.units(claim.kind).is_some());
-        let level = |units: u128, claim: &Claim, of: &Claim| units * u128::from(of.weight.get());
+        let units = |claim: &Claim, workers: u32| u128::from(workers) * u128::from(claim.units.get());
         for (short, less) in both().filter(|(claim, grant)| **grant < claim.most()) {
             for (other, more) in both().filter(|(claim, grant)| **grant > claim.least()) {
                 if (other.kind, other.priority) != (short.kind, short.priority) {
                     continue;
                 }
-                // Whoever has more than its floor has no higher level than one that lacks workers, but for one worker of
-                // those that wait.
+                // Whoever has more than its floor has no higher level than one that lacks workers, but for what is left
+                // when it buys no worker for those that wait.
                 let waiting = both().filter(|(c, g)| **g < c.most() && c.kind == short.kind);
-                let one = waiting.map(|(claim, _)| u128::from(claim.units.get())).max().unwrap_or(0);
-                let one = one.max(u128::from(other.units.get()));
-                let theirs = (u128::from(*more) * u128::from(other.units.get())).saturating_sub(one);
-                let ours = (u128::from(*less) + 1) * u128::from(short.units.get());
+                let one = waiting.map(|(claim, _)| units(claim, 1)).max().unwrap_or(0).max(units(other, 1));
+                let (theirs, ours) = (units(other, *more).saturating_sub(one), units(short, less.saturating_add(1)));
+                let level = |units: u128, other: &Claim| units * u128::from(other.weight.get());
                 prop_assert!(
-                    level(theirs, other, short) <= level(ours, short, other),
+                    theirs <= units(other, other.least()) || level(theirs, short) <= level(ours, other),
                     "{other:?} was granted {more}, {short:?} {less}"
                 );
             }

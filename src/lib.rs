@@ -132,7 +132,7 @@ pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;
 pub use crate::observation::{
-    FailureCause, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
+    FailureCause, Grant, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
 };
 pub use crate::policy::Policy;
 pub use crate::report::Report;

@@ -166,7 +166,8 @@ impl Estimators {
             | Observation::StartFailed { .. }
             | Observation::Pool(_)
             | Observation::Mode { .. }
-            | Observation::Reserve { .. } => {}
+            | Observation::Reserve { .. }
+            | Observation::Grant(_) => {}
         }
         self.note_empty(pool, config);
         !expected

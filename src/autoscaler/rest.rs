@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::claim::wanted;
 use super::state::State;
 use crate::config::Config;
 use crate::observation::Mode;
@@ -18,6 +19,11 @@ impl Kept {
     /// The latest instant that it knows.
     pub(crate) const fn now(&self) -> Timestamp {
         self.0.now
+    }
+
+    /// With what is not written down made good; `None` if it cannot be what an autoscaler of this configuration keeps.
+    pub(crate) fn revived(mut self, config: &Config) -> Option<Self> {
+        self.0.restore(config).ok().map(|()| self)
     }
 }
 
@@ -39,9 +45,9 @@ impl Autoscaler {
 
     /// The autoscaler of which this was kept.
     pub(crate) fn from_kept(config: Config, kept: Kept) -> Option<Self> {
-        let mut state = kept.0;
-        state.restore(&config).ok()?;
-        Some(Self { config, state, calm: Calm::default() })
+        let state = kept.revived(&config)?.0;
+        let wanted = wanted(&state.last.stages);
+        Some(Self { config, state, calm: Calm::default(), wanted })
     }
 
     /// Holds no room for events to come: it is taken when they come.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::claim::wanted;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
@@ -120,7 +121,8 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
-        let autoscaler = Self { config, state, calm: Calm::default() };
+        let wanted = wanted(&state.last.stages);
+        let autoscaler = Self { config, state, calm: Calm::default(), wanted };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });

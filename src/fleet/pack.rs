@@ -21,11 +21,13 @@ use crate::time::Timestamp;
 
 /// A form of no more bytes than this needs no other pattern.
 const SHORT: usize = 80;
+/// One of more bytes becomes a pattern.
+const LONG: usize = 96;
 /// Patterns kept by one fleet. Each takes some 20 kB.
 const MAX_PATTERNS: usize = 16;
 
 /// A state that others are compared with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pattern {
     tokens: Vec<Token>,
     /// The latest instant that it knows.
@@ -33,7 +35,8 @@ struct Pattern {
 }
 
 /// The states that others are compared with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Patterns {
     patterns: Vec<Pattern>,
 }
@@ -55,12 +58,16 @@ impl Patterns {
                 break;
             }
         }
-        if best.as_ref().is_none_or(|(packed, _)| packed.len() > SHORT) && self.patterns.len() < MAX_PATTERNS {
+        if best.as_ref().is_none_or(|(packed, _)| packed.len() > LONG) && self.patterns.len() < MAX_PATTERNS {
             let at = self.patterns.len();
             best = Some((Packer::pack(&tokens, now, (&tokens, now), at), at));
             self.patterns.push(Pattern { tokens, now });
         }
         best.map(|(packed, at)| (packed.into_boxed_slice(), at))
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
     }
 
     /// The state that was packed; `None` if these bytes are none.

@@ -116,7 +116,8 @@ impl<K: Ord + Clone> Pot<K> {
         let above = self.used.saturating_add(hold.units(hold.workers())) > self.budget;
         let waits = self.short > 0 || hold.is_short();
         self.unsettled |= !same && (waits || above);
-        let tell = hold.cap != cap || !told;
+        // Who has nothing and wants nothing needs no word of it.
+        let tell = hold.cap != cap || !told && !hold.is_empty();
         hold.told = true;
         if !hold.is_empty() {
             self.put(key, hold);

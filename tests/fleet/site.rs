@@ -136,6 +136,14 @@ impl Site {
                     }
                 }
             }
+            // Before any worker was seen: so many orders are taken back.
+            Command::Release { count } => {
+                let coming = |(id, worker): (&(u32, u64), &Worker)| (worker.life == Life::Coming).then_some(*id);
+                let coming: Vec<_> = self.workers.range((key, 0)..=(key, u64::MAX)).filter_map(coming).collect();
+                for worker in coming.into_iter().take(count as usize) {
+                    self.workers.remove(&worker);
+                }
+            }
             other => panic!("{other:?}"),
         }
     }

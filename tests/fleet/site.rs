@@ -21,6 +21,14 @@ pub enum Life {
 struct Worker {
     life: Life,
     told_to_go: bool,
+    /// Told to stay after all, and not heard of since.
+    told_to_stay: bool,
+}
+
+impl Worker {
+    fn new(life: Life) -> Self {
+        Self { life, told_to_go: false, told_to_stay: false }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,22 +122,23 @@ impl Site {
                 for _ in 0..count {
                     self.serial += 1;
                     let worker = (key, self.serial);
-                    self.workers.insert(worker, Worker { life: Life::Coming, told_to_go: false });
+                    self.workers.insert(worker, Worker::new(Life::Coming));
                     self.later(self.habits.order, worker, Change::Ordered);
                 }
             }
             Command::Stop { id, .. } => self.go(key, id, self.habits.stop, Change::Gone),
             Command::Drain { id } => {
-                let idle = |worker: &Worker| worker.life == Life::Ready { busy: false } && !worker.told_to_go;
+                let idle = |worker: &Worker| worker.life == Life::Ready { busy: false } && !worker.told_to_go && !worker.told_to_stay;
                 let one = self.workers.range((key, 0)..=(key, u64::MAX)).find(|(_, worker)| idle(worker));
-                if let Some((idle, _)) = one.filter(|_| !idle(&self.workers[&(key, id.0)])) {
+                let drained = self.workers.get(&(key, id.0));
+                if let Some((idle, _)) = one.filter(|_| drained.is_some_and(|drained| !idle(drained))) {
                     self.fault = Some(format!("service {key} drains {id} before the idle {}", idle.1));
                 }
                 self.go(key, id, self.habits.drain, Change::Drained);
             }
             Command::Revive { id } => {
                 if let Some(worker) = self.workers.get_mut(&(key, id.0)) {
-                    worker.told_to_go = false;
+                    (worker.told_to_go, worker.told_to_stay) = (false, true);
                     if worker.life == Life::Draining {
                         worker.life = Life::Ready { busy: true };
                         self.see((key, id.0), WorkerEvent::Ready);
@@ -196,12 +205,12 @@ impl Site {
                 self.see(id, WorkerEvent::Failed(FailureCause::Crash));
             }
             WorkerEvent::Busy(slots) if ready => {
-                self.workers.insert(id, Worker { life: Life::Ready { busy: slots > 0 }, ..worker });
+                self.workers.insert(id, Worker { life: Life::Ready { busy: slots > 0 }, told_to_stay: false, ..worker });
                 self.see(id, event);
             }
             // The platform takes it out by itself.
             WorkerEvent::Draining if ready => {
-                self.workers.insert(id, Worker { life: Life::Draining, told_to_go: true });
+                self.workers.insert(id, Worker { life: Life::Draining, told_to_go: true, ..worker });
                 self.see(id, WorkerEvent::Draining);
                 self.later(self.habits.drain, id, Change::Gone);
             }

@@ -1,0 +1,91 @@
+//! What parked services take in memory, measured, and what that makes of ten million.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test panics where it fails"
+)]
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use plimsoll::fleet::{Fleet, Profile};
+use plimsoll::policy::{Outpost, RunPod};
+use plimsoll::{Command, Config, Observation, Policy, Rate, Timestamp, WorkerEvent, WorkerId};
+
+/// As many as a test has time for; what one takes does not depend on how many there are.
+const SERVICES: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
+const KEY: u64 = size_of::<u64>() as u64;
+
+/// Has one service wake, serve and go back to zero, at odd instants of its own, and come to rest.
+fn live(fleet: &mut Fleet<u64>, key: u64, from: u64) {
+    let noise = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 30;
+    let mut now = from + noise;
+    let at = Timestamp::from_nanos;
+    fleet.observe(&key, at(now), Observation::arrived(1 + (key % 2) as u32)).unwrap();
+    while fleet.awake() > 0 {
+        for decided in fleet.due(at(now)).collect::<Vec<_>>() {
+            for command in decided.decision.commands {
+                let id = WorkerId(key);
+                let mut see = |nanos: u64, fact| {
+                    now += nanos;
+                    fleet.observe(&key, at(now), fact).unwrap();
+                };
+                match command {
+                    Command::Start { .. } => {
+                        see(50_000_017, Observation::worker(id, WorkerEvent::Ordered));
+                        see(3_000_000_000 + noise, Observation::worker(id, WorkerEvent::Ready));
+                        for _ in 0..=key % 2 {
+                            see(1_203, Observation::worker(id, WorkerEvent::Busy(1)));
+                            see(31, Observation::started(Duration::from_nanos(3_050_001_251 + noise)));
+                            see(80_000_000 + noise % 1_000_003, Observation::finished(Duration::from_nanos(80_000_000)));
+                            see(0, Observation::worker(id, WorkerEvent::Idle));
+                        }
+                    }
+                    Command::Stop { .. } => see(1_500_000_211, Observation::worker(id, WorkerEvent::Gone)),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        now = fleet.next_wakeup().map_or(now, |at| at.as_nanos().max(now));
+    }
+}
+
+/// Services that have lived and are parked take their key and 128 bytes, and those that were never used take less. So a
+/// million take some 0.14 GB, and ten million 1.4 GB.
+#[test]
+fn a_parked_service_takes_its_key_and_128_bytes() {
+    let secs = Duration::from_secs;
+    let outpost = Outpost::new(Rate::per_second(2.5).unwrap());
+    let configs = [
+        ("RunPod's request count", Config::runpod(RunPod::request_count(4), 0, 5, secs(30)).unwrap()),
+        ("Outpost", Config::new(Policy::Outpost(outpost), 0, 5).unwrap().with_idle_timeout(secs(30)).unwrap()),
+    ];
+    // An hour of some day of 2026, in nanoseconds since 1970.
+    let start = 1_795_000_000_000_000_000;
+    for (name, config) in configs {
+        let mut new = Fleet::new(1);
+        let profile = new.add_profile(Profile::new(config.clone()));
+        let taken = measure(|| (0..SERVICES).for_each(|key| new.insert(key, profile, Timestamp::from_nanos(start)).unwrap()));
+        let unused = taken.bytes_current as u64 / SERVICES - KEY;
+
+        let mut lived = Fleet::new(1);
+        let profile = lived.add_profile(Profile::new(config));
+        let taken = measure(|| {
+            for key in 0..SERVICES {
+                lived.insert(key, profile, Timestamp::from_nanos(start)).unwrap();
+                for times in 0..=key % 3 {
+                    live(&mut lived, key, start + 1_000_000_000_000 * (1 + times));
+                }
+            }
+        });
+        assert_eq!(lived.awake(), 0);
+        let each = taken.bytes_current as u64 / SERVICES - KEY;
+        println!("{name}: {each} B beside the key for one that has lived, {unused} B for one that was never used");
+        let ten_million = (each + KEY) * 10_000_000;
+        assert!(ten_million < 2_500_000_000, "{name}: ten million would take {ten_million} B");
+        assert!(each <= 128 + if cfg!(debug_assertions) { 160 } else { 0 }, "{name}: {each} B beside the key");
+        assert!(unused <= 64, "{name}: {unused} B beside the key for one that was never used");
+    }
+}

@@ -188,7 +188,8 @@ fn timers(c: &mut Criterion) {
     group.finish();
     let mut group = c.benchmark_group("fleet/arm_and_drain_a_thousand_of_one_instant");
     group.bench_function("heap", |bencher| {
-        let heap: BinaryHeap<_> = (0..ACTIVE).map(|key| Reverse((Timestamp::from_millis(span(key) + 5_000), key))).collect();
+        let heap: BinaryHeap<_> =
+            (0..ACTIVE).map(|key| Reverse((Timestamp::from_millis(span(key) + 5_000), key))).collect();
         bencher.iter_batched_ref(
             || heap.clone(),
             |heap| {

@@ -87,11 +87,12 @@ fn main() -> ExitCode {
 
 fn fleet(args: &Args) -> Result<(), Failure> {
     let scenes = workloads(args)
-        .and_then(|all| all.into_iter().map(|(name, services)| scene(args, name, services)).collect::<Result<Vec<_>, _>>())
+        .and_then(|all| {
+            all.into_iter().map(|(name, services)| scene(args, name, services)).collect::<Result<Vec<_>, _>>()
+        })
         .map_err(Failure::Input)?;
-    let unwritable = |error: Box<dyn Error>| {
-        Failure::Output(format!("{}: the page cannot be written: {error}", args.out.display()))
-    };
+    let unwritable =
+        |error: Box<dyn Error>| Failure::Output(format!("{}: the page cannot be written: {error}", args.out.display()));
     let notice = args.workload.is_none().then_some(NOTICE);
     let page = telling::page(&scenes, notice, &args.out).map_err(unwritable)?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -125,13 +126,14 @@ fn scene(args: &Args, name: String, services: Vec<Workload>) -> Result<Scene, St
     let requests: usize = services.iter().map(|service| service.requests().len()).sum();
     let budget = args.budget.unwrap_or(services.len().div_ceil(4) as u64);
     let terms = Terms { max: args.max, cold_start: args.cold_start, idle_timeout: args.idle_timeout, budget: None };
-    let progress = if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(2 * requests as u64) };
+    let progress =
+        if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(2 * requests as u64) };
     progress.set_style(
         indicatif::ProgressStyle::with_template("{prefix} {wide_bar} {human_pos}/{human_len} requests, {eta} left")
             .map_err(|error| error.to_string())?,
     );
     progress.set_prefix(name.clone());
-    let mut run = |budget| World::new(&services, Terms { budget, ..terms.clone() }).map(|world| world.run(&progress));
+    let run = |budget| World::new(&services, Terms { budget, ..terms.clone() }).map(|world| world.run(&progress));
     let (alone, together) = (run(None)?, run(Some(budget))?);
     progress.finish_and_clear();
     let kept = Course::of_one_each(&services, together.end);

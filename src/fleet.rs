@@ -45,15 +45,14 @@ mod timers;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 
 pub use self::budget::{Budget, Claim, Kind};
 use self::grants::Grants;
 pub use self::grants::{Holder, Shortage};
 use self::pack::Patterns;
-pub use self::profile::{Profile, ProfileId};
 use self::profile::Known;
+pub use self::profile::{Profile, ProfileId};
 pub use self::shard::{AdoptError, Fence, FleetSnapshot};
 use self::timers::Timers;
 use crate::autoscaler::{Autoscaler, Kept};
@@ -81,9 +80,15 @@ pub struct Fleet<K> {
 #[derive(Clone, Debug)]
 enum Slot {
     /// Nothing was ever observed of it.
-    New { profile: ProfileId, since: Timestamp },
+    New {
+        profile: ProfileId,
+        since: Timestamp,
+    },
     /// At rest, in its compact form.
-    Parked { profile: ProfileId, packed: Box<[u8]> },
+    Parked {
+        profile: ProfileId,
+        packed: Box<[u8]>,
+    },
     Awake(Box<Awake>),
 }
 
@@ -158,13 +163,15 @@ impl<K: Ord + Clone> Fleet<K> {
     /// If the key is taken, or the profile is not this fleet's.
     pub fn insert(&mut self, key: K, profile: ProfileId, now: Timestamp) -> Result<(), Refused> {
         let known = profile.of_list(&self.profiles).ok_or(Refused::UnknownProfile)?;
-        let Entry::Vacant(vacant) = self.services.entry(key.clone()) else { return Err(Refused::KnownService) };
+        if self.services.contains_key(&key) {
+            return Err(Refused::KnownService);
+        }
         if known.still {
-            vacant.insert(Slot::New { profile, since: now });
+            self.services.insert(key, Slot::New { profile, since: now });
             return Ok(());
         }
         let autoscaler = known.autoscaler(now);
-        vacant.insert(Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None })));
+        self.services.insert(key.clone(), Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None })));
         self.awake = self.awake.saturating_add(1);
         self.touched(&key, now, true);
         Ok(())
@@ -229,7 +236,7 @@ impl<K: Ord + Clone> Fleet<K> {
     /// call ends; whoever stops early finds the rest at the next call, before what has become due since.
     ///
     /// What a [budget](Self::set_budget) grants is settled first, and again when the others are through.
-    pub fn due(&mut self, now: Timestamp) -> Due<'_, K> {
+    pub const fn due(&mut self, now: Timestamp) -> Due<'_, K> {
         Due { fleet: self, now, rounds: ROUNDS }
     }
 
@@ -343,9 +350,7 @@ impl<K: Ord + Clone> Fleet<K> {
 
     fn restored(&self, slot: &Slot) -> Option<(Autoscaler, ProfileId)> {
         match slot {
-            Slot::New { profile, since } => {
-                Some((profile.of_list(&self.profiles)?.autoscaler(*since), *profile))
-            }
+            Slot::New { profile, since } => Some((profile.of_list(&self.profiles)?.autoscaler(*since), *profile)),
             Slot::Parked { profile, packed } => {
                 let config = profile.of_list(&self.profiles)?.profile.config().clone();
                 Some((Autoscaler::from_kept(config, self.patterns.unpack(packed)?)?, *profile))
@@ -410,7 +415,10 @@ impl<K: Ord + Clone> Fleet<K> {
             let Some(known) = awake.profile.of_list(&self.profiles) else { return };
             if !self.grants.limits(known.profile.kind()) {
                 // What a budget that stands no more has left behind.
-                return if awake.autoscaler.is_granted() { self.grant(key, now, None) };
+                if awake.autoscaler.is_granted() {
+                    self.grant(key, now, None);
+                }
+                return;
             }
             match self.grants.update(key, &known.profile, awake.autoscaler.needs()) {
                 Some(grant) => self.grant(key, now, Some(grant)),

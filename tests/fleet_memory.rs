@@ -39,7 +39,10 @@ fn live(fleet: &mut Fleet<u64>, key: u64, from: u64) {
                         for _ in 0..=key % 2 {
                             see(1_203, Observation::worker(id, WorkerEvent::Busy(1)));
                             see(31, Observation::started(Duration::from_nanos(3_050_001_251 + noise)));
-                            see(80_000_000 + noise % 1_000_003, Observation::finished(Duration::from_nanos(80_000_000)));
+                            see(
+                                80_000_000 + noise % 1_000_003,
+                                Observation::finished(Duration::from_nanos(80_000_000)),
+                            );
                             see(0, Observation::worker(id, WorkerEvent::Idle));
                         }
                     }
@@ -67,7 +70,8 @@ fn a_parked_service_takes_its_key_and_128_bytes() {
     for (name, config) in configs {
         let mut new = Fleet::new(1);
         let profile = new.add_profile(Profile::new(config.clone()));
-        let taken = measure(|| (0..SERVICES).for_each(|key| new.insert(key, profile, Timestamp::from_nanos(start)).unwrap()));
+        let taken =
+            measure(|| (0..SERVICES).for_each(|key| new.insert(key, profile, Timestamp::from_nanos(start)).unwrap()));
         let unused = taken.bytes_current as u64 / SERVICES - KEY;
 
         let mut lived = Fleet::new(1);

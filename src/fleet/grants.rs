@@ -63,7 +63,7 @@ impl Hold {
         self.cap.max(self.needs.staying).saturating_add(self.needs.leaving)
     }
 
-    fn present(&self) -> u32 {
+    const fn present(&self) -> u32 {
         self.needs.staying.saturating_add(self.needs.leaving)
     }
 
@@ -112,7 +112,8 @@ impl<K: Ord + Clone> Pot<K> {
             }
         }
         // Somebody waits, and it is not for the same as before; or there is more than there may be.
-        let same = before.is_some_and(|before| before.needs == needs && before.cap == hold.cap && before.claim == claim);
+        let same =
+            before.is_some_and(|before| before.needs == needs && before.cap == hold.cap && before.claim == claim);
         let above = self.used.saturating_add(hold.units(hold.workers())) > self.budget;
         let waits = self.short > 0 || hold.is_short();
         self.unsettled |= !same && (waits || above);

@@ -66,7 +66,7 @@ impl Patterns {
         best.map(|(packed, at)| (packed.into_boxed_slice(), at))
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 

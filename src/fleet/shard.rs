@@ -48,13 +48,13 @@ enum Service {
 impl<K> FleetSnapshot<K> {
     /// How many services it holds.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.services.len()
     }
 
     /// Whether it holds none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.services.is_empty()
     }
 
@@ -91,7 +91,9 @@ impl<K> FleetSnapshot<K> {
 #[non_exhaustive]
 pub enum AdoptError {
     /// The epoch is not new.
-    #[error("epoch {epoch} is not new: these services were decided for under {theirs}, this fleet's under {ours}; take a greater one from whoever coordinates")]
+    #[error(
+        "epoch {epoch} is not new: these services were decided for under {theirs}, this fleet's under {ours}; take a greater one from whoever coordinates"
+    )]
     OldEpoch {
         /// The epoch given.
         epoch: u64,
@@ -107,7 +109,9 @@ pub enum AdoptError {
         position: usize,
     },
     /// Another release wrote parked services in its own compact form.
-    #[error("the snapshot's parked services are in the form of another release: have that release write it with expanded()")]
+    #[error(
+        "the snapshot's parked services are in the form of another release: have that release write it with expanded()"
+    )]
     OtherRelease,
     /// A service cannot be what this crate wrote.
     #[error("service {position} of the snapshot cannot be restored: it was changed or damaged; take an older snapshot")]

@@ -244,10 +244,7 @@ fn the_loss_of_a_grant_is_explained() {
     );
     assert_eq!(of("mail").commands, [Command::Release { count: 5 }]);
     assert_eq!(of("video").desired, 5, "a pool that is never reported is taken at its word");
-    assert_eq!(
-        fleet.shortage(&"mail").unwrap().to_string(),
-        "wants 8, granted 3: budget of 8 shared with video (5)"
-    );
+    assert_eq!(fleet.shortage(&"mail").unwrap().to_string(), "wants 8, granted 3: budget of 8 shared with video (5)");
     let standing = fleet.decide(&"mail", Timestamp::from_secs(21)).unwrap().decision;
     assert_eq!(
         standing.to_string(),

@@ -121,7 +121,8 @@ fn lives_alike(
         case.start = Timestamp::ORIGIN;
     }
     let mut beside = Beside::new(&cases);
-    let mut steps: Vec<_> = (0..).zip(&cases).flat_map(|(key, case)| case.steps.iter().map(move |s| (key, s))).collect();
+    let mut steps: Vec<_> =
+        (0..).zip(&cases).flat_map(|(key, case)| case.steps.iter().map(move |s| (key, s))).collect();
     steps.sort_by_key(|(_, (at, _))| if hostile { Timestamp::ORIGIN } else { *at });
     let mut late = Duration::ZERO;
     for ((key, (at, step)), (rest, by_id, minutes)) in steps.into_iter().zip(rests.into_iter().cycle()) {
@@ -232,7 +233,8 @@ fn a_thousand_wake_at_once() {
     // Whoever stops early finds the others first, even if the same ones are busy again.
     fleet.observe(&0, later, Observation::arrived(9)).unwrap();
     let rest: Vec<_> = fleet.due(later).collect();
-    let started = rest.iter().filter(|decided| matches!(decided.decision.commands[..], [Command::Start { .. }])).count();
+    let started =
+        rest.iter().filter(|decided| matches!(decided.decision.commands[..], [Command::Start { .. }])).count();
     assert_eq!((rest.len(), started), (992, 992), "991 that waited, and one again");
     assert_eq!(fleet.due(later).count(), 0);
 }

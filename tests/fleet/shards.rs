@@ -127,7 +127,10 @@ fn what_cannot_be_taken_over_is_refused_and_nothing_changes() {
     ours.adopt(now, taken, 6).unwrap();
     assert_eq!((ours.len(), ours.awake(), ours.epoch()), (20, 1, 6));
     assert_eq!(ours.desired(&12), Some(1));
-    assert_eq!(theirs.observe(&12, now, Observation::arrived(1)).unwrap_err().to_string().split(':').next(), Some("no service has this key"));
+    assert_eq!(
+        theirs.observe(&12, now, Observation::arrived(1)).unwrap_err().to_string().split(':').next(),
+        Some("no service has this key")
+    );
 }
 
 /// Whatever stands in a snapshot, it is refused by name or does no harm.

@@ -83,7 +83,8 @@ impl Site {
             let next = change.into_iter().chain(self.fleet.next_wakeup()).min();
             let Some(next) = next.filter(|next| *next <= at) else { break };
             self.now = self.now.max(next);
-            while let Some((due, (worker, change))) = self.changes.first_key_value().map(|(at, change)| (*at, *change)) {
+            while let Some((due, (worker, change))) = self.changes.first_key_value().map(|(at, change)| (*at, *change))
+            {
                 if due.0 > self.now {
                     break;
                 }
@@ -128,7 +129,9 @@ impl Site {
             }
             Command::Stop { id, .. } => self.go(key, id, self.habits.stop, Change::Gone),
             Command::Drain { id } => {
-                let idle = |worker: &Worker| worker.life == Life::Ready { busy: false } && !worker.told_to_go && !worker.told_to_stay;
+                let idle = |worker: &Worker| {
+                    worker.life == Life::Ready { busy: false } && !worker.told_to_go && !worker.told_to_stay
+                };
                 let one = self.workers.range((key, 0)..=(key, u64::MAX)).find(|(_, worker)| idle(worker));
                 let drained = self.workers.get(&(key, id.0));
                 if let Some((idle, _)) = one.filter(|_| drained.is_some_and(|drained| !idle(drained))) {
@@ -205,7 +208,8 @@ impl Site {
                 self.see(id, WorkerEvent::Failed(FailureCause::Crash));
             }
             WorkerEvent::Busy(slots) if ready => {
-                self.workers.insert(id, Worker { life: Life::Ready { busy: slots > 0 }, told_to_stay: false, ..worker });
+                self.workers
+                    .insert(id, Worker { life: Life::Ready { busy: slots > 0 }, told_to_stay: false, ..worker });
                 self.see(id, event);
             }
             // The platform takes it out by itself.

@@ -110,7 +110,9 @@ pub(crate) fn page(scenes: &[Scene], notice: Option<&str>, folder: &Path) -> Dra
     let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     write!(html, "<title>A fleet</title>\n<style>\n{STYLE}h2 {{ font-size: 16px; margin: 8px 0 4px; }}\n")?;
     html.push_str("th:nth-child(2), td:nth-child(2) { text-align: right; }\n");
-    html.push_str("th:first-child, td:first-child { text-align: left; padding-left: 0; }\n</style>\n</head>\n<body>\n<main>\n");
+    html.push_str(
+        "th:first-child, td:first-child { text-align: left; padding-left: 0; }\n</style>\n</head>\n<body>\n<main>\n",
+    );
     for scene in scenes {
         section(scene, &mut html)?;
     }
@@ -166,7 +168,10 @@ fn section(scene: &Scene, html: &mut String) -> Drawn<()> {
 
 fn badge(number: usize) -> String {
     let RGBColor(red, green, blue) = shade(number);
-    format!("<b style=\"background: rgb({red},{green},{blue}); color: #fff; border-radius: 9px; padding: 0 7px\">{}</b>", number + 1)
+    format!(
+        "<b style=\"background: rgb({red},{green},{blue}); color: #fff; border-radius: 9px; padding: 0 7px\">{}</b>",
+        number + 1
+    )
 }
 
 fn shade(number: usize) -> RGBColor {

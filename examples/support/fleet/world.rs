@@ -199,7 +199,9 @@ impl World {
                 for _ in 0..count {
                     self.serial += 1;
                     let id = self.serial;
-                    self.pools[service].workers.insert(id, Worker { since: now, state: State::Starting, leaves: false });
+                    self.pools[service]
+                        .workers
+                        .insert(id, Worker { since: now, state: State::Starting, leaves: false });
                     self.workers += 1;
                     self.course.cold_starts += 1;
                     self.course.most = self.course.most.max(self.workers);

@@ -35,7 +35,7 @@ impl Share {
         (self.granted as u64).saturating_mul(self.units as u64)
     }
 
-    fn wants_more(&self) -> bool {
+    const fn wants_more(&self) -> bool {
         self.granted < self.high
     }
 
@@ -72,17 +72,17 @@ pub(super) fn fill(shares: &mut [Share], budget: u64) -> u64 {
     let Filled { mut filling, weight } = level(shares, budget);
     let taken = |shares: &[Share]| shares.iter().fold(0, |sum: u64, share| sum.saturating_add(share.taken()));
     // Those that are being filled share what the others leave by weight.
-    let spare = budget.saturating_sub(taken(shares));
-    let mut left = spare;
+    let rest = budget.saturating_sub(taken(shares));
+    let mut left = rest;
     for (remainder, at) in &mut filling {
         let Some(share) = shares.get_mut(*at as usize) else { continue };
-        let part = u128::from(spare).saturating_mul(u128::from(share.weight));
+        let part = u128::from(rest).saturating_mul(u128::from(share.weight));
         let worker = u128::from(weight).saturating_mul(u128::from(share.units));
-        let (workers, rest) = div_rem(part, worker);
+        let (workers, over) = div_rem(part, worker);
         share.give(u32::try_from(workers).unwrap_or(u32::MAX).min(share.high), &mut left);
-        *remainder = u32::try_from(div_rem(rest << 32, worker).0).unwrap_or(u32::MAX);
+        *remainder = u32::try_from(div_rem(over << 32, worker).0).unwrap_or(u32::MAX);
     }
-    let filling = by_remainder(filling, shares, left);
+    let filling = by_remainder(&filling, shares, left);
     for at in filling {
         if let Some(share) = shares.get_mut(at as usize).filter(|share| share.wants_more()) {
             let fits = u64::from(share.units) <= left;
@@ -180,7 +180,7 @@ fn pivot(open: &[(u32, Share)], lower: Level, upper: Option<Level>) -> Option<Le
 }
 
 /// The positions of those whose remainders are the largest; only so many as may get a worker for it.
-fn by_remainder(filling: Vec<(u32, u32)>, shares: &[Share], left: u64) -> Vec<u32> {
+fn by_remainder(filling: &[(u32, u32)], shares: &[Share], left: u64) -> Vec<u32> {
     let share = |at: u32| shares.get(at as usize);
     let mut keys: Vec<u64> = filling
         .iter()
@@ -222,10 +222,7 @@ fn buy_what_is_left(shares: &mut [Share], mut left: u64) -> u64 {
 /// Quotient and remainder; what fits 64 bits is much quicker.
 fn div_rem(part: u128, whole: u128) -> (u128, u128) {
     if let (Ok(part), Ok(whole)) = (u64::try_from(part), u64::try_from(whole)) {
-        return (
-            part.checked_div(whole).unwrap_or(0).into(),
-            part.checked_rem(whole).unwrap_or(0).into(),
-        );
+        return (part.checked_div(whole).unwrap_or(0).into(), part.checked_rem(whole).unwrap_or(0).into());
     }
     (part.checked_div(whole).unwrap_or(0), part.checked_rem(whole).unwrap_or(0))
 }

@@ -86,10 +86,8 @@ fn slow_class(claims: &[Claim], parts: &[usize], limits: &[(u32, u32)], left: &m
         .clone()
         .filter(|n| low(*n) * lower.1 <= lower.0 * weight(*n) && lower.0 * weight(*n) < high(*n) * lower.1)
         .collect();
-    let mut granted: Vec<u32> = all
-        .clone()
-        .map(|n| if lower.0 * weight(n) >= high(n) * lower.1 { limits[n].1 } else { limits[n].0 })
-        .collect();
+    let mut granted: Vec<u32> =
+        all.clone().map(|n| if lower.0 * weight(n) >= high(n) * lower.1 { limits[n].1 } else { limits[n].0 }).collect();
     let others: u128 = all.clone().filter(|n| !filling.contains(n)).map(|n| u128::from(granted[n]) * units(n)).sum();
     let (spare, weights) = (*left - others, filling.iter().map(|n| weight(*n)).sum::<u128>());
     let mut remainders = Vec::new();

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::token::Token;
+use super::token::{Token, Unsaid};
 
 const NONE: u8 = 128;
 const SOME: u8 = 129;
@@ -101,8 +101,8 @@ trait Direction<'a> {
 }
 
 /// Goes through one value with the pattern's value at `at` beside it, and gives the place after that.
-fn walk<'a>(direction: &mut impl Direction<'a>, at: Option<usize>, depth: u32) -> Option<Option<usize>> {
-    let token = direction.token(at).filter(|_| depth < DEEPEST)?;
+fn walk<'a>(direction: &mut impl Direction<'a>, at: Option<usize>, depth: u32) -> Result<Option<usize>, Unsaid> {
+    let token = direction.token(at).filter(|_| depth < DEEPEST).ok_or(Unsaid)?;
     let other = direction.context().pattern(at);
     let (ours, theirs) = (token.children(), other.map_or(0, Token::children));
     let alike = other.is_some_and(|other| core::mem::discriminant(&other) == core::mem::discriminant(&token));
@@ -118,7 +118,7 @@ fn walk<'a>(direction: &mut impl Direction<'a>, at: Option<usize>, depth: u32) -
     for _ in common..theirs {
         place = place.map(|at| direction.context().skip(at));
     }
-    Some(place)
+    Ok(place)
 }
 
 pub(super) struct Packer<'a> {
@@ -132,8 +132,7 @@ pub(super) struct Packer<'a> {
 impl<'a> Packer<'a> {
     /// The bytes of a state that knows `now`, seen from a pattern and its instant, which is the one of that number.
     pub(super) fn pack(tokens: &'a [Token], now: u64, pattern: (&'a [Token], u64), number: usize) -> Vec<u8> {
-        let mut packer =
-            Self { context: Context::new(now, pattern), tokens: tokens.iter(), bytes: Vec::new(), run: 0 };
+        let mut packer = Self { context: Context::new(now, pattern), tokens: tokens.iter(), bytes: Vec::new(), run: 0 };
         packer.digits(u64::try_from(number).unwrap_or(u64::MAX));
         packer.digits(now);
         // A value says its own end, so nothing is left over.
@@ -178,7 +177,9 @@ impl<'a> Packer<'a> {
         for (base, position) in self.context.said.iter().zip(0..) {
             let side = if number < *base { BEFORE } else { AFTER };
             let distance = way(side, number.abs_diff(*base));
-            if length(distance.1).saturating_add(1) < length(shortest.0.1).saturating_add(usize::from(shortest.1.is_some())) {
+            if length(distance.1).saturating_add(1)
+                < length(shortest.0.1).saturating_add(usize::from(shortest.1.is_some()))
+            {
                 shortest = (distance, Some(position));
             }
         }
@@ -247,15 +248,12 @@ pub(super) struct Unpacker<'a> {
 
 impl<'a> Unpacker<'a> {
     /// The tokens that were packed, by the pattern of the number given and its instant; `None` if these bytes are none.
-    pub(super) fn unpack(
-        bytes: &'a [u8],
-        pattern: impl Fn(usize) -> Option<(&'a [Token], u64)>,
-    ) -> Option<Vec<Token>> {
+    pub(super) fn unpack(bytes: &'a [u8], pattern: impl Fn(usize) -> Option<(&'a [Token], u64)>) -> Option<Vec<Token>> {
         let context = Context::new(0, (&[], 0));
         let mut unpacker = Self { context, bytes, tokens: Vec::with_capacity(2_048), run: 0 };
         let pattern = pattern(usize::try_from(unpacker.digits()?).ok()?)?;
         unpacker.context = Context::new(unpacker.digits()?, pattern);
-        walk(&mut unpacker, Some(0), 0)?;
+        walk(&mut unpacker, Some(0), 0).ok()?;
         (unpacker.bytes.is_empty() && unpacker.run == 0).then_some(unpacker.tokens)
     }
 

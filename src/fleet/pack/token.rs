@@ -5,11 +5,11 @@ use core::fmt;
 
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
-use serde::ser::{ SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
-    SerializeTupleVariant, Serializer,
+use serde::ser::{
+    SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
+    Serializer,
 };
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,7 @@ struct Writer {
 }
 
 impl Writer {
+    #[expect(clippy::unnecessary_wraps, reason = "what a serializer's methods return")]
     fn say(&mut self, token: Token) -> Result<(), Unsaid> {
         self.tokens.push(token);
         Ok(())
@@ -120,6 +121,7 @@ impl Row<'_> {
         value.serialize(&mut *self.writer)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what a serializer's methods return")]
     fn close(self) -> Result<(), Unsaid> {
         if let Some(token) = self.writer.tokens.get_mut(self.at) {
             *token = Token::Row(self.length);

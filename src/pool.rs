@@ -414,6 +414,14 @@ impl Pool {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
     }
 
+    /// When what is under way would have lapsed says nothing once nothing is.
+    pub(crate) fn forget_what_is_over(&mut self) {
+        let all = [&mut self.expected, &mut self.orders, &mut self.prewarms, &mut self.releases, &mut self.revivals];
+        for over in all.into_iter().filter(|outstanding| outstanding.count == 0) {
+            *over = Outstanding::default();
+        }
+    }
+
     /// Workers that exist or may come, in whatever state, told to go or not. Of them those that are committed or meant for
     /// standby; the others are on their way out.
     pub(crate) fn present_and_staying(&self, now: Timestamp) -> (u32, u32) {

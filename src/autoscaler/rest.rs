@@ -40,6 +40,7 @@ impl Autoscaler {
     pub(crate) fn keep(&self) -> Kept {
         let mut state = self.settled().into_owned();
         state.events.slim();
+        state.pool.forget_what_is_over();
         Kept(state)
     }
 

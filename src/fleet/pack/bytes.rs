@@ -1,6 +1,7 @@
 //! Tokens as bytes, seen from a pattern.
 //!
-//! The first numbers are the pattern's position and the instant that the state knows. Then, token by token, either a byte
+//! The first numbers are the pattern's position and how much later than the pattern's the instant is that the state knows,
+//! in steps to and fro: 0, -1, 1, -2 … Then, token by token, either a byte
 //! below 128, for as many tokens as the pattern predicts and one more, or a byte with the token's kind, and its digits.
 
 use alloc::vec::Vec;
@@ -134,7 +135,7 @@ impl<'a> Packer<'a> {
     pub(super) fn pack(tokens: &'a [Token], now: u64, pattern: (&'a [Token], u64), number: usize) -> Vec<u8> {
         let mut packer = Self { context: Context::new(now, pattern), tokens: tokens.iter(), bytes: Vec::new(), run: 0 };
         packer.digits(u64::try_from(number).unwrap_or(u64::MAX));
-        packer.digits(now);
+        packer.digits(zigzag(now.wrapping_sub(pattern.1)));
         // A value says its own end, so nothing is left over.
         let _ = walk(&mut packer, Some(0), 0);
         packer.end_run();
@@ -190,6 +191,15 @@ impl<'a> Packer<'a> {
         }
         self.digits(distance);
     }
+}
+
+/// A difference whose sign is in the lowest bit, so that small ones of either sign have few digits.
+const fn zigzag(difference: u64) -> u64 {
+    (difference << 1) ^ (0_u64.wrapping_sub(difference >> 63))
+}
+
+const fn unzigzag(number: u64) -> u64 {
+    (number >> 1) ^ (0_u64.wrapping_sub(number & 1))
 }
 
 /// A distance in the largest scale that it is a whole number of, and the kind that says so.
@@ -252,7 +262,8 @@ impl<'a> Unpacker<'a> {
         let context = Context::new(0, (&[], 0));
         let mut unpacker = Self { context, bytes, tokens: Vec::with_capacity(2_048), run: 0 };
         let pattern = pattern(usize::try_from(unpacker.digits()?).ok()?)?;
-        unpacker.context = Context::new(unpacker.digits()?, pattern);
+        let now = pattern.1.wrapping_add(unzigzag(unpacker.digits()?));
+        unpacker.context = Context::new(now, pattern);
         walk(&mut unpacker, Some(0), 0).ok()?;
         (unpacker.bytes.is_empty() && unpacker.run == 0).then_some(unpacker.tokens)
     }

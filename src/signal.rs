@@ -267,6 +267,11 @@ impl Estimators {
         self.totals(&self.heard(now, config)).sojourn_mean()
     }
 
+    /// What nothing will ask for any more.
+    pub(crate) const fn forget_what_is_over(&mut self) {
+        self.codel.forget_what_is_over();
+    }
+
     /// Requests that `CoDel` has marked since the start.
     pub(crate) const fn codel_marks(&self) -> u64 {
         self.codel.marks()

@@ -26,7 +26,9 @@ fn a_fleet_is_shown_against_one_worker_each() {
     fs::write(folder.join("small.csv"), small()).unwrap();
     let args = ["small.csv", "--quiet", "--budget", "3", "--idle-timeout", "20s"];
     let out = run::printed("fleet", &folder, &args);
-    for expected in ["scaled to zero", "the same, budget of 3", "one worker each", "310 requests of 3 services", "awake"] {
+    for expected in
+        ["scaled to zero", "the same, budget of 3", "one worker each", "310 requests of 3 services", "awake"]
+    {
         assert!(out.contains(expected), "{expected:?} is missing:\n{out}");
     }
     // Six requests at once want six workers, and there are three in all.

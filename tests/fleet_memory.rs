@@ -18,9 +18,9 @@ use plimsoll::{Command, Config, Observation, Policy, Rate, Timestamp, WorkerEven
 const SERVICES: u64 = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
 const KEY: u64 = size_of::<u64>() as u64;
 
-/// Every key once, in no order that a tree would like.
+/// Keys as hashes are: in no order that a tree would like or mind.
 fn keys() -> impl Iterator<Item = u64> {
-    (0..SERVICES).map(|n| n * 7_919 % SERVICES)
+    (1..=SERVICES).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23).wrapping_mul(0xBF58_476D_1CE4_E5B9))
 }
 
 /// Has one service wake, serve and go back to zero, at odd instants of its own, and come to rest.

@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::observation::Mode;
 use crate::time::Timestamp;
 
-/// What an autoscaler at rest keeps: everything but its configuration and the events before the last.
+/// What an autoscaler at rest keeps: everything but its configuration, the events before the last, and instants that nothing
+/// will ask for any more.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Kept(State);
@@ -40,6 +41,7 @@ impl Autoscaler {
     pub(crate) fn keep(&self) -> Kept {
         let mut state = self.settled().into_owned();
         state.events.slim();
+        state.estimators.forget_what_is_over();
         state.pool.forget_what_is_over();
         Kept(state)
     }

@@ -1,13 +1,15 @@
 //! Tokens as bytes, seen from a pattern.
 //!
 //! The first numbers are the pattern's position and how much later than the pattern's the instant is that the state knows,
-//! in steps to and fro: 0, -1, 1, -2 … Then, token by token, either a byte
-//! below 128, for as many tokens as the pattern predicts and one more, or a byte with the token's kind, and its digits.
+//! in steps to and fro: 0, -1, 1, -2 … Then, either a byte below 128, for as many tokens as the pattern predicts, or a byte
+//! with the next token's kind, and its digits.
 
 use alloc::vec::Vec;
 
 use super::token::{Token, Unsaid};
 
+/// A run that is longer than a byte below this says follows in digits.
+const LONG_RUN: u8 = 127;
 const NONE: u8 = 128;
 const SOME: u8 = 129;
 const MISSING: u8 = 130;
@@ -45,7 +47,7 @@ struct Context<'a> {
     now: u64,
     /// What the pattern's large numbers turned out to be.
     known: Vec<(u64, u64)>,
-    /// Large numbers that were said.
+    /// Large numbers that were met.
     said: Vec<u64>,
 }
 
@@ -77,8 +79,15 @@ impl<'a> Context<'a> {
         if let Some(Token::Number(pattern @ LARGE..)) = self.pattern(at) {
             self.known.push((pattern, number));
         }
-        if !self.said.contains(&number) {
-            self.said.push(number);
+        self.hear(token);
+    }
+
+    /// A token was said or predicted.
+    fn hear(&mut self, token: Token) {
+        if let Token::Number(number @ LARGE..) = token {
+            if !self.said.contains(&number) {
+                self.said.push(number);
+            }
         }
     }
 
@@ -127,7 +136,7 @@ pub(super) struct Packer<'a> {
     tokens: core::slice::Iter<'a, Token>,
     bytes: Vec<u8>,
     /// Tokens that were predicted, one after the other.
-    run: u8,
+    run: u32,
 }
 
 impl<'a> Packer<'a> {
@@ -143,8 +152,13 @@ impl<'a> Packer<'a> {
     }
 
     fn end_run(&mut self) {
-        if let Some(more) = self.run.checked_sub(1) {
-            self.bytes.push(more);
+        match u8::try_from(self.run) {
+            Ok(0) => {}
+            Ok(short @ 1..LONG_RUN) => self.bytes.push(short),
+            _ => {
+                self.bytes.push(LONG_RUN);
+                self.digits(u64::from(self.run));
+            }
         }
         self.run = 0;
     }
@@ -223,9 +237,7 @@ impl<'a> Direction<'a> for Packer<'a> {
         let token = *self.tokens.next()?;
         if self.context.predicted(at) == Some(token) {
             self.run = self.run.saturating_add(1);
-            if self.run == 128 {
-                self.end_run();
-            }
+            self.context.hear(token);
             return Some(token);
         }
         self.end_run();
@@ -253,7 +265,7 @@ pub(super) struct Unpacker<'a> {
     context: Context<'a>,
     bytes: &'a [u8],
     tokens: Vec<Token>,
-    run: u8,
+    run: u32,
 }
 
 impl<'a> Unpacker<'a> {
@@ -316,12 +328,16 @@ impl<'a> Direction<'a> for Unpacker<'a> {
     }
 
     fn token(&mut self, at: Option<usize>) -> Option<Token> {
-        if self.run == 0 && self.bytes.first().is_some_and(|byte| *byte < 128) {
-            self.run = self.byte()?.saturating_add(1);
+        if self.run == 0 && self.bytes.first().is_some_and(|byte| *byte <= LONG_RUN) {
+            self.run = match self.byte()? {
+                LONG_RUN => self.small()?,
+                short => short.into(),
+            };
         }
         if let Some(run) = self.run.checked_sub(1) {
             self.run = run;
             let token = self.context.predicted(at)?;
+            self.context.hear(token);
             self.tokens.push(token);
             return Some(token);
         }

@@ -2,9 +2,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::autoscaler::Kept;
-use crate::policy::{Outpost, RunPod};
-use crate::{Autoscaler, Command, Config, Observation, Policy, Rate, WorkerEvent, WorkerId};
+use crate::autoscaler::{Autoscaler, Kept};
+use crate::config::Config;
+use crate::decision::Command;
+use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::policy::{Outpost, Policy, RunPod};
+use crate::units::Rate;
 
 fn configs() -> [Config; 2] {
     let runpod = Config::new(Policy::RunPod(RunPod::request_count(4)), 0, 10).unwrap();
@@ -50,7 +53,7 @@ fn what_is_unpacked_is_what_was_packed_and_it_is_short() {
     for config in configs() {
         let (mut patterns, mut hint, mut all) = (Patterns::default(), 0, Vec::new());
         for seed in 1..40 {
-            let kept = rested(&config, seed, seed % 5);
+            let kept = rested(&config, seed, 1 + seed % 4);
             let (packed, pattern) = patterns.pack(&kept, kept.now(), hint).unwrap();
             hint = pattern;
             assert!(packed.len() <= LONG, "{} bytes for the service {seed}", packed.len());

@@ -60,10 +60,10 @@ fn live(fleet: &mut Fleet<u64>, key: u64, from: u64) {
     }
 }
 
-/// Services that have lived and are parked take their key and 128 bytes, and those that were never used take less. So a
-/// million take some 0.14 GB, and ten million 1.4 GB.
+/// A service that has lived and is parked takes some 100 bytes for what it keeps and 55 for its place among the others,
+/// beside its key; one that was never used only the latter. So a million take 0.17 GB, and ten million 1.7 GB.
 #[test]
-fn a_parked_service_takes_its_key_and_128_bytes() {
+fn ten_million_parked_services_take_less_than_two_and_a_half_gigabytes() {
     let secs = Duration::from_secs;
     let outpost = Outpost::new(Rate::per_second(2.5).unwrap());
     let configs = [
@@ -93,8 +93,10 @@ fn a_parked_service_takes_its_key_and_128_bytes() {
         let each = taken.bytes_current as u64 / SERVICES - KEY;
         println!("{name}: {each} B beside the key for one that has lived, {unused} B for one that was never used");
         let ten_million = (each + KEY) * 10_000_000;
-        assert!(ten_million < 2_500_000_000, "{name}: ten million would take {ten_million} B");
-        assert!(each <= 128 + if cfg!(debug_assertions) { 160 } else { 0 }, "{name}: {each} B beside the key");
+        // Among few services the patterns that the others are compared with weigh more.
+        let few = if cfg!(debug_assertions) { 200 } else { 0 };
+        assert!(ten_million < 2_500_000_000 + few * 10_000_000, "{name}: ten million would take {ten_million} B");
+        assert!(each <= 160 + few, "{name}: {each} B beside the key");
         assert!(unused <= 64, "{name}: {unused} B beside the key for one that was never used");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use plotters::prelude::*;
@@ -19,6 +20,7 @@ type Drawn<T> = Result<T, Box<dyn Error>>;
 const PAGE: &str = "fleet.html";
 const WIDTH: u32 = 1_072;
 const HEIGHT: u32 = 250;
+const HOUR: f64 = 3_600.0;
 
 /// One workload in three ways.
 pub(crate) struct Scene {
@@ -58,7 +60,10 @@ impl Scene {
 
     /// Columns after the name of the way.
     fn row(&self, course: &Course) -> [String; 8] {
-        let ms = |seconds: f64| duration(seconds * 1_000.0);
+        let ms = |seconds: f64| match seconds {
+            long if long >= 120.0 => span(Duration::from_secs(long.round() as u64)),
+            short => duration(short * 1_000.0),
+        };
         let share = course.worker_seconds / self.kept.worker_seconds;
         [
             short(course.worker_seconds / 3_600.0),
@@ -154,7 +159,7 @@ fn section(scene: &Scene, html: &mut String) -> Drawn<()> {
         html,
         "<p>{} is each service for itself: halfway through, half of them move to a second fleet under a new epoch, which \
          changes nothing. {} is one fleet with one budget for all (dashed). {} is one worker for each service, all the time. \
-         A look every minute. On average {} services were awake in the fleet, the others parked.</p>",
+         A look every minute, against the time since the start as h:mm. On average {} services were awake in the fleet, the others parked.</p>",
         badge(0),
         badge(1),
         badge(2),
@@ -181,7 +186,8 @@ fn shade(number: usize) -> RGBColor {
 /// One figure over time: the ways that change, and what stays.
 fn panel(scene: &Scene, of: fn(&Moment) -> usize, budget: Option<u64>, one_each: Option<usize>) -> Drawn<String> {
     let courses = [&scene.alone, &scene.together];
-    let end = courses.iter().filter_map(|course| course.moments.last()).map(|moment| moment.at).fold(60.0, f64::max);
+    let end =
+        courses.iter().filter_map(|course| course.moments.last()).map(|moment| moment.at / HOUR).fold(0.1, f64::max);
     let moments = courses.iter().flat_map(|course| course.moments.iter().map(of));
     let highest = moments.chain(one_each).chain(budget.map(|units| units as usize)).max().unwrap_or(1).max(1) as f64;
     let mut svg = String::new();
@@ -202,7 +208,7 @@ fn panel(scene: &Scene, of: fn(&Moment) -> usize, budget: Option<u64>, one_each:
             .label_style(("sans-serif", 13).into_font().color(&INK))
             .x_labels(9)
             .y_labels(5)
-            .x_label_formatter(&|seconds| clock(*seconds, false))
+            .x_label_formatter(&|hours| clock(*hours * HOUR, false))
             .y_label_formatter(&|count| short(*count))
             .draw()?;
         for (number, course) in courses.into_iter().enumerate() {
@@ -225,5 +231,7 @@ fn panel(scene: &Scene, of: fn(&Moment) -> usize, budget: Option<u64>, one_each:
 /// What stood at one look stands until the next.
 fn steps(course: &Course, of: fn(&Moment) -> usize) -> Vec<(f64, f64)> {
     let pairs = course.moments.iter().zip(course.moments.iter().skip(1).chain(course.moments.last()));
-    pairs.flat_map(|(moment, next)| [(moment.at, of(moment) as f64), (next.at, of(moment) as f64)]).collect()
+    pairs
+        .flat_map(|(moment, next)| [(moment.at / HOUR, of(moment) as f64), (next.at / HOUR, of(moment) as f64)])
+        .collect()
 }

@@ -58,20 +58,20 @@ fn moving_services_changes_no_decision() {
         let mut single = fleet_of(&cases);
         let mut halves = [fleet_of(&cases), Fleet::new(2)];
         let (mut homes, mut fence, mut epoch) = (BTreeMap::new(), Fence::new(), 2);
-        let (mut moved, mut fenced) = (false, false);
+        let (mut any_moved, mut fenced) = (false, false);
         let mut steps: Vec<_> = (0..).zip(&cases).flat_map(|(key, c)| c.steps.iter().map(move |s| (key, s))).collect();
         steps.sort_by_key(|(_, (at, _))| *at);
         for ((key, (at, step)), (move_it, from, to, forth, way)) in steps.into_iter().zip(moves.into_iter().cycle()) {
             if move_it == 0 {
-                let (giver, taker) = if forth { (0, 1) } else { (1, 0) };
+                let (giver, heir) = if forth { (0, 1) } else { (1, 0) };
                 let taken = halves[giver].split_off(&from, Some(&to).filter(|to| **to > from));
                 epoch += 1;
                 for key in taken.keys() {
-                    homes.insert(*key, taker);
-                    moved = true;
+                    homes.insert(*key, heir);
+                    any_moved = true;
                 }
-                halves[taker].adopt(*at, carried(taken, way), epoch).unwrap();
-                prop_assert_eq!(halves[taker].epoch(), epoch);
+                halves[heir].adopt(*at, carried(taken, way), epoch).unwrap();
+                prop_assert_eq!(halves[heir].epoch(), epoch);
             }
             let home = *homes.get(&key).unwrap_or(&0);
             let alone = tell(&mut single, key, *at, step);
@@ -93,7 +93,7 @@ fn moving_services_changes_no_decision() {
         }
         let lengths = halves[0].len() + halves[1].len();
         prop_assert_eq!(lengths, single.len());
-        tally.saw("moved", moved);
+        tally.saw("moved", any_moved);
         tally.saw("fenced", fenced);
         Ok(())
     });

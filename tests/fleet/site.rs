@@ -26,7 +26,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(life: Life) -> Self {
+    const fn new(life: Life) -> Self {
         Self { life, told_to_go: false, told_to_stay: false }
     }
 }

@@ -12,7 +12,7 @@ const MILLIS: u64 = HOURS * 3_600_000;
 struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -15,6 +15,8 @@ use crate::human::{clock, duration, grouped, short, span};
 use crate::page::{BOUND, FAINT, INK, STYLE, colour};
 use crate::words::escape;
 
+/// What is looked at of a moment.
+type Figure = fn(&Moment) -> usize;
 type Drawn<T> = Result<T, Box<dyn Error>>;
 
 const PAGE: &str = "fleet.html";
@@ -146,7 +148,7 @@ fn section(scene: &Scene, html: &mut String) -> Drawn<()> {
         html.push_str("</tr>\n");
     }
     html.push_str("</table>\n");
-    let panels: [(&str, fn(&Moment) -> usize, Option<u64>); 3] = [
+    let panels: [(&str, Figure, Option<u64>); 3] = [
         ("Services with a ready worker", |moment| moment.warm, None),
         ("Workers, starting ones included", |moment| moment.workers, Some(scene.budget)),
         ("Requests that wait", |moment| moment.waiting, None),
@@ -184,7 +186,7 @@ fn shade(number: usize) -> RGBColor {
 }
 
 /// One figure over time: the ways that change, and what stays.
-fn panel(scene: &Scene, of: fn(&Moment) -> usize, budget: Option<u64>, one_each: Option<usize>) -> Drawn<String> {
+fn panel(scene: &Scene, of: Figure, budget: Option<u64>, one_each: Option<usize>) -> Drawn<String> {
     let courses = [&scene.alone, &scene.together];
     let end =
         courses.iter().filter_map(|course| course.moments.last()).map(|moment| moment.at / HOUR).fold(0.1, f64::max);
@@ -229,7 +231,7 @@ fn panel(scene: &Scene, of: fn(&Moment) -> usize, budget: Option<u64>, one_each:
 }
 
 /// What stood at one look stands until the next.
-fn steps(course: &Course, of: fn(&Moment) -> usize) -> Vec<(f64, f64)> {
+fn steps(course: &Course, of: Figure) -> Vec<(f64, f64)> {
     let pairs = course.moments.iter().zip(course.moments.iter().skip(1).chain(course.moments.last()));
     pairs
         .flat_map(|(moment, next)| [(moment.at / HOUR, of(moment) as f64), (next.at / HOUR, of(moment) as f64)])

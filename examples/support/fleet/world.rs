@@ -1,4 +1,5 @@
 //! Many services and their pools under one fleet: every request waits for a worker of its own service.
+#![allow(clippy::indexing_slicing, reason = "services are numbered by their places")]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};

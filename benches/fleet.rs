@@ -8,9 +8,9 @@
     reason = "a bench panics where it fails"
 )]
 
+use core::cmp::Reverse;
 use core::num::NonZeroU32;
 use core::time::Duration;
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -132,12 +132,12 @@ impl Wheel {
             for level in (1..4).rev() {
                 if self.now & ((1 << (8 * level)) - 1) == 0 {
                     let slot = level * 256 + ((self.now >> (8 * level)) & 255) as usize;
-                    for (at, key) in std::mem::take(&mut self.slots[slot]) {
+                    for (at, key) in core::mem::take(&mut self.slots[slot]) {
                         self.arm(at, key);
                     }
                 }
             }
-            let mut slot = std::mem::take(&mut self.slots[(self.now & 255) as usize]);
+            let mut slot = core::mem::take(&mut self.slots[(self.now & 255) as usize]);
             slot.sort_unstable();
             due.extend(slot.into_iter().map(|(_, key)| key));
             self.now += 1;

@@ -1,5 +1,5 @@
 //! The fleet example from end to end: its binary is run as a user runs it.
-#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "these are tests, their helpers too")]
 
 use core::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,7 @@
 //! What services take in memory and in time, measured: parked ones, and what that makes of ten million; and a million of
 //! which one in a hundred is active.
 #![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::panic, reason = "a test panics where it fails")]
+#![expect(clippy::disallowed_methods, reason = "the time that a call takes is what is measured")]
 
 use core::time::Duration;
 use std::time::Instant;

@@ -1,8 +1,10 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
 mod calm;
+mod claim;
 mod explain;
 mod reports;
+mod rest;
 mod snapshot;
 mod state;
 
@@ -10,6 +12,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::calm::Calm;
+pub(crate) use self::claim::Needs;
+use self::claim::wanted;
+pub(crate) use self::rest::Kept;
 pub use self::snapshot::{RestoreError, Snapshot};
 use self::state::{Evaluation, Proposed, State};
 use crate::config::Config;
@@ -54,6 +59,8 @@ pub struct Autoscaler {
     state: State,
     /// Follows from the state; kept for speed.
     calm: Calm,
+    /// The count of the last evaluation before the bounds.
+    wanted: u32,
 }
 
 impl Autoscaler {
@@ -62,7 +69,8 @@ impl Autoscaler {
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
         let state = State::new(&config, now);
-        let mut autoscaler = Self { config, state, calm: Calm::default() };
+        let wanted = state.count;
+        let mut autoscaler = Self { config, state, calm: Calm::default(), wanted };
         autoscaler.evaluate(now);
         autoscaler
     }
@@ -369,6 +377,7 @@ impl Autoscaler {
         let count = self.state.count;
         let stages = self.state.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
+        self.wanted = wanted(&stages);
         self.state.count = desired;
         if desired > count {
             self.expect_workers(now);
@@ -503,6 +512,7 @@ impl Autoscaler {
             Observation::Mode { mode, valid_for } => {
                 self.state.operator.set_mode(mode, valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span)));
             }
+            Observation::Grant(grant) => self.state.operator.set_grant(grant),
             Observation::Reserve { id, workers, after, valid_for } => {
                 let start = now.saturating_add(after);
                 self.state.operator.reserve(now, id, workers, start, start.saturating_add(valid_for));

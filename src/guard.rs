@@ -303,7 +303,7 @@ impl Guards {
         self.update(now, want, keep, config);
         let most = self.up.reached(nanos(config.up_delay())).max(count);
         // What is wanted above max is for the bounds to cut.
-        let up = if express || most >= limits.max { Effect::Pass } else { Effect::AtMost(most) };
+        let up = if express || most >= limits.most { Effect::Pass } else { Effect::AtMost(most) };
         fold.stage(Guard::UpDelay, up);
         let least = (!self.down.reached(nanos(self.down_delay(config)))).min(count);
         // At min there is nothing to wait for: the bounds hold it.
@@ -315,10 +315,14 @@ impl Guards {
         fold.stage(Guard::StepLimit, step);
         fold.stage(Guard::IdleTimeout, Effect::AtLeast(demand.held_workers.min(count)));
         fold.stage(Guard::Mode, order(demand.mode, count));
+        let wanted = fold.count;
         let bounds = if fold.count < limits.min { Effect::AtLeast(limits.min) } else { Effect::AtMost(limits.max) };
         fold.stage(Guard::Bounds, bounds);
 
-        self.remember(now, count, fold.count, config);
+        // What only a grant takes is wanted as before: nothing begins anew.
+        if fold.count >= count || wanted < count || limits.max == limits.most {
+            self.remember(now, count, fold.count, config);
+        }
         if let Blind::LastPeak(within) = config.blind() {
             self.counts.update(now, fold.count, nanos(within));
         }
@@ -368,7 +372,7 @@ impl Guards {
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
     pub(crate) fn next_change(&self, now: Timestamp, count: u32, limits: Limits, config: &Config) -> Option<Timestamp> {
         let mut next = Earliest::after(now);
-        if count < limits.max && self.wants_above(count) {
+        if count < limits.most && self.wants_above(count) {
             next.note_some(self.up.next_change(nanos(config.up_delay())));
             next.note_some(self.step_until(true, config));
         }

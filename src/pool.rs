@@ -444,6 +444,33 @@ impl Pool {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
     }
 
+    /// When what is under way would have lapsed says nothing once nothing is.
+    pub(crate) fn forget_what_is_over(&mut self) {
+        let all = [&mut self.expected, &mut self.orders, &mut self.prewarms, &mut self.releases, &mut self.revivals];
+        for over in all.into_iter().filter(|outstanding| outstanding.count == 0) {
+            *over = Outstanding::default();
+        }
+    }
+
+    /// Workers that exist or may come, in whatever state, told to go or not. Of them those that are committed or meant for
+    /// standby; the others are on their way out.
+    pub(crate) fn present_and_staying(&self, now: Timestamp) -> (u32, u32) {
+        let present = self.present(now);
+        let standby = self.standby(now).saturating_add(self.parking()).saturating_add(self.prewarming(now));
+        (present, self.committed(now).saturating_add(standby).min(present))
+    }
+
+    fn present(&self, now: Timestamp) -> u32 {
+        let there = if self.by_id() {
+            u32::try_from(self.workers.len()).unwrap_or(u32::MAX)
+        } else {
+            let counted = [self.census.draining, self.census.standby, self.prewarming];
+            counted.into_iter().fold(self.observed(), u32::saturating_add)
+        };
+        let coming = self.under_way(self.orders, now).saturating_add(self.under_way(self.prewarms, now));
+        there.saturating_add(coming)
+    }
+
     // What is commanded -----------------------------------------------------------------------------------------
 
     pub(crate) const fn ordered(&mut self, now: Timestamp, count: u32, timeout: u64) {

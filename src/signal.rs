@@ -166,7 +166,8 @@ impl Estimators {
             | Observation::StartFailed { .. }
             | Observation::Pool(_)
             | Observation::Mode { .. }
-            | Observation::Reserve { .. } => {}
+            | Observation::Reserve { .. }
+            | Observation::Grant(_) => {}
         }
         self.note_empty(pool, config);
         !expected
@@ -268,6 +269,11 @@ impl Estimators {
     /// The mean sojourn over the service's window, in nanoseconds.
     pub(crate) fn sojourn_mean(&self, now: Timestamp, config: &Config) -> Option<u64> {
         self.totals(&self.heard(now, config)).sojourn_mean()
+    }
+
+    /// What nothing will ask for any more.
+    pub(crate) const fn forget_what_is_over(&mut self) {
+        self.codel.forget_what_is_over();
     }
 
     /// Requests that `CoDel` has marked since the start.

@@ -259,6 +259,7 @@ impl fmt::Display for Human {
 /// `"250ms"`, `"5 minutes"`). Written as whole seconds where that is exact, as a string otherwise.
 pub(crate) mod span {
     use alloc::format;
+    use alloc::string::String;
 
     use super::{Deserialize, Deserializer, Duration, NANOS_PER_SEC, Serialize, Serializer, Timestamp, de, fmt, nanos};
 
@@ -279,13 +280,21 @@ pub(crate) mod span {
     impl Serialize for Span {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let nanos = nanos(self.0);
-            if nanos % NANOS_PER_SEC == 0 {
-                serializer.serialize_u64(nanos / NANOS_PER_SEC)
-            } else if nanos % 1_000_000 == 0 {
-                serializer.serialize_str(&format!("{}ms", nanos / 1_000_000))
-            } else {
-                serializer.serialize_str(&format!("{}s", Timestamp(nanos)))
+            match text(nanos) {
+                Some(text) => serializer.serialize_str(&text),
+                None => serializer.serialize_u64(nanos / NANOS_PER_SEC),
             }
+        }
+    }
+
+    /// How a duration that is not a whole number of seconds is written.
+    pub(crate) fn text(nanos: u64) -> Option<String> {
+        if nanos % NANOS_PER_SEC == 0 {
+            None
+        } else if nanos % 1_000_000 == 0 {
+            Some(format!("{}ms", nanos / 1_000_000))
+        } else {
+            Some(format!("{}s", Timestamp(nanos)))
         }
     }
 

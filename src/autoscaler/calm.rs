@@ -178,7 +178,6 @@ impl Autoscaler {
 
     /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
     /// one that takes less to find.
-    #[cfg(feature = "sim")]
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
         if !self.is_calm(self.state.now) {
             return self.next_wakeup();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::claim::wanted;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
@@ -128,7 +129,7 @@ impl State {
     }
 
     /// Makes good what a snapshot leaves out; the name of the part that cannot be, if one cannot.
-    fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
+    pub(super) fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
         let sound = |sound: bool, part: &'static str| if sound { Ok(()) } else { Err(part) };
         sound(self.estimators.restore(config), "signals")?;
         sound(self.pool.restore(), "pool")?;
@@ -156,7 +157,8 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
-        let autoscaler = Self { config, state, calm: Calm::default() };
+        let wanted = wanted(&state.last.stages);
+        let autoscaler = Self { config, state, calm: Calm::default(), wanted };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });

@@ -84,6 +84,13 @@ impl Codel {
         self.first_above_time.is_none() && !self.dropping
     }
 
+    /// When a request last left the queue matters to a verdict only.
+    pub(crate) const fn forget_what_is_over(&mut self) {
+        if !self.dropping {
+            self.last_dequeue = Timestamp::ORIGIN;
+        }
+    }
+
     /// Requests marked so far.
     pub(crate) const fn marks(&self) -> u64 {
         self.marks

@@ -198,4 +198,29 @@ mod tests {
         assert_eq!(propose(no_sojourn).1, u32::MAX);
         assert_eq!(propose(Inputs { rate: rate(0.0), ..no_sojourn }).1, 0, "no traffic, nobody waits");
     }
+
+    #[test]
+    fn it_says_up_to_which_rate_its_counts_stand() {
+        let policy = Outpost::new(Rate::per_second(2.0).unwrap());
+        let inputs = Inputs { rate: Rate::per_second(5.0).ok(), ready: 3, ..Inputs::default() };
+        // Three carry six per second; that two are enough holds up to less.
+        let kept = |keep| {
+            let because = Because::RateWithinTarget;
+            Proposal { source: Source::Outpost, want: 3, keep, because, blind: false }
+        };
+        let up_to = |keep| policy.steady(&inputs, &kept(keep)).map(|steady| steady.rate);
+        assert_eq!(up_to(u32::MAX), Some(6_000_000));
+        let down = up_to(2).unwrap();
+        assert_eq!(down, policy.carried(WELL_BELOW_PERCENT) * 2);
+        assert!(down < 6_000_000, "{down}");
+        for pressed in [
+            Inputs { ready: 2, ..inputs },
+            Inputs { overloaded: true, ..inputs },
+            Inputs { oldest_over_target: true, ..inputs },
+            Inputs { quiet: true, ..inputs },
+            Inputs { rate: None, ..inputs },
+        ] {
+            assert_eq!(policy.steady(&pressed, &kept(2)), None, "{pressed:?}");
+        }
+    }
 }

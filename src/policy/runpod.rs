@@ -151,4 +151,16 @@ mod tests {
         let free = propose(Inputs { free_slots: 3, ..inputs(3, 0, Some(9 * SECOND)) });
         assert_eq!((free.want, free.because), (1, Because::QueueWithinDelay), "three slots are free for the three");
     }
+
+    #[test]
+    fn it_says_up_to_where_its_count_stands() {
+        // Seven requests of three each are three workers, and so are nine.
+        let three = RunPod::request_count(3).steady(&inputs(4, 3, None));
+        assert_eq!(three, Some(Steady { requests: (7, 9), ..Steady::ANYWHERE }));
+        let none = RunPod::request_count(3).steady(&inputs(0, 0, None));
+        assert_eq!(none, Some(Steady { requests: (0, 0), ..Steady::ANYWHERE }));
+        let delay = RunPod::queue_delay(Duration::from_secs(4));
+        assert_eq!(delay.steady(&inputs(1, 4, None)), Some(Steady { requests: (5, 5), ..Steady::ANYWHERE }));
+        assert_eq!((delay.overdue_age(), RunPod::request_count(3).overdue_age()), (Some(4 * SECOND + 1), None));
+    }
 }

@@ -220,4 +220,9 @@ fn the_scrape_after_a_lost_one_finds_what_workers_do() {
     let of_workers: Vec<_> =
         telling.inner.told.iter().skip(2).filter(|(_, seen)| *seen == busy || *seen == gone).collect();
     assert_eq!(of_workers, [&(22, gone)]);
+    // A report goes through as it is.
+    let report = crate::report::Reporter::new(crate::observation::ObserverId(1), 1, secs(1), at(30)).report(at(40));
+    let before = telling.inner.told.len();
+    assert!(telling.report(at(40), &report));
+    assert!(telling.inner.told.len() > before);
 }

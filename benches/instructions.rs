@@ -99,7 +99,7 @@ fn observe(mut autoscaler: Autoscaler, times: u64, observations: &[Observation])
     }
 }
 
-fn request() -> [Observation; 3] {
+const fn request() -> [Observation; 3] {
     let started = Observation::started(Duration::from_millis(20));
     [Observation::arrived(1), started, Observation::finished(Duration::from_millis(340))]
 }

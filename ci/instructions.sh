@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Instructions per operation, counted by callgrind, beside those committed in ci/instructions.txt. More than 5 % above them
-# fails; a figure that fell is to be written down with --write, so that it stays there. A count is of one compiler: with
-# another than the committed figures' nothing fails.
+# fails; a figure that fell is to be written down with --write, so that it stays there. A count is of one compiler and one
+# C library: with others than the committed figures' nothing fails.
 #
 # Usage: ci/instructions.sh [--write]. Needs valgrind.
 set -euo pipefail
@@ -12,10 +12,11 @@ bench=$(cargo bench --locked --bench instructions --no-run --message-format=json
 for message in map(json.loads, sys.stdin):
     if message.get("executable") and message["target"]["name"] == "instructions":
         print(message["executable"])')
-exec python3 - "$bench" "$(rustc --version)" "${1:-}" <<'END'
+tools="$(rustc --version), $(valgrind --version), $(ldd --version | head -1)"
+exec python3 - "$bench" "$tools" "${1:-}" <<'END'
 import concurrent.futures, os, re, subprocess, sys
 
-bench, compiler, write = sys.argv[1:]
+bench, tools, write = sys.argv[1:]
 committed, file = {}, "ci/instructions.txt"
 if os.path.exists(file):
     of, *lines = open(file).read().splitlines()
@@ -43,11 +44,11 @@ for case, count in found:
     print(f"{count:10.0f} {change}  {case}")
 if write:
     with open(file, "w") as out:
-        out.write(f"{compiler}\n" + "".join(f"{count:.0f} {case}\n" for case, count in found))
+        out.write(f"{tools}\n" + "".join(f"{count:.0f} {case}\n" for case, count in found))
 elif not committed or committed.keys() != dict(found).keys():
     sys.exit("the cases are not those of ci/instructions.txt: write them down with ci/instructions.sh --write")
-elif grown and of != compiler:
-    print(f"{grown} grew by more than 5 %, counted with {compiler}; the committed figures are of {of}")
+elif grown and of != tools:
+    print(f"{grown} grew by more than 5 %, counted with {tools}; the committed figures are of {of}")
 elif grown:
     sys.exit(f"{grown} grew by more than 5 %: undo that, or say why and write them down with ci/instructions.sh --write")
 END

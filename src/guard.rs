@@ -355,12 +355,13 @@ impl Guards {
         let (want, keep, _) = tolerate(demand, want, count, false, config);
         self.update(now, want, keep, config);
         let grows = want > count && count < limits.max && self.up.reached(nanos(config.up_delay())) > count;
-        let shrinks = keep < count && count > limits.min && !settling;
-        !grows && !(shrinks && !self.down.reached(nanos(self.down_delay(config))) < count)
+        let lower = keep < count && count > limits.min && !settling;
+        let shrinks = lower && !self.down.reached(nanos(self.down_delay(config))) < count;
+        !(grows || shrinks)
     }
 
-    /// Whether there is anything else that could.
-    pub(crate) const fn is_simple(&self, config: &Config) -> bool {
+    /// Whether nothing else stands between them, an operator's mode and a surplus aside.
+    pub(crate) const fn are_simple(config: &Config) -> bool {
         config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))
     }
 
@@ -384,11 +385,11 @@ impl Guards {
         next.get()
     }
 
-    fn wants_above(&self, count: u32) -> bool {
+    const fn wants_above(&self, count: u32) -> bool {
         self.up.is_above(count)
     }
 
-    pub(crate) fn keeps_below(&self, count: u32) -> bool {
+    pub(crate) const fn keeps_below(&self, count: u32) -> bool {
         self.down.is_above(!count)
     }
 

@@ -12,6 +12,7 @@ use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
 use super::state::State;
+use crate::guard::Guards;
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
@@ -233,10 +234,10 @@ impl Autoscaler {
             self.calm = Calm::default();
             return;
         }
-        let simple = state.guards.is_simple(config) && state.operator.mode(now) == Mode::Automatic;
+        let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
-        self.calm = Calm { until, facts_until, idle, open, simple, placed, ..Calm::default() };
+        self.calm = Calm { until, facts_until, open, simple, idle, placed, ..Calm::default() };
         self.calm_requests(now);
     }
 

@@ -387,8 +387,9 @@ impl<K: Ord + Clone> Fleet<K> {
         // What was only counted calls for no decision, but may bring the next wake-up closer.
         let due = if counted { awake.autoscaler.earliest_wakeup() } else { Some(now) };
         self.timers.arm(key, &mut awake.armed, due);
+        let shares = !counted && (self.grants.are_any() || awake.autoscaler.is_granted());
         self.timers.sweep(self.awake, |key, at| is_armed(&self.services, key, at));
-        if !counted {
+        if shares {
             self.share(key, now);
         }
     }
@@ -399,7 +400,9 @@ impl<K: Ord + Clone> Fleet<K> {
         let decision = awake.autoscaler.decide(now);
         awake.armed = None;
         self.timers.arm(&key, &mut awake.armed, decision.next_wakeup);
-        self.share(&key, now);
+        if self.grants.are_any() {
+            self.share(&key, now);
+        }
         if decision.desired == 0 && decision.next_wakeup.is_none() {
             self.park(&key);
         }

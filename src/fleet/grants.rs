@@ -194,6 +194,11 @@ impl<K: Ord + Clone> Grants<K> {
         self.pots.get_mut(&profile.kind())?.update(key, profile.claim(needs), needs)
     }
 
+    /// Whether any kind is limited.
+    pub(super) fn are_any(&self) -> bool {
+        !self.pots.is_empty()
+    }
+
     pub(super) fn limits(&self, kind: Kind) -> bool {
         self.pots.contains_key(&kind)
     }

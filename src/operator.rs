@@ -106,8 +106,9 @@ impl Operator {
 
     /// The bounds at `now`. Intervals that ask for it raise their least by `lead` nanoseconds earlier.
     pub(crate) fn limits(&self, now: Timestamp, lead: u64, config: &Config) -> Limits {
-        if config.schedule().is_empty() && self.reservations.is_empty() {
-            return Limits { min: config.min().min(config.max()), max: config.max() };
+        if config.schedule().is_empty() && self.reservations.is_empty() && self.grant.is_none() {
+            let (least, most) = (config.min().min(config.max()), config.max());
+            return Limits { min: least, max: most, least, most };
         }
         let (mut min, mut max) = ((None, config.min()), (None, config.max()));
         for interval in config.schedule() {

@@ -115,7 +115,8 @@ impl Autoscaler {
     /// Takes what the requests call for to the delays. True if it leaves the count what it is; otherwise it is to be
     /// evaluated.
     fn follow(&mut self, now: Timestamp) -> bool {
-        if !self.calm.simple {
+        // A budget is told at once what is wanted of it.
+        if !self.calm.simple || self.is_granted() {
             return false;
         }
         let (state, config) = (&mut self.state, &self.config);
@@ -139,6 +140,12 @@ impl Autoscaler {
         self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
         self.calm_requests(now);
         true
+    }
+
+    /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
+    /// where it is.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.calm.counted && !self.is_granted()
     }
 
     /// The state with what has only been counted evaluated.

@@ -24,6 +24,11 @@ impl Autoscaler {
 
     /// What it needs of a budget, as of the latest call. Standby workers are wanted beside the others.
     pub(crate) fn needs(&self) -> Needs {
+        if self.is_behind() {
+            let mut settled = self.clone();
+            settled.settle();
+            return settled.needs();
+        }
         let limits = self.limits(self.state.now);
         let wanted = self.wanted.max(limits.least).saturating_add(self.config.standby()).min(limits.most);
         let (present, staying) = self.state.pool.present_and_staying(self.state.now);

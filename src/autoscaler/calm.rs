@@ -5,6 +5,10 @@
 //! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds. Within it observations
 //! are only counted; the first that leaves it evaluates, as does whoever looks.
 //!
+//! What leaves it is *followed* if it can be: under overload, or where each request moves the wanted number, demand changes and
+//! the count does not. Then only what requests change is read again, the policies propose and the delays take note; it is a
+//! third of an evaluation.
+//!
 //! This is exact, not an approximation: the test beside this file compares it with evaluating at every observation.
 
 use alloc::borrow::Cow;

@@ -2,7 +2,12 @@
 //!
 //! A timer that moves leaves its old entry behind, which is void when it comes up: what counts is what the service itself
 //! says is armed. Void entries are swept out when they are the most, so the heap stays as small as the services that are
-//! awake. A hierarchical timing wheel was measured beside it (`benches/fleet.rs`).
+//! awake.
+//!
+//! A hierarchical timing wheel was measured beside it (`benches/fleet.rs`): with ten thousand timers that come up and are set
+//! anew both take some 12 µs for each second of the fleet. A thousand of one instant take the wheel 5 µs and the heap 160 µs,
+//! a small part of what their decisions take. The heap keeps the exact order of instants and keys, knows no tick, and costs
+//! nothing while nothing is due.
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;

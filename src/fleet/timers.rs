@@ -5,7 +5,7 @@
 //! awake.
 //!
 //! A hierarchical timing wheel was measured beside it (`benches/fleet.rs`): with ten thousand timers that come up and are set
-//! anew both take some 12 µs for each second of the fleet. A thousand of one instant take the wheel 5 µs and the heap 160 µs,
+//! anew the heap takes 4.4 µs for each second of the fleet, the wheel 4.9. A thousand of one instant take 63 µs and 2 µs,
 //! a small part of what their decisions take. The heap keeps the exact order of instants and keys, knows no tick, and costs
 //! nothing while nothing is due.
 

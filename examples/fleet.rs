@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 fn fleet(args: &Args) -> Result<(), Failure> {
     let scenes = workloads(args)
         .and_then(|all| {
-            all.into_iter().map(|(name, services)| scene(args, name, services)).collect::<Result<Vec<_>, _>>()
+            all.into_iter().map(|(name, services)| scene(args, name, &services)).collect::<Result<Vec<_>, _>>()
         })
         .map_err(Failure::Input)?;
     let unwritable =
@@ -122,7 +122,7 @@ fn workloads(args: &Args) -> Result<Vec<(String, Vec<Workload>)>, String> {
 }
 
 /// Runs one workload in three ways.
-fn scene(args: &Args, name: String, services: Vec<Workload>) -> Result<Scene, String> {
+fn scene(args: &Args, name: String, services: &[Workload]) -> Result<Scene, String> {
     let requests: usize = services.iter().map(|service| service.requests().len()).sum();
     let budget = args.budget.unwrap_or(services.len().div_ceil(4) as u64);
     let terms = Terms { max: args.max, cold_start: args.cold_start, idle_timeout: args.idle_timeout, budget: None };
@@ -133,9 +133,9 @@ fn scene(args: &Args, name: String, services: Vec<Workload>) -> Result<Scene, St
             .map_err(|error| error.to_string())?,
     );
     progress.set_prefix(name.clone());
-    let run = |budget| World::new(&services, Terms { budget, ..terms.clone() }).map(|world| world.run(&progress));
+    let run = |budget| World::new(services, Terms { budget, ..terms.clone() }).map(|world| world.run(&progress));
     let (alone, together) = (run(None)?, run(Some(budget))?);
     progress.finish_and_clear();
-    let kept = Course::of_one_each(&services, together.end);
+    let kept = Course::of_one_each(services, together.end);
     Ok(Scene { name, services: services.len(), requests, terms, budget, alone, together, kept })
 }

@@ -92,6 +92,20 @@ enum Slot {
     Awake(Box<Awake>),
 }
 
+impl Slot {
+    /// The autoscaler, and the service's profile.
+    fn restored(&self, profiles: &[Known], patterns: &Patterns) -> Option<(Autoscaler, ProfileId)> {
+        match self {
+            Self::New { profile, since } => Some((profile.of_list(profiles)?.autoscaler(*since), *profile)),
+            Self::Parked { profile, packed } => {
+                let config = profile.of_list(profiles)?.profile.config().clone();
+                Some((Autoscaler::from_kept(config, patterns.unpack(packed)?)?, *profile))
+            }
+            Self::Awake(awake) => Some((awake.autoscaler.clone(), awake.profile)),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Awake {
     autoscaler: Autoscaler,
@@ -244,7 +258,7 @@ impl<K: Ord + Clone> Fleet<K> {
     pub fn decide(&mut self, key: &K, now: Timestamp) -> Option<Decided<K>> {
         self.settle(now);
         self.wake(key)?;
-        self.decided(key.clone(), now)
+        self.decided(key.clone(), now, None)
     }
 
     /// The earliest instant at which [`due`](Self::due) could give anything without a further observation; `None` if it
@@ -259,7 +273,7 @@ impl<K: Ord + Clone> Fleet<K> {
     pub fn autoscaler(&self, key: &K) -> Option<Autoscaler> {
         match self.services.get(key)? {
             Slot::Awake(awake) => Some(awake.autoscaler.clone()),
-            slot => self.restored(slot).map(|(autoscaler, _)| autoscaler),
+            slot => slot.restored(&self.profiles, &self.patterns).map(|(autoscaler, _)| autoscaler),
         }
     }
 
@@ -336,27 +350,13 @@ impl<K: Ord + Clone> Fleet<K> {
 
     /// The service's autoscaler, restored if it was parked.
     fn wake(&mut self, key: &K) -> Option<&mut Awake> {
-        let restored = match self.services.get(key)? {
-            Slot::Awake(_) => None,
-            slot => Some(self.restored(slot)?),
-        };
         let slot = self.services.get_mut(key)?;
-        if let Some((autoscaler, profile)) = restored {
+        if !matches!(slot, Slot::Awake(_)) {
+            let (autoscaler, profile) = slot.restored(&self.profiles, &self.patterns)?;
             *slot = Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None }));
             self.awake = self.awake.saturating_add(1);
         }
         if let Slot::Awake(awake) = slot { Some(awake) } else { None }
-    }
-
-    fn restored(&self, slot: &Slot) -> Option<(Autoscaler, ProfileId)> {
-        match slot {
-            Slot::New { profile, since } => Some((profile.of_list(&self.profiles)?.autoscaler(*since), *profile)),
-            Slot::Parked { profile, packed } => {
-                let config = profile.of_list(&self.profiles)?.profile.config().clone();
-                Some((Autoscaler::from_kept(config, self.patterns.unpack(packed)?)?, *profile))
-            }
-            Slot::Awake(awake) => Some((awake.autoscaler.clone(), awake.profile)),
-        }
     }
 
     /// Parks a service at rest, if what would be kept gives the same autoscaler back.
@@ -394,9 +394,13 @@ impl<K: Ord + Clone> Fleet<K> {
         }
     }
 
-    /// Decides for a service that is awake, and parks it if it has come to rest.
-    fn decided(&mut self, key: K, now: Timestamp) -> Option<Decided<K>> {
+    /// Decides for a service that is awake, and parks it if it has come to rest; only if its timer is this one, if there is
+    /// one.
+    fn decided(&mut self, key: K, now: Timestamp, timer: Option<Timestamp>) -> Option<Decided<K>> {
         let Some(Slot::Awake(awake)) = self.services.get_mut(&key) else { return None };
+        if timer.is_some() && awake.armed != timer {
+            return None;
+        }
         let decision = awake.autoscaler.decide(now);
         awake.armed = None;
         self.timers.arm(&key, &mut awake.armed, decision.next_wakeup);
@@ -468,8 +472,8 @@ impl<K: Ord + Clone> Iterator for Due<'_, K> {
                 self.fleet.settle(self.now);
             }
             let (key, at) = self.fleet.timers.pop(self.now)?;
-            if is_armed(&self.fleet.services, &key, at) {
-                return self.fleet.decided(key, self.now);
+            if let Some(decided) = self.fleet.decided(key, self.now, Some(at)) {
+                return Some(decided);
             }
         }
     }

@@ -2,7 +2,12 @@
 //!
 //! A timer that moves leaves its old entry behind, which is void when it comes up: what counts is what the service itself
 //! says is armed. Void entries are swept out when they are the most, so the heap stays as small as the services that are
-//! awake. A hierarchical timing wheel was measured beside it (`benches/fleet.rs`).
+//! awake.
+//!
+//! A hierarchical timing wheel was measured beside it (`benches/fleet.rs`): with ten thousand timers that come up and are set
+//! anew the heap takes 4.4 µs for each second of the fleet, the wheel 4.9. A thousand of one instant take 63 µs and 2 µs,
+//! a small part of what their decisions take. The heap keeps the exact order of instants and keys, knows no tick, and costs
+//! nothing while nothing is due.
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;

@@ -251,6 +251,11 @@ impl World {
                 self.observe(service, now, Observation::arrived(1));
                 self.pools[service].queue.push_back((now, held));
                 self.waiting += 1;
+                if self.pools[service].workers.is_empty() {
+                    // Whoever owns the queue knows what is in it: from here on it is counted by events.
+                    let depth = self.pools[service].queue.len() as u32;
+                    self.observe(service, now, Observation::queue(depth, None));
+                }
                 let idle = self.pools[service].workers.iter().find(|(_, w)| w.state == State::Idle && !w.leaves);
                 if let Some(id) = idle.map(|(id, _)| *id) {
                     self.serve(service, now, id);

@@ -14,7 +14,7 @@ use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::{Command, Config, Observation, Policy, Rate, Timestamp, WorkerEvent, WorkerId};
 
 /// As many as a test has time for; what one takes does not depend on how many there are.
-const SERVICES: u64 = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
+const SERVICES: u64 = if cfg!(debug_assertions) { 4_000 } else { 20_000 };
 const KEY: u64 = size_of::<u64>() as u64;
 
 /// Keys as hashes are: in no order that a tree would like or mind.

@@ -196,7 +196,8 @@ impl Autoscaler {
         }
         let overdue = self.state.estimators.oldest_reaches(self.calm.age);
         let placement = if self.calm.placed { None } else { self.next_placement(self.state.now) };
-        overdue.into_iter().chain(placement).chain([self.calm.until]).min()
+        // At the end of time nothing is to come.
+        overdue.into_iter().chain(placement).chain([self.calm.until]).min().filter(|at| *at > self.state.now)
     }
 
     /// Says up to where the last evaluation holds, which was at `now`.

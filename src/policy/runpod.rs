@@ -161,6 +161,9 @@ mod tests {
         assert_eq!(none, Some(Steady { requests: (0, 0), ..Steady::ANYWHERE }));
         let delay = RunPod::queue_delay(Duration::from_secs(4));
         assert_eq!(delay.steady(&inputs(1, 4, None)), Some(Steady { requests: (5, 5), ..Steady::ANYWHERE }));
+        // Who left last waited too long, and others wait behind: the next to leave may not have.
+        let late = Inputs { last_wait: Some(4 * SECOND + 1), ..inputs(1, 4, None) };
+        assert_eq!(delay.steady(&late), None);
         assert_eq!((delay.overdue_age(), RunPod::request_count(3).overdue_age()), (Some(4 * SECOND + 1), None));
     }
 }

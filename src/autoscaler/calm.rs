@@ -189,9 +189,11 @@ impl Autoscaler {
     }
 
     /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
-    /// one that takes less to find.
+    /// one that takes less to find. Only what has been counted makes it earlier, so that whoever is woken in vain is not
+    /// woken so again by time alone; and no slice's end does of which nothing leaves a window.
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
-        if !self.is_calm(self.state.now) {
+        let quickly = self.calm.counted && self.state.estimators.windows_move() && self.is_calm(self.state.now);
+        if !quickly {
             return self.next_wakeup();
         }
         let overdue = self.state.estimators.oldest_reaches(self.calm.age);

@@ -120,6 +120,11 @@ impl Estimators {
         self.arrivals.slice_ends().min(self.sojourn.slice_ends())
     }
 
+    /// Whether anything is in the windows that leaves them by time alone.
+    pub(crate) fn windows_move(&self) -> bool {
+        self.sojourn.next_change().is_some() || self.arrivals.next_change().is_some()
+    }
+
     /// How many arrivals the open slice may hold, in millionths, so that the rate does not exceed `rate`, one request more
     /// counted in.
     pub(crate) fn arrivals_up_to(&self, rate: u64) -> u64 {

@@ -7,7 +7,7 @@
 //!
 //! - **Parked services.** Most services of a large fleet are at zero and silent. A service at rest (no worker, nothing
 //!   waiting, windows empty, no wait running, mode automatic) is *parked*: what is kept of it is a byte string of some
-//!   60 to 100 bytes, from which the next observation restores the very same autoscaler. Only the scaling events before the
+//!   40 to 90 bytes, from which the next observation restores the very same autoscaler. Only the scaling events before the
 //!   last are forgotten. One that was never used keeps no more than its instant of birth.
 //! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it.
 //! - **One budget** ([`Budget`]): what all services of a kind may have together. See [`Fleet::set_budget`].

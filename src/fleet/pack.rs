@@ -29,7 +29,7 @@ const MAX_PATTERNS: usize = 16;
 /// A state that others are compared with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pattern {
-    tokens: Vec<Token>,
+    tokens: Box<[Token]>,
     /// The latest instant that it knows.
     now: u64,
 }
@@ -61,7 +61,7 @@ impl Patterns {
         if best.as_ref().is_none_or(|(packed, _)| packed.len() > LONG) && self.patterns.len() < MAX_PATTERNS {
             let at = self.patterns.len();
             best = Some((Packer::pack(&tokens, now, (&tokens, now), at), at));
-            self.patterns.push(Pattern { tokens, now });
+            self.patterns.push(Pattern { tokens: tokens.into_boxed_slice(), now });
         }
         best.map(|(packed, at)| (packed.into_boxed_slice(), at))
     }
@@ -72,7 +72,7 @@ impl Patterns {
 
     /// The state that was packed; `None` if these bytes are none.
     pub(super) fn unpack<T: for<'de> Deserialize<'de>>(&self, packed: &[u8]) -> Option<T> {
-        let pattern = |at: usize| self.patterns.get(at).map(|pattern| (pattern.tokens.as_slice(), pattern.now));
+        let pattern = |at: usize| self.patterns.get(at).map(|pattern| (&*pattern.tokens, pattern.now));
         value(&Unpacker::unpack(packed, pattern)?).ok()
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The first numbers are the pattern's position and how much later than the pattern's the instant is that the state knows,
 //! in steps to and fro: 0, -1, 1, -2 … Then, either a byte below 128, for as many tokens as the pattern predicts, or a byte
-//! with the next token's kind, and its digits.
+//! with the next token's kind, and its digits. Of a number, a span or millionths the kind says only how it is written: which
+//! of them it is says the pattern, unless a byte before it does.
 
 use alloc::vec::Vec;
 
@@ -22,23 +23,66 @@ const SPAN: u8 = 136;
 const ROW: u8 = 137;
 const UNIT: u8 = 138;
 const VARIANT: u8 = 139;
-/// A number that was said before, by its position among those.
+/// A number that was said before, by its position among the bases.
 const AGAIN: u8 = 140;
 /// The pattern's number, moved by as much as its instant.
 const MOVED: u8 = 141;
 /// A number, in one of the scales.
 const PLAIN: u8 = 142;
-/// So far before and after a number that was said before, in one of the scales: delays are whole numbers of seconds.
+/// So far before and after one of the bases, in one of the scales: delays are whole numbers of seconds.
 const BEFORE: u8 = 146;
 const AFTER: u8 = 150;
 const SCALES: [u64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
+/// What follows is a number, although the pattern has none.
+const NUMBER: u8 = 154;
 /// Numbers from here on stand for themselves.
-const SMALL: u8 = 154;
+const SMALL: u8 = 155;
 /// Numbers from here on are worth remembering.
 const LARGE: u64 = 1 << 14;
 
 /// No state is nested as deeply.
 const DEEPEST: u32 = 48;
+
+/// The tokens that are written as numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Number,
+    Span,
+    Micros,
+}
+
+impl Sort {
+    const fn of(token: Token) -> Option<(Self, u64)> {
+        match token {
+            Token::Number(number) => Some((Self::Number, number)),
+            Token::Span(nanos) => Some((Self::Span, nanos)),
+            Token::Micros(micros) => Some((Self::Micros, micros)),
+            _ => None,
+        }
+    }
+
+    const fn token(self, number: u64) -> Token {
+        match self {
+            Self::Number => Token::Number(number),
+            Self::Span => Token::Span(number),
+            Self::Micros => Token::Micros(number),
+        }
+    }
+
+    /// The byte that says which of them follows.
+    const fn kind(self) -> u8 {
+        match self {
+            Self::Number => NUMBER,
+            Self::Span => SPAN,
+            Self::Micros => MICROS,
+        }
+    }
+}
+
+/// A number that is worth remembering.
+fn large(token: Token) -> Option<u64> {
+    Sort::of(token).map(|(_, number)| number).filter(|number| *number >= LARGE)
+}
 
 /// What both directions know alike.
 struct Context<'a> {
@@ -62,21 +106,32 @@ impl<'a> Context<'a> {
 
     fn predicted(&self, at: Option<usize>) -> Option<Token> {
         let token = self.pattern(at)?;
-        let Token::Number(number @ LARGE..) = token else { return Some(token) };
+        let Some((sort, number @ LARGE..)) = Sort::of(token) else { return Some(token) };
         let known = self.known.iter().rev().find(|(pattern, _)| *pattern == number);
-        Some(Token::Number(known.map_or(number, |(_, known)| *known)))
+        Some(sort.token(known.map_or(number, |(_, known)| *known)))
+    }
+
+    /// Which of those that are written as numbers the pattern has at this place.
+    fn sort(&self, at: Option<usize>) -> Sort {
+        self.pattern(at).and_then(Sort::of).map_or(Sort::Number, |(sort, _)| sort)
     }
 
     /// The pattern's number at this place, moved by as much as its instant.
     fn moved(&self, at: Option<usize>) -> Option<u64> {
-        let Some(Token::Number(number)) = self.pattern(at) else { return None };
+        let (_, number) = Sort::of(self.pattern(at)?)?;
         Some(number.wrapping_add(self.now).wrapping_sub(self.pattern_now))
+    }
+
+    /// What a number at this place may be told by: what was predicted for it, and what was said before.
+    fn bases(&self, at: Option<usize>) -> impl Iterator<Item = u64> {
+        let predicted = self.predicted(at).and_then(large).unwrap_or(0);
+        core::iter::once(predicted).chain(self.said.iter().copied())
     }
 
     /// A token was said where the pattern has another.
     fn note(&mut self, token: Token, at: Option<usize>) {
-        let Token::Number(number @ LARGE..) = token else { return };
-        if let Some(Token::Number(pattern @ LARGE..)) = self.pattern(at) {
+        let Some(number) = large(token) else { return };
+        if let Some(pattern) = self.pattern(at).and_then(large) {
             self.known.push((pattern, number));
         }
         self.hear(token);
@@ -84,10 +139,8 @@ impl<'a> Context<'a> {
 
     /// A token was said or predicted.
     fn hear(&mut self, token: Token) {
-        if let Token::Number(number @ LARGE..) = token {
-            if !self.said.contains(&number) {
-                self.said.push(number);
-            }
+        if let Some(number) = large(token).filter(|number| !self.said.contains(number)) {
+            self.said.push(number);
         }
     }
 
@@ -185,13 +238,14 @@ impl<'a> Packer<'a> {
         if self.context.moved(at) == Some(number) {
             return self.bytes.push(MOVED);
         }
-        if let Some(position) = self.context.said.iter().position(|said| *said == number) {
+        let again = self.context.bases(at).position(|base| base == number);
+        if let Some(position) = again {
             return self.kind(AGAIN, u64::try_from(position).unwrap_or(u64::MAX));
         }
         let mut shortest = (way(PLAIN, number), None);
-        for (base, position) in self.context.said.iter().zip(0..) {
-            let side = if number < *base { BEFORE } else { AFTER };
-            let distance = way(side, number.abs_diff(*base));
+        for (base, position) in self.context.bases(at).zip(0..) {
+            let side = if number < base { BEFORE } else { AFTER };
+            let distance = way(side, number.abs_diff(base));
             if length(distance.1).saturating_add(1)
                 < length(shortest.0.1).saturating_add(usize::from(shortest.1.is_some()))
             {
@@ -241,17 +295,21 @@ impl<'a> Direction<'a> for Packer<'a> {
             return Some(token);
         }
         self.end_run();
+        if let Some((sort, number)) = Sort::of(token) {
+            if sort != self.context.sort(at) {
+                self.bytes.push(sort.kind());
+            }
+            self.number(number, at);
+        }
         match token {
+            Token::Number(_) | Token::Span(_) | Token::Micros(_) => {}
             Token::None => self.bytes.push(NONE),
             Token::Some => self.bytes.push(SOME),
             Token::Missing => self.bytes.push(MISSING),
             Token::Bool(false) => self.bytes.push(FALSE),
             Token::Bool(true) => self.bytes.push(TRUE),
-            Token::Number(number) => self.number(number, at),
             Token::Signed(number) => self.kind(SIGNED, u64::from_le_bytes(number.to_le_bytes())),
-            Token::Micros(micros) => self.kind(MICROS, micros),
             Token::Float(bits) => self.kind(FLOAT, bits),
-            Token::Span(nanos) => self.kind(SPAN, nanos),
             Token::Row(length) => self.kind(ROW, length.into()),
             Token::Unit(variant) => self.kind(UNIT, variant.into()),
             Token::Variant(variant) => self.kind(VARIANT, variant.into()),
@@ -310,13 +368,13 @@ impl<'a> Unpacker<'a> {
             MOVED => return self.context.moved(at),
             AGAIN => {
                 let position = usize::try_from(self.digits()?).ok()?;
-                return self.context.said.get(position).copied();
+                return self.context.bases(at).nth(position);
             }
             _ => {}
         }
         let (way, scale) = [AFTER, BEFORE, PLAIN].into_iter().find_map(|way| Some((way, kind.checked_sub(way)?)))?;
         let position = if way == PLAIN { None } else { Some(usize::try_from(self.digits()?).ok()?) };
-        let base = position.map_or(Some(0), |position| self.context.said.get(position).copied())?;
+        let base = position.map_or(Some(0), |position| self.context.bases(at).nth(position))?;
         let distance = self.digits()?.wrapping_mul(*SCALES.get(usize::from(scale))?);
         Some(if way == BEFORE { base.wrapping_sub(distance) } else { base.wrapping_add(distance) })
     }
@@ -348,13 +406,16 @@ impl<'a> Direction<'a> for Unpacker<'a> {
             FALSE => Token::Bool(false),
             TRUE => Token::Bool(true),
             SIGNED => Token::Signed(i64::from_le_bytes(self.digits()?.to_le_bytes())),
-            MICROS => Token::Micros(self.digits()?),
             FLOAT => Token::Float(self.digits()?),
-            SPAN => Token::Span(self.digits()?),
             ROW => Token::Row(self.small()?),
             UNIT => Token::Unit(self.small()?),
             VARIANT => Token::Variant(self.small()?),
-            kind => Token::Number(self.number(kind, at)?),
+            kind => {
+                let said = [Sort::Number, Sort::Span, Sort::Micros].into_iter().find(|sort| sort.kind() == kind);
+                let kind = if said.is_some() { self.byte()? } else { kind };
+                let number = self.number(kind, at)?;
+                said.unwrap_or_else(|| self.context.sort(at)).token(number)
+            }
         };
         self.context.note(token, at);
         self.tokens.push(token);

@@ -1,6 +1,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::autoscaler::{Autoscaler, Kept};
 use crate::config::Config;
@@ -64,6 +66,47 @@ fn what_is_unpacked_is_what_was_packed_and_it_is_short() {
             let back: Kept = patterns.unpack(&packed).unwrap();
             assert_eq!(back.revived(&config), Some(kept));
         }
+    }
+}
+
+/// Small numbers, and large ones of which many are alike or near each other.
+fn number() -> impl Strategy<Value = u64> {
+    let large = (0_u64..4, 0_u64..3, prop::sample::select(&[1, 1_000, 1_000_000_000]));
+    prop_oneof![0_u64..300, any::<u64>(), large.prop_map(|(base, by, scale)| (base << 40) + by * scale)]
+}
+
+fn leaf() -> impl Strategy<Value = Token> {
+    prop_oneof![
+        4 => number().prop_map(Token::Number),
+        2 => number().prop_map(Token::Span),
+        2 => number().prop_map(Token::Micros),
+        1 => number().prop_map(Token::Float),
+        1 => any::<i64>().prop_map(Token::Signed),
+        1 => any::<bool>().prop_map(Token::Bool),
+        1 => (0_u32..200).prop_map(Token::Unit),
+        1 => prop::sample::select(&[Token::None, Token::Missing]),
+    ]
+}
+
+/// Rows of single values and of rows, with where the pattern's instant is.
+fn row() -> impl Strategy<Value = (Vec<Token>, u64)> {
+    let count = |row: &[Token]| Token::Row(u32::try_from(row.len()).unwrap());
+    let row = prop::collection::vec(leaf(), 0..8).prop_map(move |row| [&[count(&row)], &row[..]].concat());
+    let rows = prop::collection::vec(prop_oneof![leaf().prop_map(|leaf| [leaf].to_vec()), row], 0..8);
+    let all = rows.prop_map(|rows| {
+        let count = Token::Row(u32::try_from(rows.len()).unwrap());
+        core::iter::once(count).chain(rows.into_iter().flatten()).collect()
+    });
+    (all, number())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_packed_is_unpacked((tokens, now) in row(), (pattern, then) in row(), itself in any::<bool>()) {
+        let pattern = if itself { &tokens } else { &pattern };
+        let packed = Packer::pack(&tokens, now, (pattern, then), 3);
+        let back = Unpacker::unpack(&packed, |number| (number == 3).then_some((&pattern[..], then)));
+        prop_assert_eq!(back, Some(tokens));
     }
 }
 

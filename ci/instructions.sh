@@ -12,7 +12,7 @@ bench=$(cargo bench --locked --bench instructions --no-run --message-format=json
 for message in map(json.loads, sys.stdin):
     if message.get("executable") and message["target"]["name"] == "instructions":
         print(message["executable"])')
-tools="$(rustc --version), $(valgrind --version), $(ldd --version | head -1)"
+tools="$(rustc --version), $(valgrind --version), $(ldd --version | sed -n 1p)"
 exec python3 - "$bench" "$tools" "${1:-}" <<'END'
 import concurrent.futures, os, re, subprocess, sys
 

@@ -206,7 +206,8 @@ impl<K: Ord + Clone> Fleet<K> {
         }
     }
 
-    /// Takes in one fact about one service, as [`Autoscaler::observe`] does.
+    /// Takes in one fact about one service, as [`Autoscaler::observe`] does. Grants are the fleet's own to tell, see
+    /// [`set_budget`](Self::set_budget): one that is told here does not stand.
     ///
     /// # Errors
     /// If there is no such service, or its autoscaler refuses the observation.

@@ -1,6 +1,6 @@
 //! Services that move between fleets while requests come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use plimsoll::fleet::{AdoptError, Decided, Fence, Fleet, FleetSnapshot, Profile};
@@ -77,7 +77,7 @@ fn moving_services_changes_no_decision() {
             let alone = tell(&mut single, key, *at, step);
             let here = tell(&mut halves[home], key, *at, step);
             prop_assert_eq!(alone.map(|decided| decided.decision), here.map(|decided| decided.decision));
-            let all: BTreeMap<u32, _> = single.due(*at).map(|decided| (decided.key, decided.decision)).collect();
+            let mut all: BTreeMap<u32, _> = single.due(*at).map(|decided| (decided.key, decided.decision)).collect();
             let mut both = BTreeMap::new();
             for half in &mut halves {
                 for decided in half.due(*at) {
@@ -88,6 +88,19 @@ fn moving_services_changes_no_decision() {
                     fenced = true;
                     both.insert(decided.key, decided.decision);
                 }
+            }
+            // What has moved, or has not, may be asked once more than the other: nothing is then to be done, and the other
+            // says the same.
+            let keys: BTreeSet<u32> = all.keys().chain(both.keys()).copied().collect();
+            for key in keys {
+                let Some(home) = halves.iter_mut().find(|half| half.desired(&key).is_some()) else { continue };
+                let (fleet, fewer, more) = match (all.contains_key(&key), both.contains_key(&key)) {
+                    (true, false) => (home, &mut both, &all),
+                    (false, true) => (&mut single, &mut all, &both),
+                    _ => continue,
+                };
+                prop_assert!(more[&key].commands.is_empty(), "service {} is to be due", key);
+                fewer.insert(key, fleet.decide(&key, *at).unwrap().decision);
             }
             prop_assert_eq!(both, all);
         }

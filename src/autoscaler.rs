@@ -155,11 +155,10 @@ impl Autoscaler {
     /// The present decision with these commands, and what they would be.
     fn explained(&mut self, (commands, would): (Vec<Command>, Vec<Command>)) -> Decision {
         let now = self.state.now;
-        let (fact, step) = (self.next_fact(now), self.next_step(now));
-        let change = fact.into_iter().chain(step).min();
-        if !commands.is_empty() || !self.is_calm(now) {
-            self.calm_down_until(now, fact, step);
+        if !commands.is_empty() || !self.stood_still(now) {
+            self.calm_down(now);
         }
+        let change = self.change_after(now);
         Decision {
             at: now,
             sequence: self.state.sequence,
@@ -187,7 +186,7 @@ impl Autoscaler {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let placement = self.next_placement(self.state.now);
-        self.next_change(self.state.now).into_iter().chain(placement).min()
+        self.change_after(self.state.now).into_iter().chain(placement).min()
     }
 
     /// How many workers there should be, as of the latest call.

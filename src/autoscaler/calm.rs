@@ -30,6 +30,8 @@ pub(super) struct Calm {
     until: Timestamp,
     /// … nor, whatever the guards do, before this one.
     facts_until: Timestamp,
+    /// When anything next changes by time alone, as long as nothing has been counted.
+    change: Option<Timestamp>,
     /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it; …
     age: u64,
     /// … nor has waited for so long when it starts.
@@ -188,6 +190,16 @@ impl Autoscaler {
         stands
     }
 
+    /// The first instant after `now`, that of the latest call, at which signals, guards or commands change by time alone.
+    pub(super) fn change_after(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.stood_still(now) { self.calm.change } else { self.next_change(now) }
+    }
+
+    /// Whether neither observations nor time have changed anything since the last evaluation.
+    pub(super) fn stood_still(&self, now: Timestamp) -> bool {
+        !self.calm.counted && self.is_calm(now)
+    }
+
     /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
     /// one that takes less to find. Only what has been counted makes it earlier, so that whoever is woken in vain is not
     /// woken so again by time alone; and no slice's end does of which nothing leaves a window.
@@ -206,15 +218,6 @@ impl Autoscaler {
     pub(super) fn calm_down(&mut self, now: Timestamp) {
         if self.may_calm_down(now) {
             let (fact, step) = (self.next_fact(now), self.next_step(now));
-            self.calm_down_from(now, fact, step);
-        } else {
-            self.calm = Calm::default();
-        }
-    }
-
-    /// The same, with the first instants after `now` at which facts or guards change by time alone.
-    pub(super) fn calm_down_until(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
-        if self.may_calm_down(now) {
             self.calm_down_from(now, fact, step);
         } else {
             self.calm = Calm::default();
@@ -251,7 +254,8 @@ impl Autoscaler {
         let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
-        self.calm = Calm { until, facts_until, open, simple, idle, placed, ..Calm::default() };
+        let change = fact.into_iter().chain(step).min();
+        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, ..Calm::default() };
         self.calm_requests(now);
     }
 

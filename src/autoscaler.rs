@@ -1,8 +1,10 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
 mod calm;
+mod claim;
 mod explain;
 mod reports;
+mod rest;
 mod snapshot;
 mod state;
 
@@ -10,8 +12,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::calm::Calm;
+pub(crate) use self::claim::Needs;
+use self::claim::wanted;
+pub(crate) use self::rest::Kept;
 pub use self::snapshot::{RestoreError, Snapshot};
-use self::state::{Evaluation, Proposals, State};
+use self::state::{Evaluation, Proposed, State};
 use crate::config::Config;
 use crate::decision::{Command, Decision, Explanation, Reason};
 use crate::guard::{Demand, Effect, Guard};
@@ -21,7 +26,7 @@ use crate::placement;
 use crate::policy::{Inputs, MAX_PROPOSALS, Policy};
 use crate::pool::Seen;
 use crate::status::{Replicas, Starts, Status, Timers};
-use crate::time::{Timestamp, nanos};
+use crate::time::{Earliest, Timestamp, nanos};
 use crate::units::{Rate, Share, div_ceil_count};
 
 /// Decides how many workers a pool should have.
@@ -54,6 +59,8 @@ pub struct Autoscaler {
     state: State,
     /// Follows from the state; kept for speed.
     calm: Calm,
+    /// The count of the last evaluation before the bounds.
+    wanted: u32,
 }
 
 impl Autoscaler {
@@ -62,7 +69,8 @@ impl Autoscaler {
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
         let state = State::new(&config, now);
-        let mut autoscaler = Self { config, state, calm: Calm::default() };
+        let wanted = state.count;
+        let mut autoscaler = Self { config, state, calm: Calm::default(), wanted };
         autoscaler.evaluate(now);
         autoscaler
     }
@@ -78,6 +86,12 @@ impl Autoscaler {
         if self.count_only(now, &observation) {
             return Ok(());
         }
+        self.take_in(now, observation)
+    }
+
+    /// The same where it calls for an evaluation. Not inlined, so that to count costs no more than that.
+    #[inline(never)]
+    fn take_in(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
         if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
@@ -97,7 +111,7 @@ impl Autoscaler {
         self.lapse(now);
         self.expect_workers(now);
         self.evaluate(now);
-        self.calm_down(now, |autoscaler| autoscaler.next_change(now));
+        self.calm_down(now);
         Ok(())
     }
 
@@ -111,11 +125,20 @@ impl Autoscaler {
     /// The decision at `now` if the count is no longer `known` or there is anything to do.
     #[cfg(feature = "sim")]
     pub(crate) fn decide_if_new(&mut self, now: Timestamp, known: u32) -> Option<Decision> {
-        let commands = self.act(now);
-        if self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty() {
+        let stands = self.stands(now, known);
+        if stands && self.is_placed() {
+            return None;
+        }
+        let commands = if stands { self.place(now) } else { self.act(now) };
+        let new = self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty();
+        if new {
+            // What has only been counted was counted before the commands, which no evaluation looks at.
+            self.settle();
             return Some(self.explained(commands));
         }
-        self.calm_down(self.state.now, |autoscaler| autoscaler.next_change(autoscaler.state.now));
+        if !stands {
+            self.calm_down(self.state.now);
+        }
         None
     }
 
@@ -132,8 +155,10 @@ impl Autoscaler {
     /// The present decision with these commands, and what they would be.
     fn explained(&mut self, (commands, would): (Vec<Command>, Vec<Command>)) -> Decision {
         let now = self.state.now;
-        let change = self.next_change(now);
-        self.calm_down(now, |_| change);
+        if !commands.is_empty() || !self.stood_still(now) {
+            self.calm_down(now);
+        }
+        let change = self.change_after(now);
         Decision {
             at: now,
             sequence: self.state.sequence,
@@ -161,7 +186,7 @@ impl Autoscaler {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         let placement = self.next_placement(self.state.now);
-        self.next_change(self.state.now).into_iter().chain(placement).min()
+        self.change_after(self.state.now).into_iter().chain(placement).min()
     }
 
     /// How many workers there should be, as of the latest call.
@@ -286,18 +311,27 @@ impl Autoscaler {
 
     /// The first instant after `now` at which signals, guards or commands change by time alone.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let signals = self.state.estimators.next_change(now, &self.state.pool, &self.config);
-        let idle = self
-            .state
-            .guards
-            .keeps_below(self.state.count)
-            .then(|| placement::held(&self.state.pool, now, &self.config).1);
-        let guards = self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config);
-        let pool = self.state.pool.next_lapse(now, &self.config);
-        let operator = self.state.operator.next_change(now, self.state.pool.cold_starts.lead(), &self.config);
-        let watched = Some(self.watched_from()).filter(|at| *at > now);
-        let provider = self.state.provider.next_change(now);
-        [signals, guards, idle.flatten(), pool, operator, watched, provider].into_iter().flatten().min()
+        self.next_fact(now).into_iter().chain(self.next_step(now)).min()
+    }
+
+    /// The same without the guards.
+    fn next_fact(&self, now: Timestamp) -> Option<Timestamp> {
+        let (state, config) = (&self.state, &self.config);
+        let mut next = Earliest::after(now);
+        next.note_some(state.estimators.next_change(now, &state.pool, config));
+        if state.guards.keeps_below(state.count) {
+            next.note_some(placement::held(&state.pool, now, config).1);
+        }
+        next.note_some(state.pool.next_lapse(now, config));
+        next.note_some(state.operator.next_change(now, self.lead(), config));
+        next.note(self.watched_from());
+        next.note_some(state.provider.next_change(now));
+        next.get()
+    }
+
+    /// The same of the guards.
+    fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
+        self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config)
     }
 
     fn next_placement(&self, now: Timestamp) -> Option<Timestamp> {
@@ -311,7 +345,12 @@ impl Autoscaler {
 
     /// The bounds at `now`.
     fn limits(&self, now: Timestamp) -> Limits {
-        self.state.operator.limits(now, self.state.pool.cold_starts.lead(), &self.config)
+        self.state.operator.limits(now, self.lead(), &self.config)
+    }
+
+    /// How long before an interval of the schedule its workers are ordered, in nanoseconds.
+    fn lead(&self) -> u64 {
+        if self.config.schedule().is_empty() { 0 } else { self.state.pool.cold_starts.lead() }
     }
 
     fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -328,30 +367,16 @@ impl Autoscaler {
         self.calm = Calm::default();
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
-        let (proposals, deciding) = self.propose(&inputs);
-        let all = || proposals.iter().flatten();
-        let blind = all().any(|proposal| proposal.blind);
-        let want = all().map(|proposal| proposal.want).max().unwrap_or(0);
-        let firm = all().filter(|proposal| !(inputs.lost && proposal.is_partial()));
-        let told = all().filter(|proposal| proposal.is_told()).map(|proposal| proposal.want).max();
-        let demand = Demand {
-            now,
-            count: self.state.count,
-            want,
-            firm: firm.map(|proposal| proposal.want).max().unwrap_or(0),
-            keep: all().map(|proposal| proposal.keep).max().unwrap_or(u32::MAX).max(want),
-            blind,
-            settling: now < self.watched_from(),
-            surplus: inputs.surplus.then_some(told.unwrap_or(0)),
-            quiet: inputs.quiet,
-            backlog_workers: self.backlog_workers(inputs.backlog),
-            held_workers: placement::held(&self.state.pool, now, &self.config).0,
-            mode: self.state.operator.mode(now),
-            limits: self.limits(now),
-        };
+        let proposed = self.propose(&inputs);
+        let mut demand = self.demand(now, &inputs, &proposed);
+        if demand.proposed() < demand.count {
+            // Who may not go matters only where somebody would: nothing else lowers a proposal below the count.
+            demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
+        }
         let count = self.state.count;
         let stages = self.state.guards.apply(&demand, &self.config);
         let desired = stages.last().map_or(count, |stage| stage.count);
+        self.wanted = wanted(&stages);
         self.state.count = desired;
         if desired > count {
             self.expect_workers(now);
@@ -370,8 +395,8 @@ impl Autoscaler {
             at: now,
             count: before,
             inputs,
-            proposals,
-            deciding,
+            proposals: proposed.proposals,
+            deciding: proposed.deciding,
             proposed: demand.proposed(),
             stages,
             desired,
@@ -389,35 +414,63 @@ impl Autoscaler {
         self.note_event(forgot.as_ref(), pushed);
     }
 
-    /// All proposals, and the policy whose proposal counts in the direction taken.
-    fn propose(&self, inputs: &Inputs) -> (Proposals, Option<Policy>) {
+    /// What all proposals come to, and the circumstances; of workers that may not go it knows none.
+    fn demand(&self, now: Timestamp, inputs: &Inputs, proposed: &Proposed) -> Demand {
+        Demand {
+            now,
+            count: self.state.count,
+            want: proposed.want,
+            firm: proposed.firm,
+            keep: proposed.keep.unwrap_or(u32::MAX).max(proposed.want),
+            blind: proposed.blind,
+            settling: now < self.watched_from(),
+            surplus: inputs.surplus.then_some(proposed.told),
+            quiet: inputs.quiet,
+            backlog_workers: self.backlog_workers(inputs),
+            held_workers: 0,
+            mode: self.state.operator.mode(now),
+            limits: self.limits(now),
+        }
+    }
+
+    /// All proposals, what they come to, and the policy whose proposal counts in the direction taken.
+    fn propose(&self, inputs: &Inputs) -> Proposed {
         let policies = self.config.policies();
-        let listed = policies.contains(&Policy::External);
-        let outside = (!listed && inputs.external.is_some()).then_some(&Policy::External);
-        let mut proposals = [None; MAX_PROPOSALS];
-        let (mut up, mut down) = ((0, None), (0, None));
-        for (slot, policy) in proposals.iter_mut().zip(policies.iter().chain(outside)) {
-            let proposal = policy.propose(inputs);
-            if up.1.is_none() || proposal.want > up.0 {
-                up = (proposal.want, Some(*policy));
+        let outside = inputs.external.is_some() && !policies.contains(&Policy::External);
+        let mut proposed = Proposed::default();
+        let (mut up, mut down) = (None, None);
+        let mut slots = 0..;
+        let mut ask = |policy| {
+            let proposal = Policy::propose(policy, inputs);
+            if up.is_none() || proposal.want > proposed.want {
+                up = Some(policy);
             }
-            if down.1.is_none() || proposal.keep > down.0 {
-                down = (proposal.keep, Some(*policy));
+            if Some(proposal.keep) > proposed.keep {
+                down = Some(policy);
             }
-            *slot = Some(proposal);
+            proposed.add(slots.next().unwrap_or(0), proposal, inputs.lost);
+        };
+        policies.iter().for_each(&mut ask);
+        if outside {
+            ask(&Policy::External);
         }
-        let last = proposals.last_mut().zip(self.config.buffer());
-        if let Some((slot, setting)) = last {
-            *slot = Some(setting.propose(inputs));
+        proposed.deciding = if proposed.want > self.state.count { up } else { down }.copied();
+        if let Some(buffer) = self.config.buffer() {
+            proposed.add(MAX_PROPOSALS.saturating_sub(1), buffer.propose(inputs), inputs.lost);
         }
-        (proposals, if up.0 > self.state.count { up.1 } else { down.1 })
+        proposed
     }
 
     /// Workers that the requests certainly waiting call for.
-    fn backlog_workers(&self, backlog: u64) -> u32 {
+    fn backlog_workers(&self, inputs: &Inputs) -> u32 {
+        // A pool that neither wakes nor has woken asks for them in vain.
+        let awake = self.state.count > 0 && !self.state.guards.is_waking() && !inputs.surplus;
+        if inputs.backlog == 0 || awake {
+            return 0;
+        }
         let concurrency = self.config.concurrency();
         let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
-        div_ceil_count(backlog, u64::from(per_worker.unwrap_or(1)))
+        div_ceil_count(inputs.backlog, u64::from(per_worker.unwrap_or(1)))
     }
 
     /// Whether somebody may be taking requests, so that arrivals alone do not make a queue. A pool that is never
@@ -458,6 +511,7 @@ impl Autoscaler {
             Observation::Mode { mode, valid_for } => {
                 self.state.operator.set_mode(mode, valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span)));
             }
+            Observation::Grant(grant) => self.state.operator.set_grant(grant),
             Observation::Reserve { id, workers, after, valid_for } => {
                 let start = now.saturating_add(after);
                 self.state.operator.reserve(now, id, workers, start, start.saturating_add(valid_for));

@@ -8,7 +8,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{Effect, GUARDS, Guard, Stage};
-use crate::observation::Mode;
+use crate::observation::{Grant, Mode};
 pub use crate::placement::Command;
 use crate::policy::{Because, MAX_PROPOSALS, Policy, Proposal};
 use crate::provider::Trouble;
@@ -157,6 +157,9 @@ pub struct Terms {
     pub min: u32,
     /// The most workers.
     pub max: u32,
+    /// The grant of a shared budget, where it allows less than the bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// The operator's mode.
     pub mode: Mode,
     /// When it gives way to the automatic one, if ever.

@@ -26,7 +26,7 @@ use self::sustained::Sustained;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::observation::Mode;
 use crate::operator::Limits;
-use crate::time::{Timestamp, nanos};
+use crate::time::{Earliest, Timestamp, nanos};
 
 /// A lapse of demand undoes progress of the up delay as fast as demand makes it: demand that is there for most of the
 /// time is answered, since a worker too few hurts its users at once.
@@ -290,13 +290,11 @@ impl Guards {
         let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
 
-        let proposal = demand;
         let (want, freshness) = self.see(demand, config);
-        let demand = &Demand { want, ..*demand };
         fold.stage(Guard::Freshness, freshness);
-        let (gate, express) = self.zero_gate(demand, fold.count);
+        let (gate, express) = self.zero_gate(demand, want, fold.count);
         fold.stage(Guard::ZeroGate, gate);
-        let (want, keep, tolerance) = tolerate(demand, fold.count, express, config);
+        let (want, keep, tolerance) = tolerate(demand, want, fold.count, express, config);
         fold.stage(Guard::Tolerance, tolerance);
         let surplus = demand.surplus.filter(|_| !express).map(|most| most.max(count));
         let want = surplus.map_or(want, |most| want.min(most));
@@ -305,7 +303,7 @@ impl Guards {
         self.update(now, want, keep, config);
         let most = self.up.reached(nanos(config.up_delay())).max(count);
         // What is wanted above max is for the bounds to cut.
-        let up = if express || most >= limits.max { Effect::Pass } else { Effect::AtMost(most) };
+        let up = if express || most >= limits.most { Effect::Pass } else { Effect::AtMost(most) };
         fold.stage(Guard::UpDelay, up);
         let least = (!self.down.reached(nanos(self.down_delay(config)))).min(count);
         // At min there is nothing to wait for: the bounds hold it.
@@ -317,21 +315,24 @@ impl Guards {
         fold.stage(Guard::StepLimit, step);
         fold.stage(Guard::IdleTimeout, Effect::AtLeast(demand.held_workers.min(count)));
         fold.stage(Guard::Mode, order(demand.mode, count));
+        let wanted = fold.count;
         let bounds = if fold.count < limits.min { Effect::AtLeast(limits.min) } else { Effect::AtMost(limits.max) };
         fold.stage(Guard::Bounds, bounds);
 
-        self.remember(now, count, fold.count, config);
+        // What only a grant takes is wanted as before: nothing begins anew.
+        if fold.count >= count || wanted < count || limits.max == limits.most {
+            self.remember(now, count, fold.count, config);
+        }
         if let Blind::LastPeak(within) = config.blind() {
             self.counts.update(now, fold.count, nanos(within));
         }
         if fold.count != count {
             // What is wanted in view of the new count is another demand than what was wanted in view of the old one.
-            let proposal = &Demand { count: fold.count, ..*proposal };
-            let (want, freshness) = self.see(proposal, config);
-            let seen = &Demand { want, ..*proposal };
-            let (_, express) = self.zero_gate(seen, freshness.apply(proposal.proposed()));
-            let (want, keep, _) = tolerate(seen, fold.count, express, config);
-            let surplus = seen.surplus.filter(|_| !express).map(|most| most.max(fold.count));
+            let demand = &Demand { count: fold.count, ..*demand };
+            let (want, freshness) = self.see(demand, config);
+            let (_, express) = self.zero_gate(demand, want, freshness.apply(demand.proposed()));
+            let (want, keep, _) = tolerate(demand, want, fold.count, express, config);
+            let surplus = demand.surplus.filter(|_| !express).map(|most| most.max(fold.count));
             let want = surplus.map_or(want, |most| want.min(most));
             self.update(now, want, keep, config);
         }
@@ -342,6 +343,28 @@ impl Guards {
         fold.stages
     }
 
+    /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True
+    /// if it certainly leaves the count what it is; otherwise [`apply`](Self::apply) must have it at the same instant.
+    pub(crate) fn stays(&mut self, demand: &Demand, config: &Config) -> bool {
+        let Demand { now, count, settling, limits, backlog_workers, .. } = *demand;
+        if self.woke_at(now) {
+            return false;
+        }
+        let (want, _) = self.see(demand, config);
+        self.wake_on(now, count, backlog_workers);
+        let (want, keep, _) = tolerate(demand, want, count, false, config);
+        self.update(now, want, keep, config);
+        let grows = want > count && count < limits.max && self.up.reached(nanos(config.up_delay())) > count;
+        let lower = keep < count && count > limits.min && !settling;
+        let shrinks = lower && !self.down.reached(nanos(self.down_delay(config))) < count;
+        !(grows || shrinks)
+    }
+
+    /// Whether nothing else stands between them, an operator's mode and a surplus aside.
+    pub(crate) const fn are_simple(config: &Config) -> bool {
+        config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))
+    }
+
     fn update(&mut self, now: Timestamp, want: u32, keep: u32, config: &Config) {
         self.up.update(now, want, nanos(config.up_delay()));
         self.down.update(now, !keep, nanos(self.down_delay(config)));
@@ -349,22 +372,25 @@ impl Guards {
 
     /// The first instant after `now` at which a guard would let the count move although nothing is observed.
     pub(crate) fn next_change(&self, now: Timestamp, count: u32, limits: Limits, config: &Config) -> Option<Timestamp> {
-        let period_end = |period: Option<Period>, limit: Option<StepLimit>| Some(ends(period?, limit?));
-        let up = (count < limits.max && self.wants_above(count))
-            .then(|| [self.up.next_change(nanos(config.up_delay())), period_end(self.up_period, config.up_step())]);
-        let down = (count > limits.min && self.keeps_below(count)).then(|| {
-            [self.down.next_change(nanos(self.down_delay(config))), period_end(self.down_period, config.down_step())]
-        });
-        let cliff = self.fell.zip(config.cliff()).map(|((at, _), cliff)| at.plus(nanos(cliff.down_delay)));
-        up.into_iter().chain(down).flatten().flatten().chain(cliff).filter(|at| *at > now).min()
+        let mut next = Earliest::after(now);
+        if count < limits.most && self.wants_above(count) {
+            next.note_some(self.up.next_change(nanos(config.up_delay())));
+            next.note_some(self.step_until(true, config));
+        }
+        if count > limits.min && self.keeps_below(count) {
+            next.note_some(self.down.next_change(nanos(self.down_delay(config))));
+            next.note_some(self.step_until(false, config));
+        }
+        next.note_some(self.fell.zip(config.cliff()).map(|((at, _), cliff)| at.plus(nanos(cliff.down_delay))));
+        next.get()
     }
 
-    fn wants_above(&self, count: u32) -> bool {
-        self.up.above_since(count).is_some()
+    const fn wants_above(&self, count: u32) -> bool {
+        self.up.is_above(count)
     }
 
-    pub(crate) fn keeps_below(&self, count: u32) -> bool {
-        self.down.above_since(!count).is_some()
+    pub(crate) const fn keeps_below(&self, count: u32) -> bool {
+        self.down.is_above(!count)
     }
 
     /// Whether the pool woke from zero at this instant.
@@ -399,22 +425,29 @@ impl Guards {
         Some(ends(period?, limit?))
     }
 
+    /// Of the workers that the pool woke for, those that the backlog still calls for.
+    fn wake_on(&mut self, now: Timestamp, count: u32, backlog_workers: u32) -> u32 {
+        let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) else {
+            self.woken = self.woken.filter(|(at, _)| *at == now);
+            return 0;
+        };
+        // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
+        let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
+        self.woken = (at == now || floor > 0).then_some((at, floor));
+        floor
+    }
+
     /// The zero gate's effect, and whether it lets the count pass the delays.
-    fn zero_gate(&mut self, demand: &Demand, proposed: u32) -> (Effect, bool) {
-        let Demand { now, count, want, quiet, backlog_workers, limits, .. } = *demand;
+    fn zero_gate(&mut self, demand: &Demand, want: u32, proposed: u32) -> (Effect, bool) {
+        let Demand { now, count, quiet, backlog_workers, limits, .. } = *demand;
         if count == 0 && (backlog_workers > 0 || want > 0) {
             self.woken = Some((now, backlog_workers));
             return (Effect::AtLeast(want.max(backlog_workers).max(1)), true);
         }
-        if let Some((at, floor)) = self.woken.filter(|_| backlog_workers > 0) {
-            // At the waking instant the backlog may still be growing; afterwards as many stay as it still calls for.
-            let floor = if at == now { backlog_workers } else { floor.min(backlog_workers).min(count) };
-            self.woken = Some((at, floor));
-            if floor > 0 {
-                return (Effect::AtLeast(floor), floor > count);
-            }
+        let floor = self.wake_on(now, count, backlog_workers);
+        if floor > 0 {
+            return (Effect::AtLeast(floor), floor > count);
         }
-        self.woken = self.woken.filter(|(at, _)| *at == now);
         if proposed == 0 && count > 0 && limits.min == 0 {
             // After a cliff silence is what the outage looks like.
             return if quiet && self.fell.is_none() { (Effect::Exactly(0), true) } else { (Effect::AtLeast(1), false) };
@@ -480,8 +513,8 @@ const fn ends(period: Period, limit: StepLimit) -> Timestamp {
 }
 
 /// Demand within the tolerance of the count becomes the count: for the timers and for the fold.
-fn tolerate(demand: &Demand, proposed: u32, express: bool, config: &Config) -> (u32, u32, Effect) {
-    let Demand { count, want, keep, blind, .. } = *demand;
+fn tolerate(demand: &Demand, want: u32, proposed: u32, express: bool, config: &Config) -> (u32, u32, Effect) {
+    let Demand { count, keep, blind, .. } = *demand;
     let keep = if blind { u32::MAX } else { keep };
     let slack = config.tolerance().of_count(count);
     let close = |other: u32| other.abs_diff(count) <= slack;

@@ -52,6 +52,7 @@
 //! - [`status`]: the view for dashboards and operators;
 //! - [`recorder`]: a log of everything observed and decided, and its replay, under another configuration too;
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
+//! - [`fleet`]: many autoscalers under one roof, parked when at rest, with one budget, split and merged by key ranges;
 //! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
 //! - `peers`, with the feature of that name: other autoscalers' rules, exact to the recorded step;
 //! - `sim`, with the feature of that name: a simulated pool that replays workloads, under the peers too.
@@ -106,6 +107,7 @@ pub mod decision;
 pub mod error;
 #[doc = include_str!("failures.md")]
 pub mod failures {}
+pub mod fleet;
 mod grid;
 pub mod guard;
 pub mod observation;
@@ -131,7 +133,7 @@ pub use crate::config::{Config, Preset};
 pub use crate::decision::{Command, Decision, Explanation};
 pub use crate::error::ConfigError;
 pub use crate::observation::{
-    FailureCause, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
+    FailureCause, Grant, Mode, Observation, ObserverId, PoolCounts, Rejected, ReservationId, WorkerEvent, WorkerId,
 };
 pub use crate::policy::Policy;
 pub use crate::report::Report;

@@ -138,6 +138,22 @@ pub enum Observation {
         #[serde(with = "span")]
         valid_for: Duration,
     },
+    /// What a budget shared with other services allows, until the next grant; `None` for whatever max allows. It lowers max
+    /// and, where it must, min; what the service wants is found as if there were none.
+    Grant(Option<Grant>),
+}
+
+/// So many workers of a budget.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "whoever shares a budget out builds it")]
+pub struct Grant {
+    /// Workers, starting and standby ones included.
+    pub workers: u32,
+    /// Capacity units of the whole budget.
+    pub budget: u64,
+    /// How many other services have a part of it.
+    pub others: u32,
 }
 
 impl Observation {

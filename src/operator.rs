@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::observation::{Mode, Rejected, ReservationId};
+use crate::observation::{Grant, Mode, Rejected, ReservationId};
 use crate::schedule::Interval;
 use crate::time::Timestamp;
 
@@ -17,6 +17,9 @@ const MAX_RESERVATIONS: usize = 16;
 pub(crate) struct Limits {
     pub(crate) min: u32,
     pub(crate) max: u32,
+    /// The bounds if there were no grant.
+    pub(crate) least: u32,
+    pub(crate) most: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub(crate) struct Operator {
     mode_until: Timestamp,
     /// Sorted by id.
     reservations: Vec<Reservation>,
+    /// What a shared budget allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<Grant>,
 }
 
 impl Operator {
@@ -85,8 +91,25 @@ impl Operator {
         }
     }
 
+    pub(crate) const fn set_grant(&mut self, grant: Option<Grant>) {
+        self.grant = grant;
+    }
+
+    pub(crate) const fn is_granted(&self) -> bool {
+        self.grant.is_some()
+    }
+
+    /// What a shared budget allows, where that is less than the bounds do.
+    pub(crate) fn grant(&self, limits: Limits) -> Option<Grant> {
+        self.grant.filter(|grant| grant.workers < limits.most)
+    }
+
     /// The bounds at `now`. Intervals that ask for it raise their least by `lead` nanoseconds earlier.
     pub(crate) fn limits(&self, now: Timestamp, lead: u64, config: &Config) -> Limits {
+        if config.schedule().is_empty() && self.reservations.is_empty() && self.grant.is_none() {
+            let (least, most) = (config.min().min(config.max()), config.max());
+            return Limits { min: least, max: most, least, most };
+        }
         let (mut min, mut max) = ((None, config.min()), (None, config.max()));
         for interval in config.schedule() {
             let rank = Some(interval.priority);
@@ -98,12 +121,16 @@ impl Operator {
             }
         }
         let reserved = self.reservations.iter().filter(|standing| standing.start <= now && now < standing.end);
-        let least = reserved.map(|standing| standing.workers).fold(min.1, u32::max);
-        Limits { min: least.min(max.1), max: max.1 }
+        let least = reserved.map(|standing| standing.workers).fold(min.1, u32::max).min(max.1);
+        let granted = self.grant.map_or(u32::MAX, |grant| grant.workers);
+        Limits { min: least.min(granted), max: max.1.min(granted), least, most: max.1 }
     }
 
     /// The first instant after `now` at which mode or bounds change by time alone.
     pub(crate) fn next_change(&self, now: Timestamp, lead: u64, config: &Config) -> Option<Timestamp> {
+        if config.schedule().is_empty() && self.reservations.is_empty() {
+            return self.mode_until(now);
+        }
         let scheduled =
             config.schedule().iter().flat_map(|interval| [least_start(interval, lead), interval.start, interval.end]);
         let reserved = self.reservations.iter().flat_map(|standing| [standing.start, standing.end]);

@@ -128,9 +128,8 @@ pub(crate) fn next_change(
     config: &Config,
 ) -> Option<Timestamp> {
     let committed = pool.committed(now);
-    let patience = patience(pool, config);
     let orders = committed < desired || config.standby() > 0;
-    let order = orders.then(|| provider.next_order(now, patience)).flatten();
+    let order = if orders { provider.next_order(now, patience(pool, config)) } else { None };
     let worker = next_worker(pool, now, committed > desired, config);
     order.into_iter().chain(worker).filter(|at| *at > now).min()
 }

@@ -71,6 +71,11 @@ pub(crate) struct Pool {
     /// Committed workers by id (what was told to stop is out already).
     #[serde(skip)]
     committed_by_id: u32,
+    /// Standby workers that have been told nothing, and workers told to become one that have not yet; by id.
+    #[serde(skip)]
+    standby_by_id: u32,
+    #[serde(skip)]
+    parking: u32,
     /// Whether the platform has ever reported its pool. Until it does, it is taken at its word: what was ordered is
     /// there.
     seen: bool,
@@ -107,7 +112,7 @@ impl Pool {
             return false;
         }
         (self.busy_slots, self.unknown_load, self.untold_load) = (0, 0, 0);
-        (self.committed_by_id, self.replica_depth) = (0, 0);
+        (self.committed_by_id, self.standby_by_id, self.parking, self.replica_depth) = (0, 0, 0, 0);
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
             self.cohorts = Cohorts::default();
@@ -177,18 +182,12 @@ impl Pool {
 
     /// Standby workers that can still be revived.
     pub(crate) fn standby(&self, now: Timestamp) -> u32 {
-        if self.by_id() {
-            let held = self.workers.iter().filter(|w| w.state == State::Standby && w.pending.is_none()).count();
-            u32::try_from(held).unwrap_or(u32::MAX)
-        } else {
-            self.census.standby.saturating_sub(self.revivals.at(now))
-        }
+        if self.by_id() { self.standby_by_id } else { self.census.standby.saturating_sub(self.revivals.at(now)) }
     }
 
     /// Workers told to become standby that have not yet.
-    pub(crate) fn parking(&self) -> u32 {
-        let parking = |worker: &&Worker| matches!(worker.pending, Some((Pending::Park, _)));
-        u32::try_from(self.workers.iter().filter(parking).count()).unwrap_or(u32::MAX)
+    pub(crate) const fn parking(&self) -> u32 {
+        self.parking
     }
 
     /// Workers revived by count that no observation has confirmed yet.
@@ -397,6 +396,11 @@ impl Pool {
         if worker.is_committed() {
             step(&mut self.committed_by_id);
         }
+        match worker.pending {
+            None if worker.state == State::Standby => step(&mut self.standby_by_id),
+            Some((Pending::Park, _)) => step(&mut self.parking),
+            _ => {}
+        }
         let slots = u64::from(worker.slots());
         self.busy_slots =
             if add { self.busy_slots.saturating_add(slots) } else { self.busy_slots.saturating_sub(slots) };
@@ -409,6 +413,16 @@ impl Pool {
         if self.seen && missing > 0 {
             self.expected.add(now, expected, missing, timeout);
         }
+    }
+
+    /// Until when the count may call for so many workers without one of them being missing: beyond those in service they are
+    /// expected for so long. `None` if one is missing now.
+    pub(crate) fn expects_until(&self, now: Timestamp, count: u32) -> Option<Timestamp> {
+        let beyond = count.saturating_sub(self.in_service());
+        if !self.seen || beyond == 0 {
+            return Some(Timestamp::MAX);
+        }
+        (beyond <= self.expected.at(now)).then_some(self.expected.until)
     }
 
     pub(crate) const fn expected(&self) -> Outstanding {
@@ -428,6 +442,33 @@ impl Pool {
     /// The same without those that took too long to start.
     pub(crate) fn in_service(&self) -> u32 {
         if self.workers.is_empty() { self.observed().saturating_sub(self.census.overdue) } else { self.observed() }
+    }
+
+    /// When what is under way would have lapsed says nothing once nothing is.
+    pub(crate) fn forget_what_is_over(&mut self) {
+        let all = [&mut self.expected, &mut self.orders, &mut self.prewarms, &mut self.releases, &mut self.revivals];
+        for over in all.into_iter().filter(|outstanding| outstanding.count == 0) {
+            *over = Outstanding::default();
+        }
+    }
+
+    /// Workers that exist or may come, in whatever state, told to go or not. Of them those that are committed or meant for
+    /// standby; the others are on their way out.
+    pub(crate) fn present_and_staying(&self, now: Timestamp) -> (u32, u32) {
+        let present = self.present(now);
+        let standby = self.standby(now).saturating_add(self.parking()).saturating_add(self.prewarming(now));
+        (present, self.committed(now).saturating_add(standby).min(present))
+    }
+
+    fn present(&self, now: Timestamp) -> u32 {
+        let there = if self.by_id() {
+            u32::try_from(self.workers.len()).unwrap_or(u32::MAX)
+        } else {
+            let counted = [self.census.draining, self.census.standby, self.prewarming];
+            counted.into_iter().fold(self.observed(), u32::saturating_add)
+        };
+        let coming = self.under_way(self.orders, now).saturating_add(self.under_way(self.prewarms, now));
+        there.saturating_add(coming)
     }
 
     // What is commanded -----------------------------------------------------------------------------------------

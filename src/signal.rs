@@ -166,7 +166,8 @@ impl Estimators {
             | Observation::StartFailed { .. }
             | Observation::Pool(_)
             | Observation::Mode { .. }
-            | Observation::Reserve { .. } => {}
+            | Observation::Reserve { .. }
+            | Observation::Grant(_) => {}
         }
         self.note_empty(pool, config);
         !expected
@@ -210,8 +211,12 @@ impl Estimators {
     fn dequeued(&mut self, now: Timestamp, wait: u64, config: &Config) {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         self.sojourn.sojourn(wait, target);
-        self.codel.dequeue(now, wait, target, interval);
-        self.active_if(true, now);
+        if wait < target && self.codel.is_at_rest() {
+            self.codel.passed(now);
+        } else {
+            self.codel.dequeue(now, wait, target, interval);
+        }
+        self.active(now);
     }
 
     /// The queue is empty in `CoDel`'s sense when somebody asks for a request and finds none: nothing waits and a slot is
@@ -244,7 +249,7 @@ impl Estimators {
 
     /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
     pub(crate) fn quiet_at(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
-        self.quiet(now, pool, config, &self.heard(now, config))
+        self.known(now, pool, config, &self.heard(now, config)).quiet_at
     }
 
     /// Remembers since when p99 has exceeded its target.
@@ -264,6 +269,11 @@ impl Estimators {
     /// The mean sojourn over the service's window, in nanoseconds.
     pub(crate) fn sojourn_mean(&self, now: Timestamp, config: &Config) -> Option<u64> {
         self.totals(&self.heard(now, config)).sojourn_mean()
+    }
+
+    /// What nothing will ask for any more.
+    pub(crate) const fn forget_what_is_over(&mut self) {
+        self.codel.forget_what_is_over();
     }
 
     /// Requests that `CoDel` has marked since the start.

@@ -155,6 +155,13 @@ impl EventLog {
         self.events.drain(..surplus);
     }
 
+    /// Forgets all but the last, and holds no room for more than there are.
+    pub(crate) fn slim(&mut self) {
+        let older = self.events.len().saturating_sub(1);
+        self.events.drain(..older);
+        self.events.shrink_to_fit();
+    }
+
     /// The last event turned out to be the beginning of another.
     pub(crate) fn forget_last(&mut self) -> Option<Explanation> {
         self.events.pop_back()

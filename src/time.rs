@@ -180,6 +180,38 @@ impl Waiting {
     }
 }
 
+/// The earliest of the instants after a given one. A fold of its own, since a chain of options costs several times as much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earliest {
+    after: Timestamp,
+    at: Option<Timestamp>,
+}
+
+impl Earliest {
+    /// None yet that is after `now`.
+    pub(crate) const fn after(now: Timestamp) -> Self {
+        Self { after: now, at: None }
+    }
+
+    /// Counts `at` in, if it is after the given instant.
+    pub(crate) fn note(&mut self, at: Timestamp) {
+        if at > self.after && self.at.is_none_or(|earliest| at < earliest) {
+            self.at = Some(at);
+        }
+    }
+
+    /// Counts `at` in, if there is one.
+    pub(crate) fn note_some(&mut self, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.note(at);
+        }
+    }
+
+    pub(crate) const fn get(self) -> Option<Timestamp> {
+        self.at
+    }
+}
+
 /// `"12.5"` in nanoseconds; `None` if it is not plain decimal seconds or does not fit.
 fn parse_seconds(text: &str) -> Option<u64> {
     u64::try_from(parse_billionths(text)?).ok()
@@ -227,6 +259,7 @@ impl fmt::Display for Human {
 /// `"250ms"`, `"5 minutes"`). Written as whole seconds where that is exact, as a string otherwise.
 pub(crate) mod span {
     use alloc::format;
+    use alloc::string::String;
 
     use super::{Deserialize, Deserializer, Duration, NANOS_PER_SEC, Serialize, Serializer, Timestamp, de, fmt, nanos};
 
@@ -247,13 +280,21 @@ pub(crate) mod span {
     impl Serialize for Span {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let nanos = nanos(self.0);
-            if nanos % NANOS_PER_SEC == 0 {
-                serializer.serialize_u64(nanos / NANOS_PER_SEC)
-            } else if nanos % 1_000_000 == 0 {
-                serializer.serialize_str(&format!("{}ms", nanos / 1_000_000))
-            } else {
-                serializer.serialize_str(&format!("{}s", Timestamp(nanos)))
+            match text(nanos) {
+                Some(text) => serializer.serialize_str(&text),
+                None => serializer.serialize_u64(nanos / NANOS_PER_SEC),
             }
+        }
+    }
+
+    /// How a duration that is not a whole number of seconds is written.
+    pub(crate) fn text(nanos: u64) -> Option<String> {
+        if nanos % NANOS_PER_SEC == 0 {
+            None
+        } else if nanos % 1_000_000 == 0 {
+            Some(format!("{}ms", nanos / 1_000_000))
+        } else {
+            Some(format!("{}s", Timestamp(nanos)))
         }
     }
 

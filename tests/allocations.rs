@@ -11,6 +11,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use allocation_counter::{AllocationInfo, measure};
+use plimsoll::config::Precision;
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::report::Reporter;
 use plimsoll::{
@@ -238,3 +239,25 @@ fn median(times: impl Iterator<Item = Duration>) -> Duration {
 fn now() -> Instant {
     Instant::now()
 }
+
+/// What an autoscaler of a pool that is reported by count holds, in itself and beside it.
+#[test]
+fn the_state_is_a_few_kilobytes_and_the_compact_one_fewer() {
+    let policy = Policy::Outpost(Outpost::new(Rate::per_second(2.5).unwrap()));
+    let config = Config::new(policy, 0, 200).unwrap();
+    let without_events = config.clone().with_event_log(0);
+    let compact = without_events.clone().with_precision(Precision::Compact);
+    for (name, config, most) in
+        [("stock", config, MOST[0]), ("without events", without_events, MOST[1]), ("and compact", compact, MOST[2])]
+    {
+        let mut made = None;
+        let heap = measure(|| made = Some(Autoscaler::new(config, Timestamp::ORIGIN))).bytes_current;
+        let itself = size_of::<Autoscaler>();
+        let all = itself as u64 + u64::try_from(heap).unwrap();
+        println!("{name}: {all} bytes, {itself} of them in the value itself");
+        assert!(all <= most, "{name}: {all} bytes");
+    }
+}
+
+/// The most that each of them may hold, in bytes.
+const MOST: [u64; 3] = [53_000, 6_000, 4_500];

@@ -180,21 +180,27 @@ fn live(world: &mut World, acts: &[(i64, Act)], mut each: impl FnMut(&mut World)
 /// min ≤ desired ≤ max at every decision; workers ordered never exceed max.
 #[test]
 fn bounds_always_hold() {
-    let interesting = [("at max", 20), ("at min", 20), ("order", 20)];
+    let interesting = [("at max", 20), ("at min", 20), ("order", 20), ("cut by a grant", 1)];
     holds("bounds_always_hold", hostile_case(), &interesting, |case, tally| {
         let most = case.knobs.most();
         // Unless somebody else may set bounds, they are those of the configuration.
-        let reserves = |(_, step): &(Timestamp, Step)| matches!(step, Step::Observe(Observation::Reserve { .. }));
-        let set = !case.knobs.extras.schedule.is_empty() || case.steps.iter().any(reserves);
+        let sets = |(_, step): &(Timestamp, Step)| {
+            matches!(step, Step::Observe(Observation::Reserve { .. } | Observation::Grant(_)))
+        };
+        let set = !case.knobs.extras.schedule.is_empty() || case.steps.iter().any(sets);
         let mut autoscaler = case.autoscaler();
         let (mut at_max, mut at_min, mut orders, mut failed) = (false, false, false, false);
+        let (mut granted, mut cut) = (u32::MAX, false);
         for (at, step) in &case.steps {
             let _ = tell(&mut autoscaler, *at, step);
-            prop_assert!(autoscaler.desired() <= most);
+            if let Step::Observe(Observation::Grant(grant)) = step {
+                granted = grant.map_or(u32::MAX, |grant| grant.workers);
+            }
+            prop_assert!(autoscaler.desired() <= most.min(granted));
             let decision = autoscaler.decide(*at);
             failed |= autoscaler.status().starts.success < Share::ONE;
             let (min, max) = (decision.explanation.terms.min, decision.explanation.terms.max);
-            prop_assert!(max <= most && (set || (min, max) == (case.knobs.min, case.knobs.max)));
+            prop_assert!(max <= most.min(granted) && (set || (min, max) == (case.knobs.min, case.knobs.max)));
             prop_assert!((min..=max).contains(&decision.desired), "{} in {}..={}", decision.desired, min, max);
             let status = autoscaler.status();
             let ordinary = status.mode != Mode::Observe && status.trouble.is_none();
@@ -211,9 +217,11 @@ fn bounds_always_hold() {
             }
             at_max |= decision.desired == max;
             at_min |= decision.desired == min;
+            cut |= decision.desired == granted && decision.explanation.proposed > granted;
         }
         tally.saw("at max", at_max);
         tally.saw("at min", at_min);
+        tally.saw("cut by a grant", cut);
         tally.saw("order", orders);
         Ok(())
     });

@@ -30,6 +30,7 @@ pub(crate) const CHAT_NOTICE: &str = "Data: Azure LLM inference trace 2023 (conv
                                       service times are derived from tokens. See data/NOTICES.md and data/README.md.";
 
 /// Reads a workload file, or the built-in hour.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) fn workload(path: Option<&Path>, options: &ReadOptions) -> Result<Workload, String> {
     match path {
         None => Workload::read(HOUR_NAME, HOUR, options).map_err(|error| explained(&error)),
@@ -81,6 +82,7 @@ fn as_on_the_command_line(message: &str) -> String {
 }
 
 /// Reads a configuration file, in the format that its ending names.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) fn config(path: &Path) -> Result<Effective, String> {
     settings(path, "settings such as preset: outpost-gpu")
 }

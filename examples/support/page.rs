@@ -4,6 +4,7 @@ use plotters::style::RGBColor;
 
 pub(crate) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
 pub(crate) const FAINT: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) const LOAD: RGBColor = RGBColor(0xb9, 0xb9, 0xb9);
 pub(crate) const BOUND: RGBColor = RGBColor(0x77, 0x77, 0x77);
 /// Told apart by people who do not see all colours, and by their lightness in print (after Okabe and Ito, and Tol).

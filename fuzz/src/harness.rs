@@ -6,6 +6,7 @@
 mod records;
 
 use core::fmt::{Debug, Display};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::sim::{Options, ReadOptions, Workload, simulate};
 use plimsoll::status::InputCounts;
 use plimsoll::{
-    Autoscaler, Command, Config, Decision, FailureCause, Observation, Policy, PoolCounts, Preset, Rate, Report, Share,
-    Timestamp, WorkerEvent, WorkerId,
+    Autoscaler, Command, Config, Decision, FailureCause, Grant, Mode, Observation, Policy, PoolCounts, Preset, Rate,
+    Report, ReservationId, Share, Timestamp, WorkerEvent, WorkerId,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -128,11 +129,20 @@ struct Run {
     now: Timestamp,
     /// What the accepted events say of every worker.
     workers: BTreeMap<WorkerId, Load>,
+    /// What a shared budget allows.
+    granted: u32,
 }
 
 impl Run {
     fn new(config: Config, start: Timestamp) -> Self {
-        Self { autoscaler: Autoscaler::new(config, start), now: start, workers: BTreeMap::new() }
+        let autoscaler = Autoscaler::new(config, start);
+        Self { autoscaler, now: start, workers: BTreeMap::new(), granted: u32::MAX }
+    }
+
+    /// The bounds of the configuration, lowered by a grant.
+    fn bounds(&self) -> RangeInclusive<u32> {
+        let config = self.autoscaler.config();
+        config.min().min(self.granted)..=config.max().min(self.granted)
     }
 
     fn operation(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
@@ -166,8 +176,10 @@ impl Run {
                         None => self.workers.remove(&id),
                     };
                 }
-                let config = self.autoscaler.config();
-                assert!((config.min()..=config.max()).contains(&self.autoscaler.desired()), "bounds_always_hold");
+                if let Observation::Grant(grant) = observation {
+                    self.granted = grant.map_or(u32::MAX, |grant| grant.workers);
+                }
+                assert!(self.bounds().contains(&self.autoscaler.desired()), "bounds_always_hold");
                 self.check_wakeup();
             }
             Err(rejected) => {
@@ -233,8 +245,7 @@ impl Run {
     }
 
     fn check_decision(&self, decision: &Decision) {
-        let config = self.autoscaler.config();
-        assert!((config.min()..=config.max()).contains(&decision.desired), "bounds_always_hold: {decision:?}");
+        assert!(self.bounds().contains(&decision.desired), "bounds_always_hold: {decision:?}");
         assert_eq!(decision.desired, self.autoscaler.desired());
         let explanation = &decision.explanation;
         assert_eq!(explanation.fold(), explanation.desired, "explanation_folds: {explanation:?}");
@@ -371,7 +382,9 @@ fn worker_event(u: &mut Unstructured<'_>) -> Result<WorkerEvent> {
 }
 
 fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
-    Ok(match u.int_in_range(0..=11_u8)? {
+    // The first twelve twice, where no other came later, so that older inputs keep their meaning.
+    let kind = u.int_in_range(0..=23_u8)?;
+    Ok(match if kind < 15 { kind } else { kind % 12 } {
         0 => Observation::Arrived { count: count(u)?, queue: optional(u, worker)? },
         1 => Observation::Started { sojourn: span(u)?, queue: optional(u, worker)? },
         2 => Observation::Finished { service: span(u)? },
@@ -391,7 +404,30 @@ fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
             standby: count(u)?,
             failed: count(u)?,
         }),
+        12 => Observation::Grant(optional(u, grant)?),
+        13 => Observation::Mode { mode: mode(u)?, valid_for: optional(u, span)? },
+        14 => Observation::Reserve {
+            id: ReservationId(count(u)?),
+            workers: count(u)?,
+            after: span(u)?,
+            valid_for: span(u)?,
+        },
         _ => Observation::Proposal { workers: count(u)?, valid_for: optional(u, span)? },
+    })
+}
+
+fn grant(u: &mut Unstructured<'_>) -> Result<Grant> {
+    Ok(Grant { workers: count(u)?, budget: u64::arbitrary(u)?, others: count(u)? })
+}
+
+fn mode(u: &mut Unstructured<'_>) -> Result<Mode> {
+    Ok(match u.int_in_range(0..=5_u8)? {
+        0 => Mode::GrowOnly,
+        1 => Mode::ShrinkOnly,
+        2 => Mode::Hold,
+        3 => Mode::Fixed(count(u)?),
+        4 => Mode::Observe,
+        _ => Mode::Automatic,
     })
 }
 

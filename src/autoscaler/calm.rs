@@ -5,6 +5,10 @@
 //! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds. Within it observations
 //! are only counted; the first that leaves it evaluates, as does whoever looks.
 //!
+//! What leaves it is *followed* if it can be: under overload, or where each request moves the wanted number, demand changes and
+//! the count does not. Then only what requests change is read again, the policies propose and the delays take note; it is a
+//! third of an evaluation.
+//!
 //! This is exact, not an approximation: the test beside this file compares it with evaluating at every observation.
 
 use alloc::borrow::Cow;
@@ -12,25 +16,36 @@ use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
 use super::state::State;
-use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::guard::Guards;
+use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
+use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
+use crate::signal::Estimators;
 use crate::time::{Timestamp, nanos};
 
 /// Up to where demand stays what it is. The default is calm at no instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Calm {
-    /// Nothing changes by time alone before this instant.
+    /// Nothing changes by time alone before this instant, …
     until: Timestamp,
-    /// Nobody waits for so long, in nanoseconds, …
+    /// … nor, whatever the guards do, before this one.
+    facts_until: Timestamp,
+    /// When anything next changes by time alone, as long as nothing has been counted.
+    change: Option<Timestamp>,
+    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it; …
     age: u64,
     /// … nor has waited for so long when it starts.
     wait: u64,
-    /// The sojourn target, in nanoseconds.
-    target: u64,
-    /// Arrivals in the rate's open slice, in millionths of a request, at the most.
+    /// Arrivals in the rate's open slice, in millionths of a request, at the last look, …
+    open: u64,
+    /// … and at the most.
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
+    /// Nothing but delays, tolerance and bounds stands between a demand and the count.
+    simple: bool,
+    /// No idle worker may go before this instant, if there is an idle timeout.
+    idle: Timestamp,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     placed: bool,
     /// Something has been counted and not evaluated.
@@ -40,27 +55,31 @@ pub(super) struct Calm {
 impl Autoscaler {
     /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        let calm = &self.calm;
         if now < self.state.now || !self.is_calm(now) {
             return false;
         }
-        match *observation {
-            Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => {}
-            Observation::Started { sojourn, queue: None } if nanos(sojourn) < calm.wait => {}
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } if calm.placed => {
-                return self.load_only(now, id, slots);
-            }
-            Observation::Worker { id, event: WorkerEvent::Idle } if calm.placed => return self.load_only(now, id, 0),
+        let waited = match *observation {
+            Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
+            Observation::Started { sojourn, queue: None } => nanos(sojourn),
+            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => return self.load_only(now, id, slots),
+            Observation::Worker { id, event: WorkerEvent::Idle } => return self.load_only(now, id, 0),
             _ => return false,
-        }
+        };
         self.counted(now);
-        let clamped = self.state.estimators.count(now, observation, self.calm.target);
+        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
+        let at_rest = waited < calm.wait;
+        let clamped = if at_rest {
+            estimators.count_at_rest(now, observation)
+        } else {
+            estimators.count(now, observation, &self.state.pool, &self.config)
+        };
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
-        let calm = &self.calm;
-        if arrivals > calm.arrivals || requests < calm.requests.0 || requests > calm.requests.1 {
+        let within = at_rest && arrivals <= calm.arrivals;
+        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
+        if !within && !self.follow(now) {
             self.settle();
-            self.calm_down(now, |autoscaler| autoscaler.next_change(now));
+            self.calm_down(now);
         }
         true
     }
@@ -70,11 +89,23 @@ impl Autoscaler {
         now < self.calm.until && self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
     }
 
+    /// A worker's load alone never changes the count: who has just become idle may not go yet, and who has become busy
+    /// may no longer.
     fn load_only(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> bool {
+        let due = self.config.idle_timeout().map_or(Timestamp::MAX, |timeout| now.saturating_add(timeout));
+        if due <= now {
+            return false;
+        }
         let Some(active) = self.state.pool.load(now, id, slots) else { return false };
         self.counted(now);
         if active {
             self.state.estimators.active(now);
+        }
+        if slots == 0 && due < self.calm.idle {
+            self.calm.idle = due;
+            if self.state.guards.keeps_below(self.state.count) {
+                self.calm.until = self.calm.until.min(due);
+            }
         }
         true
     }
@@ -85,6 +116,42 @@ impl Autoscaler {
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;
+    }
+
+    /// Takes what the requests call for to the delays. True if it leaves the count what it is; otherwise it is to be
+    /// evaluated.
+    fn follow(&mut self, now: Timestamp) -> bool {
+        // A budget is told at once what is wanted of it.
+        if !self.calm.simple || self.is_granted() {
+            return false;
+        }
+        let (state, config) = (&mut self.state, &self.config);
+        let (open, _) = state.estimators.counted();
+        state.estimators.refresh(now, config, open != self.calm.open, &mut state.last.inputs);
+        self.calm.open = open;
+        let inputs = state.last.inputs;
+        debug_assert_eq!(
+            inputs,
+            state.estimators.inputs(now, &state.pool, config),
+            "what is refreshed is all that changed"
+        );
+        state.estimators.note(now, &inputs);
+        let proposed = self.propose(&inputs);
+        (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
+        let demand = self.demand(now, &inputs, &proposed);
+        let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
+        if !plain || !self.state.guards.stays(&demand, &self.config) {
+            return false;
+        }
+        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        self.calm_requests(now);
+        true
+    }
+
+    /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
+    /// where it is.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.calm.counted && !self.is_granted()
     }
 
     /// The state with what has only been counted evaluated.
@@ -110,58 +177,131 @@ impl Autoscaler {
         self.calm.placed
     }
 
-    /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
-    /// one that takes less to find.
+    /// Whether the count at `now` is still `known`, for certain: time has then passed, and nothing else. If not, nothing has
+    /// changed.
     #[cfg(feature = "sim")]
+    pub(super) fn stands(&mut self, now: Timestamp, known: u32) -> bool {
+        let stands = now >= self.state.now && self.state.count == known && self.is_calm(now);
+        if stands {
+            self.state.now = now;
+            self.state.estimators.advance_within(now);
+            self.calm.counted |= self.state.last.at < now;
+        }
+        stands
+    }
+
+    /// The first instant after `now`, that of the latest call, at which signals, guards or commands change by time alone.
+    pub(super) fn change_after(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.stood_still(now) { self.calm.change } else { self.next_change(now) }
+    }
+
+    /// Whether neither observations nor time have changed anything since the last evaluation.
+    pub(super) fn stood_still(&self, now: Timestamp) -> bool {
+        !self.calm.counted && self.is_calm(now)
+    }
+
+    /// An instant before which nothing changes without another observation: the [next](Self::next_wakeup), or an earlier
+    /// one that takes less to find. Only what has been counted makes it earlier, so that whoever is woken in vain is not
+    /// woken so again by time alone; and no slice's end does of which nothing leaves a window.
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
-        if !self.calm.placed {
+        let quickly = self.calm.counted && self.state.estimators.windows_move() && self.is_calm(self.state.now);
+        if !quickly {
             return self.next_wakeup();
         }
         let overdue = self.state.estimators.oldest_reaches(self.calm.age);
-        Some(overdue.map_or(self.calm.until, |at| at.min(self.calm.until)))
+        let placement = if self.calm.placed { None } else { self.next_placement(self.state.now) };
+        // At the end of time nothing is to come.
+        overdue.into_iter().chain(placement).chain([self.calm.until]).min().filter(|at| *at > self.state.now)
     }
 
-    /// Says up to where the last evaluation holds, which was at `now`; `change` is the first instant after it at which
-    /// anything changes by time alone.
-    pub(super) fn calm_down(&mut self, now: Timestamp, change: impl FnOnce(&Self) -> Option<Timestamp>) {
-        self.calm = self.calm_after(now, change).unwrap_or_default();
+    /// Says up to where the last evaluation holds, which was at `now`.
+    pub(super) fn calm_down(&mut self, now: Timestamp) {
+        if self.may_calm_down(now) {
+            let (fact, step) = (self.next_fact(now), self.next_step(now));
+            self.calm_down_from(now, fact, step);
+        } else {
+            self.calm = Calm::default();
+        }
     }
 
-    fn calm_after(&self, now: Timestamp, change: impl FnOnce(&Self) -> Option<Timestamp>) -> Option<Calm> {
-        let (state, config) = (&self.state, &self.config);
+    fn may_calm_down(&self, now: Timestamp) -> bool {
+        let state = &self.state;
         let inputs = &state.last.inputs;
-        let trouble = inputs.overloaded || inputs.quiet || inputs.lost || inputs.surplus;
         // After a change the proposals shown are those that led to it.
         let changed = state.last.count != state.last.desired;
-        let expected = self.expected_workers(now) <= state.pool.in_service() || !state.pool.is_seen();
-        let plain = state.estimators.is_plain(&state.pool) && inputs.p99_over_target == Some(false) && !trouble;
-        if !plain || !expected || changed || state.count == 0 || state.guards.is_waking() || !self.is_attended(now) {
-            return None;
-        }
-        let mut steady = Steady::ANYWHERE;
-        for (policy, proposal) in config.policies().iter().zip(state.last.proposals.iter().flatten()) {
-            steady = steady.and(policy.steady(inputs, proposal)?);
-        }
-        if config.buffer().is_some() {
-            steady = steady.and(Buffer::steady(inputs)?);
-        }
-        let overdue = config.policies().iter().filter_map(Policy::overdue_age).min().unwrap_or(u64::MAX);
-        let target = nanos(config.sojourn_target());
+        let trouble = inputs.quiet || inputs.lost || inputs.surplus;
+        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
+        plain
+            && state.count > 0
+            && self.is_attended(now)
+            && state.pool.expects_until(now, self.expected_workers(now)).is_some()
+    }
+
+    fn calm_down_from(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
+        let (state, config) = (&self.state, &self.config);
         // Who is active now is quiet a whole delay later at the earliest.
         let quiet = now.plus(nanos(config.to_zero_delay()));
-        let age = overdue.min(target.saturating_add(1));
-        let waits = state.estimators.oldest_reaches(age).is_some_and(|at| at <= now);
-        let until = change(self).into_iter().chain([state.estimators.slice_ends(), quiet]).min()?;
-        (until > now && !waits).then(|| Calm {
-            until,
-            age,
-            wait: overdue.min(target),
-            target,
-            arrivals: state.estimators.arrivals_up_to(steady.rate),
-            requests: steady.requests,
-            placed: self.placed(now),
-            counted: false,
-        })
+        let expected = state.pool.expects_until(now, self.expected_workers(now)).unwrap_or(now);
+        let lapses = Estimators::verdict_lapses_from(now, config);
+        let others = [state.estimators.slice_ends(), quiet, lapses, expected];
+        let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
+        let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
+        let until = self.until(facts_until, idle, step);
+        if until <= now {
+            self.calm = Calm::default();
+            return;
+        }
+        let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
+        let placed = self.placed(now);
+        let (open, _) = self.state.estimators.counted();
+        let change = fact.into_iter().chain(step).min();
+        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, ..Calm::default() };
+        self.calm_requests(now);
+    }
+
+    /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
+    fn until(&self, facts: Timestamp, idle: Timestamp, step: Option<Timestamp>) -> Timestamp {
+        let idle = if self.state.guards.keeps_below(self.state.count) { idle } else { Timestamp::MAX };
+        facts.min(idle).min(step.unwrap_or(Timestamp::MAX))
+    }
+
+    /// Says up to where what the requests do changes no demand.
+    fn calm_requests(&mut self, now: Timestamp) {
+        let (state, config) = (&self.state, &self.config);
+        let target = nanos(config.sojourn_target());
+        let waited = state.estimators.oldest_age(now).unwrap_or(0);
+        let beyond = |age: u64| if age > waited { age } else { u64::MAX };
+        let stuck = target.saturating_add(nanos(config.codel_interval()));
+        let (mut age, mut overdue) = (beyond(target.saturating_add(1)).min(beyond(stuck)), u64::MAX);
+        for late in config.policies().iter().filter_map(Policy::overdue_age) {
+            age = age.min(beyond(late));
+            overdue = overdue.min(late);
+        }
+        self.calm.age = age;
+        let wait = overdue.min(target);
+        // What is left of the backlog that the pool woke for is to be seen every time.
+        let waking = state.guards.is_waking();
+        let rests = !waking && waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
+        let steady = if rests { self.steady() } else { None };
+        (self.calm.wait, self.calm.arrivals, self.calm.requests) = match steady {
+            Some(steady) => (wait, self.state.estimators.arrivals_up_to(steady.rate), steady.requests),
+            None => (0, 0, (1, 0)),
+        };
+    }
+
+    fn steady(&self) -> Option<Steady> {
+        let (inputs, proposals) = (&self.state.last.inputs, &self.state.last.proposals);
+        let mut steady = Steady::ANYWHERE;
+        if inputs.overloaded {
+            return None;
+        }
+        for (policy, proposal) in self.config.policies().iter().zip(proposals.iter().flatten()) {
+            steady = steady.and(policy.steady(inputs, proposal)?);
+        }
+        if self.config.buffer().is_some() {
+            steady = steady.and(Buffer::steady(inputs)?);
+        }
+        Some(steady)
     }
 
     /// Whether the workers are those that the count calls for, and none is on its way anywhere.

@@ -40,6 +40,7 @@ impl Autoscaler {
                 policy: evaluation.deciding,
                 min: limits.min,
                 max: limits.max,
+                grant: self.state.operator.grant(limits),
                 mode: self.state.operator.mode(at),
                 mode_until: self.state.operator.mode_until(at),
                 up_delay: config.up_delay(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::claim::wanted;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
@@ -44,6 +45,42 @@ pub(super) struct State {
 
 /// What everybody who may propose did propose.
 pub(super) type Proposals = [Option<Proposal>; MAX_PROPOSALS];
+
+/// All proposals and what they come to.
+#[derive(Default)]
+pub(super) struct Proposed {
+    pub(super) proposals: Proposals,
+    /// The policy whose proposal counts in the direction taken.
+    pub(super) deciding: Option<Policy>,
+    /// The largest that is asked for, …
+    pub(super) want: u32,
+    /// … that by rules which have not lost a signal, …
+    pub(super) firm: u32,
+    /// … and that whatever the requests do.
+    pub(super) told: u32,
+    /// The largest down to which one agrees to shrink; `None` if nobody proposes.
+    pub(super) keep: Option<u32>,
+    /// Somebody lacks a signal.
+    pub(super) blind: bool,
+}
+
+impl Proposed {
+    /// Adds a proposal in its place; `lost` says that a signal has been lost.
+    pub(super) fn add(&mut self, slot: usize, proposal: Proposal, lost: bool) {
+        self.want = self.want.max(proposal.want);
+        self.keep = self.keep.max(Some(proposal.keep));
+        self.blind |= proposal.blind;
+        if !(lost && proposal.is_partial()) {
+            self.firm = self.firm.max(proposal.want);
+        }
+        if proposal.is_told() {
+            self.told = self.told.max(proposal.want);
+        }
+        if let Some(slot) = self.proposals.get_mut(slot) {
+            *slot = Some(proposal);
+        }
+    }
+}
 
 /// One pass through policies and guards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -92,7 +129,7 @@ impl State {
     }
 
     /// Makes good what a snapshot leaves out; the name of the part that cannot be, if one cannot.
-    fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
+    pub(super) fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
         let sound = |sound: bool, part: &'static str| if sound { Ok(()) } else { Err(part) };
         sound(self.estimators.restore(config), "signals")?;
         sound(self.pool.restore(), "pool")?;
@@ -120,7 +157,8 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
-        let autoscaler = Self { config, state, calm: Calm::default() };
+        let wanted = wanted(&state.last.stages);
+        let autoscaler = Self { config, state, calm: Calm::default(), wanted };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });

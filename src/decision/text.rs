@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::{Command, Decision, Explanation, Reason};
 use crate::guard::{Effect, Guard, Stage};
-use crate::observation::Mode;
+use crate::observation::{Grant, Mode};
 use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling, Source};
 use crate::provider::Measure;
 use crate::time::{Human, nanos};
@@ -151,12 +151,20 @@ impl Explanation {
                     write!(f, "; {count} have not been idle for long enough")?;
                 }
                 (Guard::Mode, effect) if effect != Effect::Pass => write!(f, "; by the mode {}", self.terms.mode)?,
-                (Guard::Bounds, Effect::AtMost(_)) => write!(f, "; max {} binds", self.terms.max)?,
+                (Guard::Bounds, Effect::AtMost(_)) => match self.terms.grant {
+                    Some(grant) => write!(f, "; wants {}, {}", self.before_bounds(), Granted(grant))?,
+                    None => write!(f, "; max {} binds", self.terms.max)?,
+                },
                 (Guard::Bounds, Effect::AtLeast(_)) => write!(f, "; min {} binds", self.terms.min)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The count that would be if there were no bounds.
+    fn before_bounds(&self) -> u32 {
+        self.stages.iter().rev().find(|stage| stage.guard != Guard::Bounds).map_or(self.proposed, |stage| stage.count)
     }
 
     /// What a guard did.
@@ -189,8 +197,9 @@ impl Explanation {
                 Reason::Guard(Guard::DownDelay) => f.write_str("the down delay")?,
                 Reason::Guard(Guard::StepLimit) => f.write_str("the step limit")?,
                 Reason::Guard(Guard::IdleTimeout) => f.write_str("the idle timeout")?,
-                Reason::Guard(Guard::Bounds) => match self.effect(Guard::Bounds) {
-                    Effect::AtMost(_) => write!(f, "max {}", self.terms.max)?,
+                Reason::Guard(Guard::Bounds) => match (self.effect(Guard::Bounds), self.terms.grant) {
+                    (Effect::AtMost(_), Some(grant)) => write!(f, "the budget; {}", Granted(grant))?,
+                    (Effect::AtMost(_), None) => write!(f, "max {}", self.terms.max)?,
                     _ => write!(f, "min {}", self.terms.min)?,
                 },
                 Reason::Policy(_) | Reason::Adopted | Reason::Vanished => f.write_str("the policies")?,
@@ -333,6 +342,21 @@ impl Explanation {
 
     fn in_system(&self) -> u64 {
         self.signals.queue_depth.unwrap_or(0).saturating_add(self.signals.in_flight.unwrap_or(0))
+    }
+}
+
+/// `granted 5: budget of 64 shared with 11 others`
+struct Granted(Grant);
+
+impl Display for Granted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Grant { workers, budget, others } = self.0;
+        write!(f, "granted {workers}: budget of {budget}")?;
+        match others {
+            0 => Ok(()),
+            1 => f.write_str(" shared with another"),
+            _ => write!(f, " shared with {others} others"),
+        }
     }
 }
 

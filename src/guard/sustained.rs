@@ -52,6 +52,11 @@ impl Sustained {
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
+        // Demand is what it was and no level has lapsed: only time has passed.
+        if level == self.demand && self.live().last().is_some_and(|highest| highest.level == level) {
+            self.at = self.at.max(now);
+            return;
+        }
         self.pass_time(now);
         // A lower level has been exceeded at least since the next higher began.
         let next = self.live().get(self.position(level)).copied();
@@ -94,6 +99,11 @@ impl Sustained {
     pub(crate) fn next_change(&self, delay: u64) -> Option<Timestamp> {
         let pending = self.live().iter().filter(|entry| entry.level > 0 && entry.level <= self.demand);
         pending.map(|entry| entry.since.plus(delay)).find(|due| *due > self.at)
+    }
+
+    /// Whether demand is above `count`.
+    pub(crate) const fn is_above(&self, count: u32) -> bool {
+        self.demand > count
     }
 
     /// Since when demand has been above `count`.

@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::units::Share;
 
 const SECOND: u64 = 1_000_000_000;
-const LIMITS: Limits = Limits { min: 0, max: 10 };
+const LIMITS: Limits = Limits { min: 0, max: 10, least: 0, most: 10 };
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -48,7 +48,12 @@ impl Bench {
             held_workers: 0,
             surplus: None,
             mode: Mode::Automatic,
-            limits: Limits { min: self.config.min(), max: self.config.max() },
+            limits: Limits {
+                min: self.config.min(),
+                max: self.config.max(),
+                least: self.config.min(),
+                most: self.config.max(),
+            },
         }
     }
 

@@ -2,10 +2,10 @@
 
 use super::outstanding::lapsed;
 use super::starts::deadline;
-use super::{Outstanding, Pool, State, Worker};
+use super::{Pool, State, Worker};
 use crate::config::Config;
 use crate::observation::FailureCause;
-use crate::time::Timestamp;
+use crate::time::{Earliest, Timestamp};
 
 impl Pool {
     /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
@@ -64,6 +64,9 @@ impl Pool {
 
     /// When the next worker will have taken too long to start.
     fn next_overdue(&self, config: &Config) -> Option<Timestamp> {
+        if self.census.starting == 0 {
+            return None;
+        }
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         if !self.by_id() {
             return self.cohorts.due(cold);
@@ -72,7 +75,7 @@ impl Pool {
             State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
             _ => None,
         };
-        (self.census.starting > 0).then(|| self.workers.iter().filter_map(due).min())?
+        self.workers.iter().filter_map(due).min()
     }
 
     pub(super) fn note_lapse(&mut self, until: Timestamp) {
@@ -81,12 +84,14 @@ impl Pool {
 
     /// When a command next lapses, a lease ends, or a worker will have taken too long to start.
     pub(crate) fn next_lapse(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
-        let outstanding = if self.seen {
-            [self.orders, self.prewarms, self.releases, self.revivals].map(Outstanding::lapse)
-        } else {
-            [None; 4]
-        };
-        let noted = self.earliest_lapse.into_iter().chain(self.next_overdue(config));
-        outstanding.into_iter().flatten().chain(noted).filter(|at| *at > now).min()
+        let mut next = Earliest::after(now);
+        if self.seen {
+            for outstanding in [self.orders, self.prewarms, self.releases, self.revivals] {
+                next.note_some(outstanding.lapse());
+            }
+        }
+        next.note_some(self.earliest_lapse);
+        next.note_some(self.next_overdue(config));
+        next.get()
     }
 }

@@ -74,9 +74,21 @@ impl Codel {
         (self.dropping && !waiting).then(|| self.expires(interval))
     }
 
+    /// No verdict that is given at `now` or later lapses before this instant.
+    pub(crate) const fn lapses_from(now: Timestamp, interval: u64) -> Timestamp {
+        now.plus(interval.saturating_mul(RECENT_INTERVALS))
+    }
+
     /// Whether no sojourn of late was above target.
     pub(crate) const fn is_at_rest(&self) -> bool {
         self.first_above_time.is_none() && !self.dropping
+    }
+
+    /// When a request last left the queue matters to a verdict only.
+    pub(crate) const fn forget_what_is_over(&mut self) {
+        if !self.dropping {
+            self.last_dequeue = Timestamp::ORIGIN;
+        }
     }
 
     /// Requests marked so far.

@@ -8,27 +8,43 @@ use crate::pool::Pool;
 use crate::time::{Timestamp, Waiting, nanos};
 use crate::units::{MICRO, Rate};
 
+/// What is known of the requests in the system at one instant: each fact is found once, however many rest on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) depth: Option<u64>,
+    pub(super) in_flight: Option<u64>,
+    /// Requests that certainly wait.
+    pub(super) backlog: u64,
+    pub(super) oldest: Option<Waiting>,
+    /// When the system will have been quiet for the to-zero delay; `None` while a request is in it or nothing is known.
+    pub(super) quiet_at: Option<Timestamp>,
+}
+
 impl Estimators {
-    pub(super) fn fresh_depth(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<u64> {
-        if heard.depth.stale || is_past(self.queue.stale_at(nanos(config.freshness())), now) {
-            return None;
-        }
-        sum(self.depth(pool), heard.depth.sum).or_else(|| self.nothing_yet(now, config, heard))
-    }
-
-    pub(super) fn fresh_in_flight(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<u64> {
-        if heard.in_flight.stale || is_past(self.in_flight.stale_at(nanos(config.freshness())), now) {
-            return None;
-        }
-        let known = sum(self.in_flight.count(), heard.in_flight.sum).or_else(|| pool.busy_slots());
-        // Where there is nobody to serve, nothing is served.
-        known.or_else(|| pool.is_deserted().then_some(0)).or_else(|| self.nothing_yet(now, config, heard))
-    }
-
-    /// Zero, if arrivals are reported and none has ever come.
-    pub(super) fn nothing_yet(&self, now: Timestamp, config: &Config, heard: &Heard) -> Option<u64> {
-        let told = self.hears_arrivals(now, config, heard);
-        (told && !self.ever_active && heard.active.is_none()).then_some(0)
+    /// What is known of the requests in the system at `now`.
+    pub(super) fn known(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Known {
+        let freshness = nanos(config.freshness());
+        let arrivals = self.hears_arrivals(now, config, heard);
+        // Zero, if arrivals are reported and none has ever come.
+        let nothing_yet = (arrivals && !self.ever_active && heard.active.is_none()).then_some(0);
+        let depth = if heard.depth.stale || is_past(self.queue.stale_at(freshness), now) {
+            None
+        } else {
+            sum(self.depth(pool), heard.depth.sum).or(nothing_yet)
+        };
+        let in_flight = if heard.in_flight.stale || is_past(self.in_flight.stale_at(freshness), now) {
+            None
+        } else {
+            let told = sum(self.in_flight.count(), heard.in_flight.sum).or_else(|| pool.busy_slots());
+            // Where there is nobody to serve, nothing is served.
+            told.or_else(|| pool.is_deserted().then_some(0)).or(nothing_yet)
+        };
+        let backlog = self.backlog(pool, heard);
+        let told = arrivals || (depth.is_some() && in_flight.is_some());
+        let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && backlog == 0;
+        let last = heard.active.map_or(self.last_activity, |active| active.max(self.last_activity));
+        let quiet_at = (told && empty).then(|| last.plus(nanos(config.to_zero_delay())));
+        Known { depth, in_flight, backlog, oldest: self.oldest(pool, heard), quiet_at }
     }
 
     /// Arrivals by events and counts and by reports; `None` if a part of them is missing.
@@ -94,31 +110,25 @@ impl Estimators {
         self.arrivals.stale_at(nanos(config.freshness()), config.event_freshness().map(nanos))
     }
 
-    pub(super) fn oldest(&self, pool: &Pool, heard: &Heard) -> Option<Waiting> {
-        let all = [self.queue.oldest(), pool.replica_oldest(), heard.oldest];
-        all.into_iter().flatten().reduce(Waiting::longer)
+    fn oldest(&self, pool: &Pool, heard: &Heard) -> Option<Waiting> {
+        let longer = |one: Option<Waiting>, other: Option<Waiting>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.longer(other)),
+            (one, other) => one.or(other),
+        };
+        longer(longer(self.queue.oldest(), pool.replica_oldest()), heard.oldest)
     }
 
-    /// Requests that certainly wait.
-    pub(super) fn backlog(&self, pool: &Pool, heard: &Heard) -> u64 {
+    fn backlog(&self, pool: &Pool, heard: &Heard) -> u64 {
         let reported = heard.depth.sum.unwrap_or(0);
         self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0)).saturating_add(reported)
-    }
-
-    pub(super) fn quiet(&self, now: Timestamp, pool: &Pool, config: &Config, heard: &Heard) -> Option<Timestamp> {
-        let depth = self.fresh_depth(now, pool, config, heard);
-        let in_flight = self.fresh_in_flight(now, pool, config, heard);
-        let known = self.hears_arrivals(now, config, heard) || (depth.is_some() && in_flight.is_some());
-        let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && self.backlog(pool, heard) == 0;
-        let last = heard.active.map_or(self.last_activity, |active| active.max(self.last_activity));
-        (known && empty).then(|| last.plus(nanos(config.to_zero_delay())))
     }
 
     /// Whether a signal that used to come has outlived its freshness.
     pub(super) fn is_lost(&self, now: Timestamp, config: &Config) -> bool {
         let freshness = nanos(config.freshness());
-        let gauges = [self.queue.stale_at(freshness), self.in_flight.stale_at(freshness)];
-        gauges.into_iter().chain([self.arrivals_stale_at(config)]).any(|at| is_past(at, now))
+        is_past(self.queue.stale_at(freshness), now)
+            || is_past(self.in_flight.stale_at(freshness), now)
+            || is_past(self.arrivals_stale_at(config), now)
     }
 }
 

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::{bucket, buckets, representative};
 
+/// Buckets that are summed up together on the way to a quantile.
+const STRIDE: usize = 32;
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Sketch {
     per_octave: u32,
@@ -89,14 +92,24 @@ impl Sketch {
         let ranks = per_mille.map(|per_mille| total.saturating_mul(per_mille).div_ceil(1_000).max(1));
         let mut open = ranks.iter().zip(&mut found).peekable();
         let mut seen = 0_u64;
-        let pairs = self.current.counts.iter().zip(&self.previous.counts);
-        for (index, (current, previous)) in pairs.enumerate() {
-            seen = seen.saturating_add(self.current.weight(*current)).saturating_add(self.previous.weight(*previous));
-            while let Some((_, quantile)) = open.next_if(|(rank, _)| seen >= **rank) {
-                *quantile = Some(representative(u32::try_from(index).unwrap_or(0), self.per_octave));
+        let strides = self.current.counts.chunks(STRIDE).zip(self.previous.counts.chunks(STRIDE));
+        for (stride, (current, previous)) in strides.enumerate() {
+            // The sums of short runs of buckets take a fraction of a look at each: only where a rank lies is one taken.
+            let all = self.current.sum_of(current).saturating_add(self.previous.sum_of(previous));
+            match open.peek() {
+                None => break,
+                Some((rank, _)) if seen.saturating_add(all) < **rank => {
+                    seen = seen.saturating_add(all);
+                    continue;
+                }
+                Some(_) => {}
             }
-            if open.peek().is_none() {
-                break;
+            for (index, (current, previous)) in (stride.saturating_mul(STRIDE)..).zip(current.iter().zip(previous)) {
+                seen =
+                    seen.saturating_add(self.current.weight(*current)).saturating_add(self.previous.weight(*previous));
+                while let Some((_, quantile)) = open.next_if(|(rank, _)| seen >= **rank) {
+                    *quantile = Some(representative(u32::try_from(index).unwrap_or(0), self.per_octave));
+                }
             }
         }
         found
@@ -132,9 +145,11 @@ impl Generation {
     }
 
     fn insert(&mut self, bucket: usize) {
-        self.skipped = self.skipped.saturating_add(1);
-        if self.skipped < 1_u32.checked_shl(self.scale).unwrap_or(u32::MAX) {
-            return;
+        if self.scale > 0 {
+            self.skipped = self.skipped.saturating_add(1);
+            if self.skipped < 1_u32.checked_shl(self.scale).unwrap_or(u32::MAX) {
+                return;
+            }
         }
         self.skipped = 0;
         let Some(count) = self.counts.get_mut(bucket) else { return };
@@ -151,6 +166,12 @@ impl Generation {
 
     const fn weight(&self, count: u16) -> u64 {
         (count as u64) << (self.scale & 31)
+    }
+
+    /// What so many of its buckets hold.
+    fn sum_of(&self, counts: &[u16]) -> u64 {
+        let sum = counts.iter().map(|count| u32::from(*count)).sum::<u32>();
+        u64::from(sum) << (self.scale & 31)
     }
 
     const fn total(&self) -> u64 {

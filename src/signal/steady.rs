@@ -1,15 +1,23 @@
 //! What it takes for observations of requests to be counted without a look at what they mean.
 
 use super::Estimators;
+use super::codel::Codel;
+use crate::config::Config;
 use crate::observation::Observation;
+use crate::policy::Inputs;
 use crate::pool::Pool;
 use crate::time::{Timestamp, nanos};
 
 impl Estimators {
-    /// Whether every request is told of by events, and nothing is missing, waits in a queue of its own, or stands.
+    /// Whether every request is told of by events, and nothing is missing or waits in a queue of its own.
     pub(crate) fn is_plain(&self, pool: &Pool) -> bool {
         let counted = self.arrivals.is_counted() && self.queue.is_counted() && self.in_flight.is_counted();
-        counted && self.reports.is_none() && pool.replica_depth().is_none() && self.codel.is_at_rest()
+        counted && self.reports.is_none() && pool.replica_depth().is_none()
+    }
+
+    /// Whether no sojourn of late was above target, neither for a while nor for one in a hundred.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.codel.is_at_rest() && self.sojourn.totals().p99_over_target() == Some(false)
     }
 
     /// Moves the windows to `now`, before the [end of a slice](Self::slice_ends).
@@ -17,10 +25,10 @@ impl Estimators {
         self.arrivals.advance_short(now);
     }
 
-    /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, with no sojourn
-    /// that reaches the target: as [`record`](Self::record) does, without what then says nothing. True if it contradicts
-    /// what was known and was clamped.
-    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, target: u64) -> bool {
+    /// Takes in an observation of requests where all is [plain](Self::is_plain) and [at rest](Self::is_at_rest), between the
+    /// ends of slices, with no sojourn that reaches the target: as [`count`](Self::count) does, without what then says
+    /// nothing.
+    pub(crate) fn count_at_rest(&mut self, now: Timestamp, observation: &Observation) -> bool {
         match *observation {
             Observation::Arrived { count, .. } => {
                 self.arrivals.count(now, count);
@@ -32,7 +40,7 @@ impl Estimators {
                 let wait = nanos(sojourn);
                 let expected = self.queue.left(now, wait);
                 self.in_flight.started();
-                self.sojourn.sojourn(wait, target);
+                self.sojourn.sojourn(wait, u64::MAX);
                 self.codel.passed(now);
                 self.active(now);
                 !expected
@@ -46,14 +54,75 @@ impl Estimators {
         }
     }
 
+    /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, as
+    /// [`record`](Self::record) does. True if it contradicts what was known and was clamped.
+    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, pool: &Pool, config: &Config) -> bool {
+        let clamped = match *observation {
+            Observation::Started { sojourn, .. } => {
+                let wait = nanos(sojourn);
+                let expected = self.queue.left(now, wait);
+                self.in_flight.started();
+                self.dequeued(now, wait, config);
+                !expected
+            }
+            _ => self.count_at_rest(now, observation),
+        };
+        if !self.codel.is_at_rest() {
+            self.note_empty(pool, config);
+        }
+        clamped
+    }
+
+    /// Brings `inputs` up to date where all is [plain](Self::is_plain), between the ends of slices and while time alone
+    /// changes nothing: as [`inputs`](Self::inputs) would find them. `arrived` says that requests have come since they were.
+    pub(crate) fn refresh(&self, now: Timestamp, config: &Config, arrived: bool, inputs: &mut Inputs) {
+        let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
+        let totals = self.sojourn.totals();
+        let backlog = self.queue.backlog();
+        let busy = self.in_flight.count().unwrap_or(0);
+        let slots = u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency));
+        if arrived {
+            inputs.rate = self.arrivals.rate();
+            inputs.rate_with_one_more = self.arrivals.rate_with_one_more();
+        }
+        inputs.depth = self.queue.depth();
+        inputs.backlog = backlog;
+        inputs.in_flight = self.in_flight.count();
+        inputs.free_slots = slots.saturating_sub(busy);
+        inputs.oldest_age = self.queue.oldest().filter(|_| backlog > 0).map(|oldest| oldest.age(now));
+        inputs.last_wait = self.queue.last_wait();
+        let overdue = inputs.oldest_age.is_some_and(|age| age >= target.saturating_add(interval));
+        let stuck = overdue && backlog > inputs.free_slots;
+        inputs.overloaded = stuck || self.codel.overloaded(now, interval, backlog > 0);
+        inputs.oldest_over_target = inputs.oldest_age.is_some_and(|age| age > target);
+        inputs.p99_over_target = totals.p99_over_target();
+        inputs.rising = totals.rising();
+        inputs.surplus = overdue && backlog > 0 && backlog <= inputs.free_slots;
+    }
+
     /// When the oldest request of those that wait will have waited for `age` nanoseconds.
     pub(crate) fn oldest_reaches(&self, age: u64) -> Option<Timestamp> {
         self.queue.oldest().map(|oldest| oldest.reaches(age))
     }
 
+    /// How long the oldest request of those that wait has waited.
+    pub(crate) fn oldest_age(&self, now: Timestamp) -> Option<u64> {
+        self.queue.oldest().map(|oldest| oldest.age(now))
+    }
+
+    /// An instant that may come before a verdict lapses which is given at `now` or later.
+    pub(crate) const fn verdict_lapses_from(now: Timestamp, config: &Config) -> Timestamp {
+        Codel::lapses_from(now, nanos(config.codel_interval()))
+    }
+
     /// When the next slice of a window may end that decisions rest on.
     pub(crate) fn slice_ends(&self) -> Timestamp {
         self.arrivals.slice_ends().min(self.sojourn.slice_ends())
+    }
+
+    /// Whether anything is in the windows that leaves them by time alone.
+    pub(crate) fn windows_move(&self) -> bool {
+        self.sojourn.next_change().is_some() || self.arrivals.next_change().is_some()
     }
 
     /// How many arrivals the open slice may hold, in millionths, so that the rate does not exceed `rate`, one request more

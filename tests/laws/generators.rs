@@ -7,7 +7,7 @@ use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::report::{Digest, Services};
 use plimsoll::schedule::Interval;
 use plimsoll::{
-    Config, FailureCause, Mode, Observation, ObserverId, Policy, PoolCounts, Rate, Report, ReservationId, Share,
+    Config, FailureCause, Grant, Mode, Observation, ObserverId, Policy, PoolCounts, Rate, Report, ReservationId, Share,
     Timestamp, WorkerEvent, WorkerId,
 };
 use proptest::option::weighted;
@@ -375,7 +375,7 @@ pub fn observation() -> BoxedStrategy<Observation> {
     .boxed()
 }
 
-/// What an operator orders.
+/// What an operator orders, and what a shared budget grants.
 pub fn operator() -> impl Strategy<Value = Observation> {
     let mode = prop_oneof![
         3 => Just(Mode::Automatic),
@@ -386,8 +386,11 @@ pub fn operator() -> impl Strategy<Value = Observation> {
         1 => Just(Mode::Observe),
     ];
     let reservation = (0_u32..20, 0_u32..30, prop_oneof![Just(Duration::ZERO), span()], span());
+    let grant = (prop_oneof![3 => 0_u32..40, 1 => count()], any::<u64>(), 0_u32..9);
+    let grant = grant.prop_map(|(workers, budget, others)| Grant { workers, budget, others });
     prop_oneof![
         (mode, weighted(0.7, wait())).prop_map(|(mode, valid_for)| Observation::Mode { mode, valid_for }),
+        weighted(0.7, grant).prop_map(Observation::Grant),
         reservation.prop_map(|(id, workers, after, valid_for)| {
             Observation::Reserve { id: ReservationId(id), workers, after, valid_for }
         }),

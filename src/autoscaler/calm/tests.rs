@@ -93,6 +93,37 @@ impl Platform {
         }
     }
 
+    /// Who is told nothing more wakes when it would wake if it were evaluated every time, and is never twice in turn woken
+    /// before that.
+    fn wait(&self) {
+        let (mut lazy, mut eager) = (self.lazy.clone(), self.eager.clone());
+        // Nothing is left to be done now.
+        let (mut known, mut early) = (lazy.desired(), false);
+        let _ = (lazy.decide_if_new(self.now, known), eager.decide(self.now));
+        for _ in 0..40 {
+            let (woken, due) = (lazy.earliest_wakeup(), eager.next_wakeup());
+            if early || woken == due {
+                assert_eq!(woken, due, "woken in vain at {}, and again", lazy.state.now);
+            }
+            early = woken != due;
+            let Some(at) = woken else {
+                assert_eq!(due, None);
+                return;
+            };
+            assert!(due.is_none_or(|due| at <= due), "woken at {at}, due at {due:?}");
+            let decision = lazy.decide_if_new(at, known);
+            known = lazy.desired();
+            if early {
+                assert_eq!(decision, None, "before anything is due");
+                continue;
+            }
+            eager.calm = Calm::default();
+            let due = eager.decide(at);
+            assert_eq!(known, due.desired);
+            assert!(decision.map_or(due.commands.is_empty(), |decision| decision == due));
+        }
+    }
+
     fn act(&mut self, act: Act) {
         let chosen = |workers: &BTreeMap<u64, Option<u32>>, which: usize, busy: bool| {
             let fits = workers.iter().filter(|(_, slots)| if busy { **slots > Some(0) } else { slots.is_none() });
@@ -141,6 +172,7 @@ impl Platform {
                 self.lazy = Autoscaler::restore(serde_json::from_str(&kept).unwrap()).unwrap();
             }
             Act::Decide => self.decide(),
+            Act::Wait => self.wait(),
         }
     }
 }
@@ -154,6 +186,7 @@ enum Act {
     Gauge,
     Restart,
     Decide,
+    Wait,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -165,6 +198,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Gauge),
         1 => Just(Act::Restart),
         8 => Just(Act::Decide),
+        2 => Just(Act::Wait),
     ]
 }
 
@@ -233,8 +267,32 @@ proptest! {
             platform.now = platform.now.saturating_add(Duration::from_millis(gap));
             platform.act(act);
         }
+        platform.wait();
         platform.decide();
+        platform.wait();
     }
+}
+
+/// A request is in service and nothing else will happen: a window's slices end without end, and nothing with them.
+#[test]
+fn a_request_in_service_wakes_nobody_for_ever() {
+    let policy = Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap()));
+    let mut platform = Platform::new(Config::new(policy, 0, 8).unwrap());
+    platform.tell(Observation::arrived(0));
+    platform.act(Act::Arrive(1));
+    platform.decide();
+    platform.act(Act::Ready(0));
+    platform.decide();
+    platform.wait();
+    let mut wakeups = Vec::new();
+    while let Some(at) = platform.lazy.earliest_wakeup() {
+        wakeups.push(at);
+        assert!(platform.lazy.decide_if_new(at, 1).is_none());
+        assert!(wakeups.len() < 30, "still woken: {wakeups:?}");
+    }
+    // The ends of the slices of a minute, and when a worker that never came is given up and ordered again.
+    let slices = (1..=13).map(|slice| slice * 5);
+    assert_eq!(wakeups, slices.chain([360, 365]).map(Timestamp::from_secs).collect::<Vec<_>>());
 }
 
 #[test]

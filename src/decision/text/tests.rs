@@ -67,6 +67,7 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
             policy: Some(policy),
             min: 0,
             max: 10,
+            grant: None,
             mode: Mode::Automatic,
             mode_until: None,
             up_delay: millis(30_000),

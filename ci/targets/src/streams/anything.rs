@@ -4,12 +4,13 @@ use core::time::Duration;
 
 use plimsoll::report::Reporter;
 use plimsoll::{
-    FailureCause, Mode, Observation, ObserverId, PoolCounts, Report, ReservationId, Timestamp, WorkerEvent, WorkerId,
+    FailureCause, Grant, Mode, Observation, ObserverId, PoolCounts, Report, ReservationId, Timestamp, WorkerEvent,
+    WorkerId,
 };
 
 /// Every kind of observation, mostly with small numbers.
 pub(super) fn any_observation(draw: &mut Draw) -> Observation {
-    match draw.below(17) {
+    match draw.below(18) {
         0 => Observation::Arrived { count: count(draw), queue: maybe(draw, worker) },
         1 => Observation::Started { sojourn: span(draw), queue: maybe(draw, worker) },
         2 => Observation::Finished { service: span(draw) },
@@ -36,9 +37,16 @@ pub(super) fn any_observation(draw: &mut Draw) -> Observation {
             after: if draw.one_in(2) { Duration::ZERO } else { span(draw) },
             valid_for: span(draw),
         },
+        16 => Observation::Grant(grant(draw)),
         _ if draw.one_in(8) => Observation::Proposal { workers: count(draw), valid_for: None },
         _ => Observation::Proposal { workers: count(draw), valid_for: Some(span(draw)) },
     }
+}
+
+/// What a shared budget allows, as often as not whatever max does.
+fn grant(draw: &mut Draw) -> Option<Grant> {
+    let granted = draw.one_in(2);
+    granted.then(|| Grant { workers: count(draw), budget: draw.next(), others: count(draw) })
 }
 
 /// An operator's order, mostly to go on as ever.

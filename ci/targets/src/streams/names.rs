@@ -38,6 +38,8 @@ pub(super) const fn observation_name(observation: &Observation) -> &'static str 
             _ => "mode, not named here",
         },
         Observation::Reserve { .. } => "reserve",
+        Observation::Grant(None) => "grant taken back",
+        Observation::Grant(Some(_)) => "grant",
         _ => "not named here",
     }
 }

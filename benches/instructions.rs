@@ -1,0 +1,177 @@
+//! What single operations cost, in instructions: `instructions CASE TIMES` does one thing so often, for callgrind to count.
+//! `ci/instructions.sh` does that for every case, takes what two runs differ by, and compares it with what was committed.
+//! Without arguments it names the cases, and tries each.
+#![expect(clippy::unwrap_used, reason = "a bench panics where it fails")]
+
+use core::hint::black_box;
+use core::time::Duration;
+
+use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::sim::{Options, Plan, ReadOptions, Service, Workload, simulate, simulate_with};
+use plimsoll::{Autoscaler, Config, Observation, Policy, PoolCounts, Preset, Rate, Timestamp, WorkerEvent, WorkerId};
+
+const TICK: Duration = Duration::from_micros(700);
+const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
+
+/// What is done so many times, and how many operations each time is.
+type Case = (&'static str, u64, fn(u64));
+
+const CASES: [Case; 14] = [
+    // 476 requests per second, which four replicas carry at 200 each, and cannot at 2.5.
+    ("observe: request within the target", 3, |times| requests(counted(outpost(200.0)), times)),
+    ("observe: request beyond the target", 3, |times| requests(counted(outpost(2.5)), times)),
+    ("observe: request, each moving the wanted count", 3, |times| requests_one_by_one(counted(queue_delay()), times)),
+    ("observe: request and worker", 5, |times| requests_and_worker(by_id(outpost(200.0), 4), times)),
+    ("observe: worker, of 10", 2, |times| loads(by_id(outpost(200.0), 10), times)),
+    ("observe: worker, of 1,000", 2, |times| loads(by_id(outpost(200.0), 1_000), times)),
+    ("observe: gauge", 2, |times| gauges(counted(outpost(2.5)), times)),
+    ("decide: nothing changed", 1, |times| decisions(busy(4), times, Duration::ZERO)),
+    ("decide: a microsecond later, four policies", 1, |times| decisions(busy(4), times, Duration::from_micros(1))),
+    ("decide: the same with 100 workers", 1, |times| decisions(busy(100), times, Duration::from_micros(1))),
+    ("decide: after 2 s", 1, |times| decisions(busy(4), times, Duration::from_secs(2))),
+    ("simulate: outpost-gpu, a request", 8_819, |times| replays(Preset::OutpostGpu, times)),
+    ("simulate: runpod-high-performance, a request", 8_819, |times| replays(Preset::RunpodHighPerformance, times)),
+    ("simulate: a fixed pool, a request", 8_819, fixed),
+];
+
+fn outpost(target: f64) -> Config {
+    Config::new(Policy::Outpost(Outpost::new(Rate::per_second(target).unwrap())), 4, 2_000).unwrap()
+}
+
+fn queue_delay() -> Config {
+    Config::new(Policy::RunPod(RunPod::queue_delay(RunPod::DEFAULT_QUEUE_DELAY)), 0, 40).unwrap()
+}
+
+/// Four workers, reported by count.
+fn counted(config: Config) -> Autoscaler {
+    let mut autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+    let pool = Observation::Pool(PoolCounts { ready: 4, ..PoolCounts::default() });
+    autoscaler.observe(Timestamp::ORIGIN, pool).unwrap();
+    requests_before(autoscaler)
+}
+
+/// So many idle workers, reported by id.
+fn by_id(config: Config, workers: u64) -> Autoscaler {
+    let mut autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+    for id in (0..workers).map(WorkerId) {
+        for event in [WorkerEvent::Ready, WorkerEvent::Idle] {
+            autoscaler.observe(Timestamp::ORIGIN, Observation::worker(id, event)).unwrap();
+        }
+    }
+    requests_before(autoscaler)
+}
+
+/// Requests have been seen to come, to start and to finish.
+fn requests_before(mut autoscaler: Autoscaler) -> Autoscaler {
+    for observation in [Observation::arrived(1), Observation::started(TICK), Observation::finished(TICK)] {
+        autoscaler.observe(Timestamp::ORIGIN, observation).unwrap();
+    }
+    autoscaler
+}
+
+/// Four policies over ten seconds of traffic, with so many workers, each serving one request.
+fn busy(workers: u64) -> Autoscaler {
+    let config = outpost(2.5)
+        .with_policy(Policy::RunPod(RunPod::queue_delay(RunPod::DEFAULT_QUEUE_DELAY)))
+        .and_then(|config| config.with_policy(Policy::RunPod(RunPod::request_count(4))))
+        .and_then(|config| config.with_policy(Policy::Concurrency(ConcurrencyTarget::new(0.7).unwrap())))
+        .and_then(|config| config.with_idle_timeout(Duration::from_secs(60)))
+        .unwrap();
+    let mut autoscaler = by_id(config, workers);
+    for millis in (0..10_000).step_by(25) {
+        let waited = Observation::started(Duration::from_millis(millis % 90));
+        for observation in [Observation::arrived(1), waited, Observation::finished(Duration::from_millis(300))] {
+            autoscaler.observe(Timestamp::from_millis(millis), observation).unwrap();
+        }
+    }
+    // All orders are out, so that what follows is the same every time.
+    let _ = autoscaler.decide(Timestamp::from_secs(10));
+    autoscaler
+}
+
+fn observe(mut autoscaler: Autoscaler, times: u64, observations: &[Observation]) {
+    let mut now = Timestamp::from_secs(1);
+    for _ in 0..times {
+        for observation in observations {
+            now = now.saturating_add(TICK);
+            autoscaler.observe(now, black_box(*observation)).unwrap();
+        }
+    }
+}
+
+const fn request() -> [Observation; 3] {
+    let started = Observation::started(Duration::from_millis(20));
+    [Observation::arrived(1), started, Observation::finished(Duration::from_millis(340))]
+}
+
+fn requests(autoscaler: Autoscaler, times: u64) {
+    observe(autoscaler, times, &request());
+}
+
+/// Another one is in the system all the time: the workers that they occupy are one and two in turns.
+fn requests_one_by_one(mut autoscaler: Autoscaler, times: u64) {
+    for observation in [Observation::arrived(1), Observation::started(Duration::ZERO)] {
+        autoscaler.observe(Timestamp::from_secs(1), observation).unwrap();
+    }
+    requests(autoscaler, times);
+}
+
+fn requests_and_worker(autoscaler: Autoscaler, times: u64) {
+    let [arrived, started, finished] = request();
+    let worker = |event| Observation::worker(WorkerId(2), event);
+    let all = [arrived, started, worker(WorkerEvent::Busy(1)), finished, worker(WorkerEvent::Idle)];
+    observe(autoscaler, times, &all);
+}
+
+fn loads(autoscaler: Autoscaler, times: u64) {
+    let worker = |event| Observation::worker(WorkerId(7), event);
+    observe(autoscaler, times, &[worker(WorkerEvent::Busy(1)), worker(WorkerEvent::Idle)]);
+}
+
+fn gauges(autoscaler: Autoscaler, times: u64) {
+    let queue = Observation::queue(7, Some(Duration::from_millis(80)));
+    observe(autoscaler, times, &[queue, Observation::in_flight(3)]);
+}
+
+fn decisions(mut autoscaler: Autoscaler, times: u64, apart: Duration) {
+    let mut now = Timestamp::from_secs(10);
+    for _ in 0..times {
+        now = now.saturating_add(apart);
+        let _ = black_box(autoscaler.decide(now));
+    }
+}
+
+fn hour() -> Workload {
+    Workload::read("llm_code_azure2023.csv", HOUR, &ReadOptions::default()).unwrap()
+}
+
+fn replays(preset: Preset, times: u64) {
+    let workload = hour();
+    for _ in 0..times {
+        black_box(simulate(&workload, &preset.config(), &Options::default(), &mut ()));
+    }
+}
+
+fn fixed(times: u64) {
+    let workload = hour();
+    let service = Service { concurrency: 1, target: Duration::from_secs(1) };
+    for _ in 0..times {
+        black_box(simulate_with(&workload, service, Plan::fixed(40), &Options::default(), &mut ()));
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let asked = arguments.next();
+    let times = arguments.next().map_or(1, |times| times.parse().unwrap());
+    for (name, operations, run) in CASES {
+        match asked.as_deref() {
+            None => {
+                run(times);
+                println!("{operations}\t{name}");
+            }
+            Some(asked) if asked == name => run(times),
+            Some(_) => {}
+        }
+    }
+}

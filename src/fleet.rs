@@ -1,0 +1,481 @@
+//! Many autoscalers under one roof, still without I/O.
+//!
+//! A [`Fleet`] keeps one [`Autoscaler`] per service under the caller's own key. Whatever is observed goes to
+//! [`observe`](Fleet::observe) with that key; [`due`](Fleet::due) then gives the decisions of those services, and only
+//! those, of which something was observed or whose wake-up has come. Each decision is the one that the service's
+//! autoscaler would make alone.
+//!
+//! - **Parked services.** Most services of a large fleet are at zero and silent. A service at rest (no worker, nothing
+//!   waiting, windows empty, no wait running, mode automatic) is *parked*: what is kept of it is a byte string of some
+//!   40 to 90 bytes, from which the next observation restores the very same autoscaler. Only the scaling events before the
+//!   last are forgotten. One that was never used keeps no more than its instant of birth.
+//! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it.
+//! - **One budget** ([`Budget`]): what all services of a kind may have together. See [`Fleet::set_budget`].
+//! - **Shards.** A fleet is [split](Fleet::split_off) by key ranges and [taken over](Fleet::adopt) by another process, under
+//!   fencing epochs.
+//!
+//! ```
+//! use core::time::Duration;
+//! use plimsoll::fleet::{Fleet, Profile};
+//! use plimsoll::policy::RunPod;
+//! use plimsoll::{Command, Config, Observation, Timestamp};
+//!
+//! let config = Config::runpod(RunPod::request_count(4), 0, 10, Duration::from_secs(30))?;
+//! let mut fleet = Fleet::new(1);
+//! let small = fleet.add_profile(Profile::new(config));
+//! for key in 0..1_000 {
+//!     fleet.insert(key, small, Timestamp::ORIGIN)?;
+//! }
+//! assert_eq!((fleet.len(), fleet.awake()), (1_000, 0));
+//!
+//! let now = Timestamp::from_secs(90);
+//! fleet.observe(&7, now, Observation::arrived(1))?;
+//! let due: Vec<_> = fleet.due(now).collect();
+//! assert_eq!(due.len(), 1);
+//! assert_eq!((due[0].key, &due[0].decision.commands[..]), (7, &[Command::Start { count: 1 }][..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod budget;
+mod grants;
+mod pack;
+mod profile;
+mod shard;
+mod timers;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+pub use self::budget::{Budget, Claim, Kind};
+use self::grants::Grants;
+pub use self::grants::{Holder, Shortage};
+use self::pack::Patterns;
+use self::profile::Known;
+pub use self::profile::{Profile, ProfileId};
+pub use self::shard::{AdoptError, Fence, FleetSnapshot};
+use self::timers::Timers;
+use crate::autoscaler::{Autoscaler, Kept};
+use crate::decision::Decision;
+use crate::observation::{Grant, Observation, Rejected};
+use crate::report::Report;
+use crate::time::Timestamp;
+
+/// Settling a budget may change what is wanted, which may have to be settled again: so often within one call at the most.
+const ROUNDS: u32 = 4;
+
+/// Many autoscalers, each under the caller's key. See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Fleet<K> {
+    epoch: u64,
+    profiles: Vec<Known>,
+    services: BTreeMap<K, Slot>,
+    awake: usize,
+    timers: Timers<K>,
+    patterns: Patterns,
+    grants: Grants<K>,
+}
+
+/// What is kept of one service.
+#[derive(Clone, Debug)]
+enum Slot {
+    /// Nothing was ever observed of it.
+    New {
+        profile: ProfileId,
+        since: Timestamp,
+    },
+    /// At rest, in its compact form.
+    Parked {
+        profile: ProfileId,
+        packed: Box<[u8]>,
+    },
+    Awake(Box<Awake>),
+}
+
+impl Slot {
+    /// The autoscaler, and the service's profile.
+    fn restored(&self, profiles: &[Known], patterns: &Patterns) -> Option<(Autoscaler, ProfileId)> {
+        match self {
+            Self::New { profile, since } => Some((profile.of_list(profiles)?.autoscaler(*since), *profile)),
+            Self::Parked { profile, packed } => {
+                let config = profile.of_list(profiles)?.profile.config().clone();
+                Some((Autoscaler::from_kept(config, patterns.unpack(packed)?)?, *profile))
+            }
+            Self::Awake(awake) => Some((awake.autoscaler.clone(), awake.profile)),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Awake {
+    autoscaler: Autoscaler,
+    profile: ProfileId,
+    /// The timer that counts; others of this service are void.
+    armed: Option<Timestamp>,
+}
+
+/// A decision of one service of a fleet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Decided<K> {
+    /// The service.
+    pub key: K,
+    /// The fleet's epoch: whoever executes commands refuses those of an epoch before the latest it has seen for this
+    /// service, see [`Fence`].
+    pub epoch: u64,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// Why a fleet refused a call. Nothing has changed, but for the count of refusals of an observation.
+#[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// No service of this key.
+    #[error("no service has this key: insert it first, or ask the fleet that its range was split off to")]
+    UnknownService,
+    /// A service of this key is there.
+    #[error("a service has this key already: remove it first, or give it another profile")]
+    KnownService,
+    /// A profile of another fleet, or of none.
+    #[error("the fleet has no such profile: use what its add_profile returned")]
+    UnknownProfile,
+    /// The service's autoscaler refused the observation.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+impl<K: Ord + Clone> Fleet<K> {
+    /// A fleet without services. Its epoch goes with every decision; it only matters where several processes share the
+    /// services between them, see [`adopt`](Self::adopt).
+    #[must_use]
+    pub fn new(epoch: u64) -> Self {
+        Self {
+            epoch,
+            profiles: Vec::new(),
+            services: BTreeMap::new(),
+            awake: 0,
+            timers: Timers::new(),
+            patterns: Patterns::default(),
+            grants: Grants::default(),
+        }
+    }
+
+    /// Keeps a profile for the services that will share it.
+    pub fn add_profile(&mut self, profile: Profile) -> ProfileId {
+        let known = Known::new(profile);
+        if let Some(at) = self.profiles.iter().position(|other| other.profile == known.profile) {
+            return ProfileId::of(at);
+        }
+        self.profiles.push(known);
+        ProfileId::of(self.profiles.len().saturating_sub(1))
+    }
+
+    /// Adds a service that is watched from `now` on.
+    ///
+    /// # Errors
+    /// If the key is taken, or the profile is not this fleet's.
+    pub fn insert(&mut self, key: K, profile: ProfileId, now: Timestamp) -> Result<(), Refused> {
+        let known = profile.of_list(&self.profiles).ok_or(Refused::UnknownProfile)?;
+        if self.services.contains_key(&key) {
+            return Err(Refused::KnownService);
+        }
+        if known.still {
+            self.services.insert(key, Slot::New { profile, since: now });
+            return Ok(());
+        }
+        let autoscaler = known.autoscaler(now);
+        self.services.insert(key.clone(), Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None })));
+        self.awake = self.awake.saturating_add(1);
+        self.touched(&key, now, true);
+        Ok(())
+    }
+
+    /// Gives a service up and returns its autoscaler; `None` if there is none.
+    pub fn remove(&mut self, key: &K) -> Option<Autoscaler> {
+        self.wake(key)?;
+        self.awake = self.awake.saturating_sub(1);
+        match self.services.remove(key)? {
+            Slot::Awake(awake) => {
+                if let Some(known) = awake.profile.of_list(&self.profiles) {
+                    self.grants.forget(known.profile.kind(), key);
+                }
+                Some(awake.autoscaler)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes in one fact about one service, as [`Autoscaler::observe`] does. Grants are the fleet's own to tell, see
+    /// [`set_budget`](Self::set_budget): one that is told here does not stand.
+    ///
+    /// # Errors
+    /// If there is no such service, or its autoscaler refuses the observation.
+    pub fn observe(&mut self, key: &K, now: Timestamp, observation: Observation) -> Result<(), Refused> {
+        let awake = self.wake(key).ok_or(Refused::UnknownService)?;
+        let outcome = awake.autoscaler.observe(now, observation);
+        self.touched(key, now, true);
+        Ok(outcome?)
+    }
+
+    /// Takes in what one observer counted of one service, as [`Autoscaler::report`] does.
+    ///
+    /// # Errors
+    /// If there is no such service, or its autoscaler refuses the report.
+    pub fn report(&mut self, key: &K, now: Timestamp, report: &Report) -> Result<(), Refused> {
+        let awake = self.wake(key).ok_or(Refused::UnknownService)?;
+        let outcome = awake.autoscaler.report(now, report);
+        self.touched(key, now, true);
+        Ok(outcome?)
+    }
+
+    /// Goes on with another profile for one service, as [`Autoscaler::reconfigure`] does.
+    ///
+    /// # Errors
+    /// If there is no such service, or the profile is not this fleet's.
+    pub fn reconfigure(&mut self, key: &K, now: Timestamp, profile: ProfileId) -> Result<(), Refused> {
+        let known = profile.of_list(&self.profiles).ok_or(Refused::UnknownProfile)?;
+        let config = known.profile.config().clone();
+        let awake = self.wake(key).ok_or(Refused::UnknownService)?;
+        awake.autoscaler.reconfigure(now, config);
+        let before = core::mem::replace(&mut awake.profile, profile);
+        if let Some(before) = before.of_list(&self.profiles).filter(|_| before != profile) {
+            self.grants.forget(before.profile.kind(), key);
+        }
+        self.touched(key, now, true);
+        Ok(())
+    }
+
+    /// The decisions that are due at `now`: of the services of which something was observed that may matter, and of those
+    /// whose wake-up has come, in the order of those instants and then of the keys. Each service comes at most once, so a
+    /// call ends; whoever stops early finds the rest at the next call, before what has become due since.
+    ///
+    /// What a [budget](Self::set_budget) grants is settled first, and again when the others are through.
+    pub const fn due(&mut self, now: Timestamp) -> Due<'_, K> {
+        Due { fleet: self, now, rounds: ROUNDS }
+    }
+
+    /// One service's decision at `now`, due or not; `None` if there is no such service.
+    pub fn decide(&mut self, key: &K, now: Timestamp) -> Option<Decided<K>> {
+        self.settle(now);
+        self.wake(key)?;
+        self.decided(key.clone(), now, None)
+    }
+
+    /// The earliest instant at which [`due`](Self::due) could give anything without a further observation; `None` if it
+    /// could give nothing. Calling earlier is harmless.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        self.timers.first()
+    }
+
+    /// A copy of one service's autoscaler as it stands, for its status, events or snapshot.
+    #[must_use]
+    pub fn autoscaler(&self, key: &K) -> Option<Autoscaler> {
+        match self.services.get(key)? {
+            Slot::Awake(awake) => Some(awake.autoscaler.clone()),
+            slot => slot.restored(&self.profiles, &self.patterns).map(|(autoscaler, _)| autoscaler),
+        }
+    }
+
+    /// How many workers one service should have, as of the latest call.
+    #[must_use]
+    pub fn desired(&self, key: &K) -> Option<u32> {
+        match self.services.get(key)? {
+            Slot::Awake(awake) => Some(awake.autoscaler.desired()),
+            Slot::New { .. } | Slot::Parked { .. } => Some(0),
+        }
+    }
+
+    /// The services' keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.services.keys()
+    }
+
+    /// How many services there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// How many of them are not parked.
+    #[must_use]
+    pub const fn awake(&self) -> usize {
+        self.awake
+    }
+
+    /// The epoch that goes with every decision.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Has all services share these capacity units from `now` on, or takes all budgets back with an empty one.
+    ///
+    /// Every service asks for what it wants, in the place that its [profile](Profile) gives it, and is told by
+    /// [`Observation::Grant`] what it gets; [`Budget::allocate`] says how that is shared out. A grant that shrinks is a cap
+    /// at once. One that grows waits until there is room for it: as long as workers that were told to go are there, their
+    /// units are taken. So the workers that exist, those under way and the caps together are never above the budget,
+    /// whatever anybody wants (but for a budget that is lowered, until as many workers have gone). Within a service idle
+    /// workers go before busy ones, as always. A service that gets less than it wants says so in its explanation, and
+    /// [`shortage`](Self::shortage) says who has the rest.
+    ///
+    /// Workers that nobody ordered are not taken over while a budget stands, unless there is a grant for them: report what
+    /// exists already before the budget is set.
+    pub fn set_budget(&mut self, now: Timestamp, budget: &Budget) {
+        let awake = self.services.iter().filter_map(|(key, slot)| match slot {
+            Slot::Awake(awake) => Some((key, awake.profile.of_list(&self.profiles)?, awake.autoscaler.needs())),
+            _ => None,
+        });
+        let freed = self.grants.set_budget(budget, awake);
+        for key in freed {
+            self.grant(&key, now, None);
+        }
+        self.settle(now);
+    }
+
+    /// Why one service has less than it wants, and who has the rest; `None` if it has what it wants.
+    #[must_use]
+    pub fn shortage(&self, key: &K) -> Option<Shortage<K>> {
+        let Slot::Awake(awake) = self.services.get(key)? else { return None };
+        self.grants.shortage(awake.profile.of_list(&self.profiles)?.profile.kind(), key)
+    }
+
+    // Parking ---------------------------------------------------------------------------------------------------
+
+    /// The service's autoscaler, restored if it was parked.
+    fn wake(&mut self, key: &K) -> Option<&mut Awake> {
+        let slot = self.services.get_mut(key)?;
+        if !matches!(slot, Slot::Awake(_)) {
+            let (autoscaler, profile) = slot.restored(&self.profiles, &self.patterns)?;
+            *slot = Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None }));
+            self.awake = self.awake.saturating_add(1);
+        }
+        if let Slot::Awake(awake) = slot { Some(awake) } else { None }
+    }
+
+    /// Parks a service at rest, if what would be kept gives the same autoscaler back.
+    fn park(&mut self, key: &K) {
+        let Some(slot @ Slot::Awake(_)) = self.services.get_mut(key) else { return };
+        let Slot::Awake(awake) = slot else { return };
+        let Some(known) = awake.profile.of_list_mut(&mut self.profiles) else { return };
+        if !awake.autoscaler.is_at_rest() || self.grants.holds(known.profile.kind(), key) {
+            return;
+        }
+        let kept = awake.autoscaler.keep();
+        let Some((packed, pattern)) = self.patterns.pack(&kept, kept.now(), known.pattern) else { return };
+        let back = self.patterns.unpack::<Kept>(&packed).and_then(|back| back.revived(known.profile.config()));
+        if back.as_ref() != Some(&kept) {
+            return;
+        }
+        known.pattern = pattern;
+        *slot = Slot::Parked { profile: awake.profile, packed };
+        self.awake = self.awake.saturating_sub(1);
+    }
+
+    // Time ------------------------------------------------------------------------------------------------------
+
+    /// The service's autoscaler was told something at `now`.
+    fn touched(&mut self, key: &K, now: Timestamp, observed: bool) {
+        let Some(Slot::Awake(awake)) = self.services.get_mut(key) else { return };
+        let counted = observed && awake.autoscaler.has_only_counted();
+        // What was only counted calls for no decision, but may bring the next wake-up closer.
+        let due = if counted { awake.autoscaler.earliest_wakeup() } else { Some(now) };
+        self.timers.arm(key, &mut awake.armed, due);
+        let shares = !counted && (self.grants.are_any() || awake.autoscaler.is_granted());
+        self.timers.sweep(self.awake, |key, at| is_armed(&self.services, key, at));
+        if shares {
+            self.share(key, now);
+        }
+    }
+
+    /// Decides for a service that is awake, and parks it if it has come to rest; only if its timer is this one, if there is
+    /// one.
+    fn decided(&mut self, key: K, now: Timestamp, timer: Option<Timestamp>) -> Option<Decided<K>> {
+        let Some(Slot::Awake(awake)) = self.services.get_mut(&key) else { return None };
+        if timer.is_some() && awake.armed != timer {
+            return None;
+        }
+        let decision = awake.autoscaler.decide(now);
+        awake.armed = None;
+        self.timers.arm(&key, &mut awake.armed, decision.next_wakeup);
+        if self.grants.are_any() {
+            self.share(&key, now);
+        }
+        if decision.desired == 0 && decision.next_wakeup.is_none() {
+            self.park(&key);
+        }
+        Some(Decided { key, epoch: self.epoch, decision })
+    }
+
+    // Budget ----------------------------------------------------------------------------------------------------
+
+    /// Tells the budget what the service needs now, and the service what it is granted at once.
+    fn share(&mut self, key: &K, now: Timestamp) {
+        for _ in 0..ROUNDS {
+            let Some(Slot::Awake(awake)) = self.services.get(key) else { return };
+            let Some(known) = awake.profile.of_list(&self.profiles) else { return };
+            if !self.grants.limits(known.profile.kind()) {
+                // What a budget that stands no more has left behind.
+                if awake.autoscaler.is_granted() {
+                    self.grant(key, now, None);
+                }
+                return;
+            }
+            match self.grants.update(key, &known.profile, awake.autoscaler.needs()) {
+                Some(grant) => self.grant(key, now, Some(grant)),
+                None => return,
+            }
+        }
+    }
+
+    /// Shares the budgets out anew where anybody waits and anything has changed.
+    fn settle(&mut self, now: Timestamp) {
+        for (key, grant) in self.grants.settle() {
+            self.grant(&key, now, Some(grant));
+            self.share(&key, now);
+        }
+    }
+
+    fn grant(&mut self, key: &K, now: Timestamp, grant: Option<Grant>) {
+        let Some(Slot::Awake(awake)) = self.services.get_mut(key) else { return };
+        // A grant is always acceptable.
+        let _ = awake.autoscaler.observe(now, Observation::Grant(grant));
+        self.timers.arm(key, &mut awake.armed, Some(now));
+    }
+}
+
+fn is_armed<K: Ord>(services: &BTreeMap<K, Slot>, key: &K, at: Timestamp) -> bool {
+    matches!(services.get(key), Some(Slot::Awake(awake)) if awake.armed == Some(at))
+}
+
+/// The decisions that are due, one after the other. See [`Fleet::due`].
+#[derive(Debug)]
+pub struct Due<'a, K> {
+    fleet: &'a mut Fleet<K>,
+    now: Timestamp,
+    rounds: u32,
+}
+
+impl<K: Ord + Clone> Iterator for Due<'_, K> {
+    type Item = Decided<K>;
+
+    fn next(&mut self) -> Option<Decided<K>> {
+        loop {
+            if self.rounds > 0 && self.fleet.grants.is_unsettled() {
+                self.rounds = self.rounds.saturating_sub(1);
+                self.fleet.settle(self.now);
+            }
+            let (key, at) = self.fleet.timers.pop(self.now)?;
+            if let Some(decided) = self.fleet.decided(key, self.now, Some(at)) {
+                return Some(decided);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The compact form of a parked service: what its state differs by from that of one parked before it.
+//!
+//! Services that have come to rest are alike: their windows are empty, their timers over, their last event a way to zero.
+//! So a few of their states are kept in full as *patterns*, and of every other only what a pattern does not predict. A
+//! number that the pattern has as well, at the same place, costs nothing in a run of such numbers; an instant is predicted
+//! once it was said once, since the places that agree in the pattern agree here; a new number costs its digits. Nothing is
+//! left out: what is unpacked is the same state to the bit, which [`Patterns::pack`]'s caller checks before it lets the
+//! original go.
+
+mod bytes;
+mod token;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use self::bytes::{Packer, Unpacker};
+use self::token::{Token, tokens, value};
+use crate::time::Timestamp;
+
+/// A form of no more bytes than this needs no other pattern.
+const SHORT: usize = 80;
+/// One of more bytes becomes a pattern.
+const LONG: usize = 96;
+/// Patterns kept by one fleet. Each takes some 20 kB.
+const MAX_PATTERNS: usize = 16;
+
+/// A state that others are compared with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pattern {
+    tokens: Box<[Token]>,
+    /// The latest instant that it knows.
+    now: u64,
+}
+
+/// The states that others are compared with.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Patterns {
+    patterns: Vec<Pattern>,
+}
+
+impl Patterns {
+    /// The compact form of a state that knows `now`, and the pattern that suits it. `hint` is the one to try first. `None`
+    /// if it cannot be packed.
+    pub(super) fn pack<T: Serialize>(&mut self, state: &T, now: Timestamp, hint: usize) -> Option<(Box<[u8]>, usize)> {
+        let (tokens, now) = (tokens(state).ok()?, now.as_nanos());
+        let others = (0..self.patterns.len()).filter(|at| *at != hint);
+        let mut best: Option<(Vec<u8>, usize)> = None;
+        for at in core::iter::once(hint).chain(others) {
+            let Some(pattern) = self.patterns.get(at) else { continue };
+            let packed = Packer::pack(&tokens, now, (&pattern.tokens, pattern.now), at);
+            if best.as_ref().is_none_or(|(shortest, _)| packed.len() < shortest.len()) {
+                best = Some((packed, at));
+            }
+            if best.as_ref().is_some_and(|(shortest, _)| shortest.len() <= SHORT) {
+                break;
+            }
+        }
+        if best.as_ref().is_none_or(|(packed, _)| packed.len() > LONG) && self.patterns.len() < MAX_PATTERNS {
+            let at = self.patterns.len();
+            best = Some((Packer::pack(&tokens, now, (&tokens, now), at), at));
+            self.patterns.push(Pattern { tokens: tokens.into_boxed_slice(), now });
+        }
+        best.map(|(packed, at)| (packed.into_boxed_slice(), at))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// The state that was packed; `None` if these bytes are none.
+    pub(super) fn unpack<T: for<'de> Deserialize<'de>>(&self, packed: &[u8]) -> Option<T> {
+        let pattern = |at: usize| self.patterns.get(at).map(|pattern| (&*pattern.tokens, pattern.now));
+        value(&Unpacker::unpack(packed, pattern)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

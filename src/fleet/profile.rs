@@ -1,0 +1,127 @@
+//! What services share: a configuration, and a place in the budget.
+
+use core::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::{Claim, Kind};
+use crate::autoscaler::{Autoscaler, Needs};
+use crate::config::Config;
+use crate::time::Timestamp;
+
+/// A configuration, and what its services count for in a budget. Kept once, however many services share it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Profile {
+    config: Config,
+    weight: NonZeroU32,
+    priority: u8,
+    units: NonZeroU32,
+    kind: Kind,
+}
+
+impl Profile {
+    /// This configuration, with weight one in the lowest priority class, one unit of the default kind per worker.
+    #[must_use]
+    pub const fn new(config: Config) -> Self {
+        Self { config, weight: NonZeroU32::MIN, priority: 0, units: NonZeroU32::MIN, kind: Kind(0) }
+    }
+
+    /// The share among those of the same class.
+    #[must_use]
+    pub const fn with_weight(mut self, weight: NonZeroU32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// The priority class: higher goes before lower.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// How many units of which kind one worker takes.
+    #[must_use]
+    pub const fn with_units(mut self, units: NonZeroU32, kind: Kind) -> Self {
+        self.units = units;
+        self.kind = kind;
+        self
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The kind of capacity that its workers take.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) const fn claim(&self, needs: Needs) -> Claim {
+        let Self { weight, priority, units, kind, .. } = *self;
+        Claim { wanted: needs.wanted, floor: needs.least, cap: needs.most, weight, priority, units, kind }
+    }
+}
+
+/// The number of a profile in its fleet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProfileId(u32);
+
+impl ProfileId {
+    pub(super) fn of(position: usize) -> Self {
+        Self(u32::try_from(position).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn of_list<T>(self, list: &[T]) -> Option<&T> {
+        list.get(usize::try_from(self.0).ok()?)
+    }
+
+    pub(super) fn of_list_mut<T>(self, list: &mut [T]) -> Option<&mut T> {
+        list.get_mut(usize::try_from(self.0).ok()?)
+    }
+}
+
+/// A profile, and what is known of its services.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) profile: Profile,
+    /// A service of which nothing is observed does nothing, ever: at no time of its schedule, if it has one.
+    pub(super) still: bool,
+    /// The pattern that last suited one of its services.
+    pub(super) pattern: usize,
+}
+
+impl Known {
+    pub(super) fn new(profile: Profile) -> Self {
+        let still = is_still(&profile.config);
+        Self { profile, still, pattern: 0 }
+    }
+
+    pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {
+        let mut autoscaler = Autoscaler::new(self.profile.config.clone(), now);
+        autoscaler.slim();
+        autoscaler
+    }
+}
+
+/// Only the bounds of a schedule depend on when it is asked, so without one it is enough to look at one start.
+fn is_still(config: &Config) -> bool {
+    let mut autoscaler = Autoscaler::new(config.clone(), Timestamp::ORIGIN);
+    let mut now = Timestamp::ORIGIN;
+    // Without an observation there are only so many wake-ups; an empty service has but the end of its first window.
+    for _ in 0..4 {
+        let decision = autoscaler.decide(now);
+        if decision.desired > 0 || !decision.is_idle() {
+            return false;
+        }
+        match decision.next_wakeup {
+            None => return config.schedule().is_empty(),
+            Some(at) => now = at,
+        }
+    }
+    false
+}

@@ -341,7 +341,7 @@ fn only_what_is_new_is_decided() {
     assert_eq!((decision.desired, &decision.commands[..]), (1, &[Command::Start { count: 1 }][..]));
     // Where commands are only shown, what they would be is new as well.
     let mut watched = settled();
-    let observe = Observation::Mode { mode: crate::observation::Mode::Observe, valid_for: None };
+    let observe = Observation::Mode { mode: Mode::Observe, valid_for: None };
     watched.observe(Timestamp::ORIGIN, observe).unwrap();
     watched.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
     let decision = watched.decide_if_new(Timestamp::ORIGIN, 1).unwrap();

@@ -365,6 +365,7 @@ impl Autoscaler {
     /// Takes signals through policies and guards to the count. Idempotent at one instant.
     fn evaluate(&mut self, now: Timestamp) {
         self.calm = Calm::default();
+        self.state.estimators.plan(now, &self.state.pool, &self.config);
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
         let proposed = self.propose(&inputs);

@@ -64,7 +64,7 @@ pub use self::preset::Preset;
 pub use self::values::{Backoff, Blind, Breaker, Cliff, Precision, StepLimit};
 use crate::error::{ConfigError, Setting};
 pub use crate::policy::Buffer;
-use crate::policy::{MAX_POLICIES, Outpost, Policy, RunPod, RunPodScaling};
+use crate::policy::{Goal, MAX_POLICIES, Objective, Outpost, Policy, RunPod, RunPodScaling};
 use crate::schedule::Interval;
 use crate::units::Share;
 
@@ -201,6 +201,18 @@ impl Config {
         Self::new(Policy::RunPod(policy), min, max)?.with_idle_timeout(idle_timeout)?.with_down_delay(idle_timeout)
     }
 
+    /// An objective or a price, and nothing else to set: it keeps the counts itself for as long as they are worth it, so
+    /// that there are no delays, and only idle workers are let go. Its time is the sojourn target.
+    ///
+    /// # Errors
+    /// As [`Config::new`].
+    pub fn objective(objective: Objective, min: u32, max: u32) -> Result<Self, ConfigError> {
+        Self::new(Policy::Objective(objective), min, max)?
+            .with_sojourn_target(objective.within)?
+            .with_idle_timeout(Duration::ZERO)?
+            .with_down_delay(Duration::ZERO)
+    }
+
     /// Adds a policy: the largest proposal wins going up, all must agree going down.
     ///
     /// # Errors
@@ -216,6 +228,15 @@ impl Config {
             }
             Policy::Concurrency(target) if target.is_zero() => return zero(Setting::ConcurrencyTarget),
             Policy::RunPod(RunPod { scaling: RunPodScaling::RequestCount(0) }) => return zero(Setting::RequestCount),
+            Policy::Objective(objective) => {
+                at_most_longest(Setting::ObjectiveWithin, objective.within)?;
+                if objective.goal == Goal::Price(0) {
+                    return zero(Setting::ObjectivePrice);
+                }
+                if self.policies.iter().any(|policy| matches!(policy, Policy::Objective(_))) {
+                    return Err(ConfigError::TwoObjectives);
+                }
+            }
             Policy::RunPod(RunPod { scaling: RunPodScaling::QueueDelay(delay) }) => {
                 at_most_longest(Setting::QueueDelay, delay)?;
             }

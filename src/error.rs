@@ -39,6 +39,8 @@ pub enum Setting {
     ConcurrencyTarget,
     RequestCount,
     QueueDelay,
+    ObjectiveWithin,
+    ObjectivePrice,
     Policies,
     Preset,
     Replicas,
@@ -90,6 +92,8 @@ impl Setting {
             Self::ConcurrencyTarget => "concurrency target",
             Self::RequestCount => "request_count",
             Self::QueueDelay => "queue_delay",
+            Self::ObjectiveWithin => "objective.within",
+            Self::ObjectivePrice => "objective.price",
             Self::Policies => "policies",
             Self::Preset => "preset",
             Self::Replicas => "replicas",
@@ -125,6 +129,7 @@ impl Setting {
             Self::ConcurrencyTarget | Self::RequestCount => "give the requests that one worker should have, such as 1",
             Self::SojournTarget => "no queue is always empty; 100ms is the usual target",
             Self::CodelInterval => "ten to twenty times the sojourn target is usual",
+            Self::ObjectivePrice => "give the worker-seconds that sparing a late request is worth, such as 100",
             Self::Buffer => "give `workers` or `percent` above zero, or leave the buffer out",
             Self::BlindLastPeak => "give the time in which the last peak is looked for, such as \"1h\"",
             Self::CliffFall => "give a share such as 0.5, or leave the cliff out",
@@ -275,6 +280,9 @@ pub enum ConfigError {
         /// Its end.
         end: Timestamp,
     },
+    /// A second objective: one service has one.
+    #[error("policies holds two objectives: what is learned serves one; keep the stricter")]
+    TwoObjectives,
     /// More policies than may be combined.
     #[error("policies has more than {limit} entries: combine at most {MAX_POLICIES}")]
     TooManyPolicies {

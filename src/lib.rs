@@ -107,6 +107,7 @@ pub mod decision;
 pub mod error;
 #[doc = include_str!("failures.md")]
 pub mod failures {}
+mod fixed;
 pub mod fleet;
 mod grid;
 pub mod guard;

@@ -7,6 +7,7 @@
 
 mod buffer;
 mod concurrency;
+mod objective;
 mod outpost;
 mod runpod;
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::buffer::Buffer;
 pub use self::concurrency::ConcurrencyTarget;
+pub(crate) use self::objective::{Circumstances, deviation, forecast};
+pub use self::objective::{Goal, LEARNED, Objective, Plan};
 pub use self::outpost::Outpost;
 pub use self::runpod::{RunPod, RunPodScaling};
 use crate::units::{MICRO, Rate};
@@ -39,6 +42,8 @@ pub enum Policy {
     RunPod(RunPod),
     /// Requests in the system over a target per worker.
     Concurrency(ConcurrencyTarget),
+    /// A share of requests that start in time, or a price for each that does not; the rest is learned.
+    Objective(Objective),
     /// Whatever the caller proposes by [`Observation::Proposal`](crate::Observation::Proposal). Listed as a policy, its
     /// absence is blindness; unlisted, a proposal joins while there is one.
     External,
@@ -53,6 +58,7 @@ impl Policy {
             Self::Outpost(_) => "outpost",
             Self::RunPod(_) => "runpod",
             Self::Concurrency(_) => "concurrency",
+            Self::Objective(_) => "objective",
             Self::External => "external",
         }
     }
@@ -63,6 +69,7 @@ impl Policy {
             Self::Outpost(policy) => policy.propose(inputs),
             Self::RunPod(policy) => policy.propose(inputs),
             Self::Concurrency(policy) => policy.propose(inputs),
+            Self::Objective(_) => Objective::propose(inputs),
             Self::External => {
                 let absent = Proposal::blind(Source::External, Because::NoProposal);
                 inputs.external.map_or(absent, |count| Proposal::exactly(Source::External, Because::Proposed, count))
@@ -76,7 +83,7 @@ impl Policy {
             Self::Outpost(policy) => policy.per_second().max(concurrency),
             Self::RunPod(policy) => policy.backlog_per_worker(concurrency),
             Self::Concurrency(policy) => policy.per_worker(),
-            Self::Fixed(_) | Self::External => concurrency,
+            Self::Fixed(_) | Self::Objective(_) | Self::External => concurrency,
         }
     }
 
@@ -87,6 +94,7 @@ impl Policy {
             Self::Outpost(policy) => policy.steady(inputs, proposal),
             Self::RunPod(policy) => policy.steady(inputs),
             Self::Concurrency(policy) => policy.steady(inputs),
+            Self::Objective(_) => Some(Objective::steady(inputs)),
         }
     }
 
@@ -164,6 +172,9 @@ pub(crate) struct Inputs {
     pub(crate) lost: bool,
     /// Requests have waited too long although slots are free for all of them.
     pub(crate) surplus: bool,
+    /// What an objective plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<Plan>,
 }
 
 impl Inputs {
@@ -188,6 +199,8 @@ pub enum Source {
     RunPod,
     /// [`Policy::Concurrency`].
     Concurrency,
+    /// [`Policy::Objective`].
+    Objective,
     /// A proposal from outside.
     External,
     /// The configuration's buffer.
@@ -227,6 +240,18 @@ pub enum Because {
     Quiet,
     /// So many workers are occupied, and idle ones belong beside them.
     Buffer,
+    /// Demand is forecast, and headroom for how far it strays.
+    Headroom,
+    /// No more than ever was needed of late.
+    Peak,
+    /// A backlog is to be worked off.
+    Drain,
+    /// So many were planned within the time of a cold start.
+    Hold,
+    /// Whether the last worker stays, by the gaps between requests.
+    LastWorker,
+    /// The service time is learned from few completions yet.
+    Learning,
     /// A signal that the policy needs is missing.
     Missing,
 }
@@ -250,6 +275,12 @@ impl Because {
             Self::RequestCount => "request_count",
             Self::Quiet => "quiet",
             Self::Buffer => "buffer",
+            Self::Headroom => "headroom",
+            Self::Peak => "peak",
+            Self::Drain => "drain",
+            Self::Hold => "hold",
+            Self::LastWorker => "last_worker",
+            Self::Learning => "learning",
             Self::Missing => "missing",
         }
     }

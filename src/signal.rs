@@ -2,6 +2,7 @@
 //! only at instants that it can name, which is what makes every decision exact in time.
 
 mod codel;
+mod forecast;
 mod fresh;
 mod inputs;
 mod queue;
@@ -17,6 +18,7 @@ use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 use self::codel::Codel;
+use self::forecast::{Forecast, View};
 use self::queue::{InFlight, Queue};
 use self::rate::{Arrivals, SLICES};
 pub(crate) use self::reports::News;
@@ -26,7 +28,7 @@ pub use self::view::Signals;
 use crate::config::{Config, Precision};
 use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
 use crate::observation::{Observation, Rejected, WorkerId};
-use crate::policy::Inputs;
+use crate::policy::{Inputs, Objective, Policy};
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::{Timestamp, nanos};
@@ -52,6 +54,9 @@ pub(crate) struct Estimators {
     ever_active: bool,
     /// Since when p99 has exceeded its target.
     over_target_since: Option<Timestamp>,
+    /// What is learned for an objective, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forecast: Option<Box<Forecast>>,
 }
 
 impl Estimators {
@@ -69,6 +74,7 @@ impl Estimators {
             last_activity: now,
             ever_active: false,
             over_target_since: None,
+            forecast: objective(config).map(|_| Box::new(Forecast::new(now))),
         }
     }
 
@@ -86,6 +92,10 @@ impl Estimators {
             self.arrivals = self.arrivals.with_slice(now, slice);
             self.sojourn.set_slice(now, slice);
             (self.reports, self.started) = (None, now);
+        }
+        self.forecast = self.forecast.take().filter(|_| objective(to).is_some());
+        if objective(to).is_some() {
+            self.forecast.get_or_insert_with(|| Box::new(Forecast::new(now)));
         }
         if from.precision() != to.precision() {
             self.sojourn.set_precision(buckets);
@@ -111,6 +121,7 @@ impl Estimators {
         config: &Config,
     ) -> bool {
         let mut expected = true;
+        let before = self.before(pool);
         match *observation {
             Observation::Arrived { count, queue } => {
                 self.arrivals.arrived(now, count, config.event_freshness().map(nanos));
@@ -170,7 +181,78 @@ impl Estimators {
             | Observation::Grant(_) => {}
         }
         self.note_empty(pool, config);
+        self.learn(now, observation, before, pool, config);
         !expected
+    }
+
+    /// Requests in the system, and when the last was active, before an observation that an objective learns from.
+    pub(crate) fn before(&self, pool: &Pool) -> Option<(u64, Timestamp)> {
+        self.forecast.is_some().then(|| (self.requests(pool), self.last_activity))
+    }
+
+    /// Tells what is learned for an objective, if there is one.
+    pub(crate) fn learn(
+        &mut self,
+        now: Timestamp,
+        observation: &Observation,
+        before: Option<(u64, Timestamp)>,
+        pool: &Pool,
+        config: &Config,
+    ) {
+        let Some((objective, (was, active))) = objective(config).zip(before) else { return };
+        let (requests, empty) = (self.requests(pool), self.depth(pool) == Some(0));
+        let since = (was == 0 && self.ever_active).then_some(active);
+        let Some(forecast) = &mut self.forecast else { return };
+        match *observation {
+            Observation::Arrived { count, .. } | Observation::Requests { count, .. } => {
+                forecast.arrived(now, count, requests, since);
+            }
+            Observation::Started { sojourn, .. } => forecast.started(now, nanos(sojourn), empty, objective),
+            Observation::Abandoned { wait, .. } => forecast.started(now, nanos(wait), empty, objective),
+            Observation::Finished { service } => forecast.finished(now, nanos(service)),
+            _ => {}
+        }
+    }
+
+    /// Requests in the system, as far as known.
+    fn requests(&self, pool: &Pool) -> u64 {
+        self.depth(pool).unwrap_or(0).saturating_add(self.in_flight.count().unwrap_or(0))
+    }
+
+    /// When it is time to plan for an objective, if there is one.
+    pub(crate) fn next_plan(&self) -> Option<Timestamp> {
+        self.forecast.as_ref().and_then(|forecast| forecast.next())
+    }
+
+    /// Whether it is.
+    pub(crate) fn plan_due(&self, now: Timestamp) -> bool {
+        self.next_plan().is_some_and(|next| next <= now)
+    }
+
+    /// Plans for an objective, if there is one and it is time to.
+    pub(crate) fn plan(&mut self, now: Timestamp, pool: &Pool, config: &Config) {
+        if !self.plan_due(now) {
+            return;
+        }
+        let interval = nanos(config.codel_interval());
+        let heard = &self.heard(now, config);
+        let known = self.known(now, pool, config, heard);
+        let waiting = known.depth.unwrap_or(known.backlog);
+        let census = pool.census();
+        let view = View {
+            requests: waiting.saturating_add(known.in_flight.unwrap_or(0)),
+            waiting,
+            oldest: known.oldest.filter(|_| waiting > 0).map_or(0, |oldest| oldest.age(now)),
+            ready: census.ready,
+            starting: census.starting,
+            concurrency: config.concurrency(),
+            cold_start: pool.cold_starts.lead(),
+            last_activity: self.last_activity,
+            overloaded: self.codel.overloaded(now, interval, waiting > 0),
+        };
+        if let Some((forecast, objective)) = self.forecast.as_mut().zip(objective(config)) {
+            forecast.tick(now, &view, objective);
+        }
     }
 
     /// Whether a report is acceptable, and news. Changes nothing.
@@ -280,6 +362,14 @@ impl Estimators {
     pub(crate) const fn codel_marks(&self) -> u64 {
         self.codel.marks()
     }
+}
+
+/// The objective, if there is one.
+fn objective(config: &Config) -> Option<&Objective> {
+    config.policies().iter().find_map(|policy| match policy {
+        Policy::Objective(objective) => Some(objective),
+        _ => None,
+    })
 }
 
 /// The length of a window's slice, and a sketch's buckets per octave.

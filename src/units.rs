@@ -110,6 +110,8 @@ impl Share {
     pub const ZERO: Self = Self(0);
     /// All of it.
     pub const ONE: Self = Self(1_000_000);
+    /// 99 %.
+    pub(crate) const NINETY_NINE: Self = Self(990_000);
 
     /// `value` of one, rounded to the nearest millionth.
     ///

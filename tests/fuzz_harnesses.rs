@@ -1,7 +1,11 @@
 //! The fuzz harnesses without a fuzzer: every committed seed, and a few thousand inputs made from them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
-#[expect(unreachable_pub, reason = "in its own crate, `fuzz`, the harness is public")]
+#[expect(
+    unreachable_pub,
+    clippy::float_arithmetic,
+    reason = "in its own crate, `fuzz`, the harness is public and draws shares as it likes"
+)]
 #[path = "../fuzz/src/harness.rs"]
 mod harness;
 

@@ -152,6 +152,7 @@ fn without_place(message: &str) -> String {
 }
 
 /// Reads a duration: seconds, or a number with a unit.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use plimsoll::config::{Expectations, StepLimit};
-use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use plimsoll::sim::{Options, ReadOptions, Workload, simulate};
 use plimsoll::status::InputCounts;
 use plimsoll::{
@@ -432,12 +432,17 @@ fn mode(u: &mut Unstructured<'_>) -> Result<Mode> {
 }
 
 fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
-    Ok(match u.int_in_range(0..=5_u8)? {
+    Ok(match u.int_in_range(0..=7_u8)? {
         0 => Policy::Fixed(count(u)?),
         1 => Policy::Outpost(Outpost::new(rate(u)?)),
         2 => Policy::RunPod(RunPod::queue_delay(span(u)?)),
         3 => Policy::RunPod(RunPod::request_count(count(u)?)),
         4 => ConcurrencyTarget::new(f64::from(u8::arbitrary(u)?)).map_or(Policy::External, Policy::Concurrency),
+        5 => Policy::Objective(Objective::share(
+            Share::new(f64::from(u8::arbitrary(u)?) / 255.0).unwrap_or_default(),
+            span(u)?,
+        )),
+        6 => Policy::Objective(Objective::price(count(u)?, span(u)?)),
         _ => Policy::External,
     })
 }

@@ -66,16 +66,20 @@ impl Autoscaler {
             _ => return false,
         };
         self.counted(now);
-        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
+        let (estimators, calm) = (&mut self.state.estimators, &mut self.calm);
         let at_rest = waited < calm.wait;
+        let before = estimators.before(&self.state.pool);
         let clamped = if at_rest {
             estimators.count_at_rest(now, observation)
         } else {
             estimators.count(now, observation, &self.state.pool, &self.config)
         };
+        estimators.learn(now, observation, before, &self.state.pool, &self.config);
+        let due = estimators.next_plan().unwrap_or(Timestamp::MAX);
+        (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
-        let within = at_rest && arrivals <= calm.arrivals;
+        let within = at_rest && due > now && arrivals <= calm.arrivals;
         let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
         if !within && !self.follow(now) {
             self.settle();
@@ -121,8 +125,8 @@ impl Autoscaler {
     /// Takes what the requests call for to the delays. True if it leaves the count what it is; otherwise it is to be
     /// evaluated.
     fn follow(&mut self, now: Timestamp) -> bool {
-        // A budget is told at once what is wanted of it.
-        if !self.calm.simple || self.is_granted() {
+        // A budget is told at once what is wanted of it, and a plan is made when it is due.
+        if !self.calm.simple || self.is_granted() || self.state.estimators.plan_due(now) {
             return false;
         }
         let (state, config) = (&mut self.state, &self.config);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::file::FLASH_BOOT_WORKERS;
 use super::{Config, Origin};
 use crate::error::{ConfigError, Setting};
-use crate::policy::{Outpost, Policy, RunPod};
-use crate::units::{MICRO, Rate};
+use crate::policy::{Objective, Outpost, Policy, RunPod};
+use crate::units::{MICRO, Rate, Share};
 
 /// A configuration for a purpose, by name. It is plain data: start from [`Preset::config`] and change what differs, or
 /// write `preset: outpost-gpu` in a configuration file and the differences beside it.
@@ -82,11 +82,16 @@ pub enum Preset {
     /// Two replicas, so that what breaks with more than one breaks here first. 10 req/s is more than a developer makes
     /// and less than a load test. The delays are the shortest that do not stop a replica between two clicks.
     OutpostDevelopment,
+    /// An objective and nothing else to set: 99 % of the requests start within 100 ms, on 0 to 10 workers.
+    ///
+    /// 99 % and 100 ms are the Outpost document's own goal ("P99 queue latency under 100 ms"), ten the maximum of its
+    /// example. There are no delays and no idle timeout to choose: how long a worker stays is learned.
+    Objective,
 }
 
 impl Preset {
     /// Every preset.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RunpodLowCost,
         Self::RunpodBalanced,
         Self::RunpodHighPerformance,
@@ -95,6 +100,7 @@ impl Preset {
         Self::OutpostApi,
         Self::OutpostGpu,
         Self::OutpostDevelopment,
+        Self::Objective,
     ];
 
     /// The name in a configuration file.
@@ -109,6 +115,7 @@ impl Preset {
             Self::OutpostApi => "outpost-api",
             Self::OutpostGpu => "outpost-gpu",
             Self::OutpostDevelopment => "outpost-development",
+            Self::Objective => "objective",
         }
     }
 
@@ -130,13 +137,14 @@ impl Preset {
             Self::OutpostApi => "a high-throughput API of light requests: at least two replicas",
             Self::OutpostGpu => "a model on an accelerator that starts in about 20 s: scales to zero",
             Self::OutpostDevelopment => "development and staging: small, and zero when nobody works",
+            Self::Objective => "99 % of the requests start within 100 ms: all else is learned",
         }
     }
 
     /// Where the settings that it sets come from; all others are at their defaults.
     pub(super) fn origins(self) -> impl Iterator<Item = (Setting, Origin)> {
         let own: &[Setting] = match self {
-            Self::RunpodLowCost | Self::RunpodBalanced | Self::RunpodBatch => &[Setting::IdleTimeout],
+            Self::RunpodLowCost | Self::RunpodBalanced | Self::RunpodBatch | Self::Objective => &[Setting::IdleTimeout],
             Self::RunpodHighPerformance | Self::RunpodLowLatency => &[Setting::IdleTimeout, Setting::Standby],
             Self::OutpostApi => &[Setting::Concurrency, Setting::UpDelay],
             Self::OutpostGpu | Self::OutpostDevelopment => {
@@ -166,6 +174,16 @@ impl Preset {
             }
             Self::OutpostDevelopment => {
                 Config { max: 2, concurrency: 10, to_zero_delay: Some(secs(60)), ..outpost(10, secs(10), secs(60)) }
+            }
+            Self::Objective => {
+                let objective = Objective::share(Share::NINETY_NINE, Duration::from_millis(100));
+                Config {
+                    max: 10,
+                    policies: vec![Policy::Objective(objective)],
+                    idle_timeout: Some(Duration::ZERO),
+                    down_delay: Duration::ZERO,
+                    ..Config::unset()
+                }
             }
         }
     }
@@ -224,7 +242,7 @@ impl<'de> Deserialize<'de> for Preset {
 
 /// The names, for the error.
 const NAMES: &str = "runpod-low-cost, runpod-balanced, runpod-high-performance, runpod-batch, runpod-low-latency, \
-                     outpost-api, outpost-gpu, outpost-development";
+                     outpost-api, outpost-gpu, outpost-development, objective";
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::{Command, Decision, Explanation, Reason};
 use crate::guard::{Effect, Guard, Stage};
 use crate::observation::{Grant, Mode};
-use crate::policy::{Because, Policy, Proposal, RunPod, RunPodScaling, Source};
+use crate::policy::{Because, Goal, LEARNED, Objective, Policy, Proposal, RunPod, RunPodScaling, Source};
 use crate::provider::Measure;
 use crate::time::{Human, nanos};
 
@@ -248,6 +248,15 @@ impl Explanation {
                 self.sojourn(f)?;
                 write!(f, "; wants {}", proposal.want)
             }
+            (
+                Because::Headroom
+                | Because::Peak
+                | Because::Drain
+                | Because::Hold
+                | Because::LastWorker
+                | Because::Learning,
+                policy,
+            ) => self.objective(f, proposal, policy),
             (because, policy) => self.rate(f, proposal, because, policy),
         }
     }
@@ -340,8 +349,58 @@ impl Explanation {
         write!(f, " wants {}", p.want)
     }
 
+    /// `6.2 busy slots expected in 31 s and 4.1 more for 99 % in time want 11`
+    fn objective(&self, f: &mut Formatter<'_>, p: &Proposal, policy: Option<Policy>) -> fmt::Result {
+        let Some(plan) = self.signals.plan else { return f.write_str("no plan yet") };
+        if plan.completions < LEARNED {
+            write!(f, "learning: {} of {LEARNED} completions; ", plan.completions)?;
+        }
+        match (p.because, p.want) {
+            (Because::LastWorker, 0) => return f.write_str("nobody came for longer than a worker is worth keeping"),
+            (Because::LastWorker, _) => return f.write_str("the last worker stays for who may come soon"),
+            (Because::Drain, want) => {
+                return write!(f, "{} wait and would make later ones late; {want} work that off", self.signals.backlog);
+            }
+            _ => {}
+        }
+        write!(
+            f,
+            "{} busy slots expected in {}",
+            Slots(plan.forecast_millis),
+            human(Duration::from_millis(plan.lead_millis.into()))
+        )?;
+        if p.because == Because::Peak {
+            f.write_str(", no more than the highest of late")?;
+        } else {
+            write!(f, " and {} more", Slots(plan.headroom_millis))?;
+            match policy {
+                Some(Policy::Objective(Objective { goal: Goal::Share(share), .. })) => {
+                    write!(f, " for {share} in time")?;
+                }
+                Some(Policy::Objective(Objective { goal: Goal::Price(price), .. })) => {
+                    write!(f, " at {price} worker-seconds per late request")?;
+                }
+                _ => {}
+            }
+        }
+        match p.because {
+            Because::Hold => write!(f, "; {} wanted within a cold start", p.want),
+            _ => write!(f, " want {}", p.want),
+        }
+    }
+
     fn in_system(&self) -> u64 {
         self.signals.queue_depth.unwrap_or(0).saturating_add(self.signals.in_flight.unwrap_or(0))
+    }
+}
+
+/// Thousandths of a slot, to a tenth.
+struct Slots(u32);
+
+impl Display for Slots {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.saturating_add(50) / 100;
+        write!(f, "{}.{}", tenths / 10, tenths % 10)
     }
 }
 

@@ -43,6 +43,7 @@ impl Estimators {
             external: self.external(now),
             lost: heard.stale || self.is_lost(now, config),
             surplus: backlog > 0 && backlog <= free_slots && overdue,
+            plan: self.forecast.as_ref().map(|forecast| forecast.plan()),
         }
     }
 
@@ -69,6 +70,7 @@ impl Estimators {
         next.note_some(self.external.map(|(_, until)| until).filter(|until| *until != Timestamp::MAX));
         next.note_some(known.quiet_at);
         next.note_some(heard.next_change);
+        next.note_some(self.next_plan());
         next.get()
     }
 }

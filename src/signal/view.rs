@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Estimators;
 use crate::config::Config;
-use crate::policy::Inputs;
+use crate::policy::{Inputs, Plan};
 use crate::time::{Timestamp, optional_span};
 use crate::units::{Rate, Share};
 
@@ -64,6 +64,9 @@ pub struct Signals {
     pub stale: bool,
     /// Requests wait too long although slots are free for all of them: the router leaves workers idle.
     pub surplus: bool,
+    /// What an objective plans, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
 }
 
 impl Signals {
@@ -109,6 +112,7 @@ impl Estimators {
             utilisation: inputs.in_flight.and_then(|busy| Share::of(busy, slots)),
             stale: inputs.lost,
             surplus: inputs.surplus,
+            plan: inputs.plan,
         }
     }
 }

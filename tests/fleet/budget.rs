@@ -278,3 +278,33 @@ fn a_budget_begins_with_what_is_there() {
     let _ = fleet.due(now).count();
     assert_eq!((fleet.desired(&"mail"), fleet.desired(&"search")), (Some(2), Some(1)));
 }
+
+/// Whoever is given up, or counts as another kind from now on, leaves its units to those that wait.
+#[test]
+fn who_leaves_leaves_its_share() {
+    let now = Timestamp::from_secs(10);
+    let shared = || {
+        let mut fleet = Fleet::new(1);
+        let profile = fleet.add_profile(small(10, 0));
+        for key in ["mail", "search"] {
+            fleet.insert(key, profile, Timestamp::ORIGIN).unwrap();
+        }
+        fleet.set_budget(now, &Budget::of(Kind(0), 8));
+        wants(&mut fleet, "mail", now, 6);
+        wants(&mut fleet, "search", now, 6);
+        let _ = fleet.due(now).count();
+        assert_eq!((fleet.desired(&"mail"), fleet.desired(&"search")), (Some(4), Some(4)));
+        fleet
+    };
+    let mut fleet = shared();
+    assert_eq!(fleet.remove(&"mail").map(|autoscaler| autoscaler.desired()), Some(4));
+    let _ = fleet.due(now).count();
+    assert_eq!((fleet.desired(&"search"), fleet.len(), fleet.awake(), fleet.is_empty()), (Some(6), 1, 1, false));
+    assert!(fleet.remove(&"mail").is_none());
+
+    let mut fleet = shared();
+    let elsewhere = fleet.add_profile(small(10, 0).with_units(NonZeroU32::MIN, Kind(1)));
+    fleet.reconfigure(&"mail", now, elsewhere).unwrap();
+    let _ = fleet.due(now).count();
+    assert_eq!((fleet.desired(&"mail"), fleet.desired(&"search")), (Some(6), Some(6)), "the other kind is not limited");
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use plimsoll::config::{Backoff, Blind, Breaker, Buffer, Cliff, Precision, StepLimit};
-use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use plimsoll::report::{Digest, Services};
 use plimsoll::schedule::Interval;
 use plimsoll::{
@@ -156,7 +156,7 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>> + 'static) -> Boxed
     let more = (positive(span()), prop_oneof![2 => Just(Extras::default()), 3 => extras().boxed()]);
     (policies, size, delays, pool, shape, windows, more)
         .prop_map(|(policies, size, delays, pool, shape, windows, more)| Knobs {
-            policies,
+            policies: with_one_objective(policies),
             min: size.0,
             max: size.1,
             concurrency: size.2,
@@ -180,6 +180,13 @@ pub fn knobs_of(policies: impl Strategy<Value = Vec<Policy>> + 'static) -> Boxed
             extras: more.1,
         })
         .boxed()
+}
+
+/// A configuration holds one objective at the most.
+fn with_one_objective(mut policies: Vec<Policy>) -> Vec<Policy> {
+    let mut seen = false;
+    policies.retain(|policy| !(matches!(policy, Policy::Objective(_)) && core::mem::replace(&mut seen, true)));
+    policies
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
@@ -241,7 +248,16 @@ pub fn traffic_policy() -> impl Strategy<Value = Policy> {
         (1_u32..10).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
         select(vec![0.7, 1.0, 3.0, 100.0])
             .prop_map(|target| Policy::Concurrency(ConcurrencyTarget::new(target).expect("a target"))),
+        (span(), goal()).prop_map(|(within, goal)| Policy::Objective(match goal {
+            Ok(share) => Objective::share(Share::new(share).expect("a share"), within),
+            Err(price) => Objective::price(price, within),
+        })),
     ]
+}
+
+/// A share in time, or a price.
+fn goal() -> impl Strategy<Value = Result<f64, u32>> {
+    select(vec![Ok(0.0), Ok(0.9), Ok(0.99), Ok(1.0), Err(1), Err(100)])
 }
 
 /// From nothing to ten minutes, round and odd.

@@ -474,13 +474,13 @@ mod refusals {
         );
         assert_eq!(
             refusal(r#"{"policy": {"outpots": {}}}"#),
-            "unknown variant `outpots`, expected one of `fixed`, `outpost`, `runpod`, `concurrency`, `external` at line \
+            "unknown variant `outpots`, expected one of `fixed`, `outpost`, `runpod`, `concurrency`, `objective`, `external` at line \
              1 column 21"
         );
         assert_eq!(
             refusal(r#"{"preset": "gpu"}"#),
             "preset (gpu) is not known: choose one of runpod-low-cost, runpod-balanced, runpod-high-performance, \
-             runpod-batch, runpod-low-latency, outpost-api, outpost-gpu, outpost-development at line 1 column 16"
+             runpod-batch, runpod-low-latency, outpost-api, outpost-gpu, outpost-development, objective at line 1 column 16"
         );
     }
 

@@ -26,7 +26,8 @@ fn names_are_stable_and_read_back() {
             "runpod-low-latency",
             "outpost-api",
             "outpost-gpu",
-            "outpost-development"
+            "outpost-development",
+            "objective"
         ]
     );
     assert_eq!(NAMES.split(", ").collect::<Vec<_>>(), Preset::ALL.map(Preset::name), "the error lists all of them");
@@ -41,7 +42,7 @@ fn names_are_stable_and_read_back() {
     assert_eq!(
         "gpu".parse::<Preset>().unwrap_err().to_string(),
         "preset (gpu) is not known: choose one of runpod-low-cost, runpod-balanced, runpod-high-performance, \
-         runpod-batch, runpod-low-latency, outpost-api, outpost-gpu, outpost-development"
+         runpod-batch, runpod-low-latency, outpost-api, outpost-gpu, outpost-development, objective"
     );
 }
 

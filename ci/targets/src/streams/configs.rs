@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use plimsoll::config::{Backoff, Blind, Breaker, Cliff, Precision, StepLimit};
-use plimsoll::policy::{Buffer, ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::policy::{Buffer, ConcurrencyTarget, Objective, Outpost, RunPod};
 use plimsoll::schedule::Interval;
 use plimsoll::{Config, ConfigError, Policy, Preset, Rate, Share, Timestamp};
 
@@ -13,7 +13,7 @@ use super::anything::{Draw, count, span};
 type Setting = fn(&mut Draw, Config) -> Result<Config, ConfigError>;
 
 /// Each policy gets its streams.
-const POLICIES: [fn(&mut Draw) -> Policy; 6] = [
+const POLICIES: [fn(&mut Draw) -> Policy; 8] = [
     |draw| Policy::Fixed(count(draw) % 40),
     |draw| Policy::Outpost(Outpost::new(Rate::from_micros(1 + draw.below(12_000_000)))),
     |draw| Policy::RunPod(RunPod::queue_delay(delay(draw))),
@@ -22,6 +22,8 @@ const POLICIES: [fn(&mut Draw) -> Policy; 6] = [
         let tenths = 1 + u32::try_from(draw.below(80)).unwrap();
         ConcurrencyTarget::new(f64::from(tenths) / 10.0).map_or(Policy::External, Policy::Concurrency)
     },
+    |draw| Policy::Objective(Objective::share(share(draw, 101), delay(draw))),
+    |draw| Policy::Objective(Objective::price(1 + count(draw), delay(draw))),
     |_| Policy::External,
 ];
 
@@ -43,8 +45,8 @@ const SETTINGS: [Setting; 29] = [
     |draw, config| config.with_drain_timeout(delay(draw)),
     |draw, config| config.with_order_timeout(delay(draw)),
     |draw, config| {
-        let tolerance = f64::from(u32::try_from(draw.below(40)).unwrap()) / 100.0;
-        Ok(config.with_tolerance(Share::new(tolerance).unwrap_or_default()))
+        let tolerance = share(draw, 40);
+        Ok(config.with_tolerance(tolerance))
     },
     |draw, config| config.with_up_step(StepLimit::workers(count(draw) % 8, delay(draw))),
     |draw, config| config.with_down_step(StepLimit::percent(count(draw) % 90, delay(draw))),
@@ -63,7 +65,7 @@ const SETTINGS: [Setting; 29] = [
         config.with_blind(draw.of(&[Blind::Hold, Blind::GrowOnly, Blind::Floor(4), Blind::LastPeak(span)]))
     },
     |draw, config| {
-        let fall = Share::new(f64::from(u32::try_from(draw.below(101)).unwrap()) / 100.0).unwrap_or_default();
+        let fall = share(draw, 101);
         config.with_cliff(Cliff::new(fall, delay(draw), delay(draw)))
     },
     |draw, config| {
@@ -92,6 +94,11 @@ pub(super) fn any_config(draw: &mut Draw, turn: usize, log: &mut Log) -> Config 
         }
     }
     config
+}
+
+/// Whole hundredths below `end`.
+fn share(draw: &mut Draw, end: u64) -> Share {
+    Share::new(f64::from(u32::try_from(draw.below(end)).unwrap()) / 100.0).unwrap_or_default()
 }
 
 /// An hour of a day long ago, or of the day on which most streams begin.

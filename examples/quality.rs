@@ -1,0 +1,158 @@
+//! How well an objective decides without being told anything else: against other autoscalers at their stock settings, or
+//! with `--tuned` at some ninety settings, on 66 scenarios.
+//!
+//! ```text
+//! cargo run --release --example quality
+//! cargo run --release --example quality -- --check
+//! cargo run --release --example quality -- worldcup --tuned
+//! ```
+#![allow(clippy::float_arithmetic, clippy::arithmetic_side_effects, reason = "numbers for people, no decisions")]
+#![allow(clippy::cast_precision_loss, reason = "counts of requests and seconds are far below 2^53")]
+#![allow(clippy::std_instead_of_core, reason = "examples have the standard library")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use plimsoll::Share;
+use plimsoll::sim::{Objective, Options, References};
+
+#[path = "support/failure.rs"]
+mod failure;
+#[path = "support/input.rs"]
+mod input;
+#[path = "support/page.rs"]
+mod page;
+#[path = "support/parallel.rs"]
+mod parallel;
+#[path = "support/quality/picture.rs"]
+mod picture;
+#[path = "support/quality/rules.rs"]
+mod rules;
+#[path = "support/quality/score.rs"]
+mod score;
+#[path = "support/quality/suite.rs"]
+mod suite;
+#[path = "support/quality/table.rs"]
+mod table;
+#[path = "support/quality/trial.rs"]
+mod trial;
+#[path = "support/words.rs"]
+mod words;
+
+use failure::Failure;
+use rules::Rule;
+use score::Quality;
+use suite::Scenario;
+use trial::Trial;
+
+/// How well an objective decides, against other autoscalers
+#[derive(Debug, Parser)]
+#[command(name = "quality", after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct Args {
+    /// Only workloads whose names contain this
+    #[arg(default_value = "")]
+    workload: String,
+    /// The objective: this share of the requests starts in time
+    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.99")]
+    share: Share,
+    /// On 42 other scenarios, on which nothing was chosen
+    #[arg(long)]
+    check: bool,
+    /// Tune the others: run each at all the settings that somebody would try, an hour or so of two processors
+    #[arg(long)]
+    tuned: bool,
+    /// Folder for the report, and for the trials as CSV
+    #[arg(long, value_name = "DIR", default_value = "quality-report")]
+    out: PathBuf,
+    /// Take the others' trials from such a CSV instead of running them
+    #[arg(long, value_name = "FILE", conflicts_with = "tuned")]
+    others: Option<PathBuf>,
+    /// Print one line of JSON, not tables
+    #[arg(long)]
+    json: bool,
+    /// Print no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Cost is in worker-seconds, from a worker's order until it is gone; the first ten minutes do not count. The bound is what no
+policy can go below and keep the share. The objective is told the time and the share (or the price), and nothing else.
+The exit code is 0, or 2 if something given cannot be used, or 1 if the output cannot be written.";
+
+fn main() -> ExitCode {
+    failure::exit(quality(&Args::parse()))
+}
+
+fn quality(args: &Args) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let loads = suite::loads(&args.workload, args.check).map_err(Failure::Input)?;
+    let scenarios = suite::scenarios(&loads);
+    let share = args.share.as_f64();
+    let mut rules = vec![Rule::Share(share)];
+    rules.extend(rules::PRICES.map(Rule::Price));
+    let name = rules.first().map(Rule::name).unwrap_or_default();
+    let mut others = Vec::new();
+    match &args.others {
+        Some(path) => others = earlier(path, &scenarios).map_err(Failure::Input)?,
+        None if args.tuned => rules.extend(rules::grid()),
+        None => rules.extend(rules::stock()),
+    }
+    let work: Vec<_> = scenarios.iter().flat_map(|scenario| rules.iter().map(move |rule| (rule, *scenario))).collect();
+    let progress = progress(args.quiet, work.len());
+    let trials = parallel::map(&work, parallel::processors(), &progress, |(rule, scenario)| trial::run(rule, scenario));
+    let bounds = parallel::map(&scenarios, parallel::processors(), &progress, |scenario| bound(scenario, args.share));
+    progress.finish_and_clear();
+    let mut trials = trials.into_iter().collect::<Result<Vec<Trial>, _>>().map_err(Failure::Input)?;
+    trials.append(&mut others);
+    let bounds: BTreeMap<_, _> = scenarios.iter().map(Scenario::name).zip(bounds).collect();
+    let quality = Quality::of(&trials, &bounds, share, &name);
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&quality).map_err(io::Error::from)?)?;
+    } else {
+        table::print(&quality, args.tuned || args.others.is_some(), &mut out)?;
+    }
+    let unwritable = |error: Box<dyn Error>| {
+        Failure::Output(format!("{}: the report cannot be written: {error}", args.out.display()))
+    };
+    let path = picture::page(&quality, &trials, &args.out).map_err(unwritable)?;
+    if !args.json {
+        writeln!(out, "Report: {}", path.display())?;
+    }
+    Ok(out.flush()?)
+}
+
+fn bound(scenario: &Scenario<'_>, share: Share) -> f64 {
+    let mut options = Options::default();
+    options.cold_start = scenario.cold_start;
+    let objective = Objective { share, within: scenario.load.within };
+    References::bound(&scenario.load.workload, scenario.concurrency, objective, &options) * 3_600.0
+}
+
+/// The others' trials of an earlier run, of these scenarios.
+fn earlier(path: &std::path::Path, scenarios: &[Scenario<'_>]) -> Result<Vec<Trial>, String> {
+    let unreadable = |error: csv::Error| format!("{}: cannot be read: {error}", path.display());
+    let names: Vec<_> = scenarios.iter().map(Scenario::name).collect();
+    let mut found = Vec::new();
+    for trial in csv::Reader::from_path(path).map_err(unreadable)?.deserialize::<Trial>() {
+        let trial = trial.map_err(unreadable)?;
+        if !trial.objective && names.contains(&trial.scenario) {
+            found.push(trial);
+        }
+    }
+    Ok(found)
+}
+
+fn progress(quiet: bool, runs: usize) -> ProgressBar {
+    let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(runs as u64) };
+    if let Ok(style) = ProgressStyle::with_template("[{bar:40}] {pos} of {len} runs, {elapsed}, {eta} left") {
+        progress.set_style(style.progress_chars("=> "));
+    }
+    progress
+}

@@ -1,0 +1,283 @@
+//! An objective or a price, and nothing else to set: how many workers make so large a share of the requests start in
+//! time, or as many as are worth their price.
+//!
+//! In busy slots, with `H` the lead (a cold start, less what a request may wait, and a tick), `s` the mean service time,
+//! `X` the demand now, `λ` the arrival rate over some sixteen service times:
+//!
+//! - **forecast** `m = X·e^(−H/s) + λ·s·(1 − e^(−H/s))`: what of today's requests will still be there, and what will have
+//!   come. Demand is forecast, not backlog: a queue that grew while a worker started orders nothing twice.
+//! - **headroom** `z(q)·√(m + 1)`, where `z` is the quantile of how far demand strayed from its forecast, *as arriving
+//!   requests saw it*, of late. So `q` is a share of requests, whatever the shape of the traffic: where surges come again
+//!   and again, most requests come in them, and the headroom is a standing reserve.
+//! - **allowance** `q`: with an objective four times the share that may be late, as the count is rounded up and kept for a
+//!   cold start; corrected by what was in fact late: [caution](Circumstances::caution) `u` makes it `q·e^(−u)`. With a price `p` per late
+//!   request a slot costs `1/c` a second and saves `P(X > cn)/s` late requests, so that `q = s / (p·c)`: no correction.
+//! - **peak**: not above the highest demand of late and half its root. What never was needs no reserve.
+//! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
+//!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·λ·B·s/k`: `k = √(p·λ·B·s/(H + 5 s))`, at most `B`.
+//!
+//! The rest is the [forecast's](crate::signal) to remember: counts are kept for the time of a cold start (no longer: a start that is
+//! billed from its order costs as much), and the last worker for as long as the gaps between requests make it worth.
+//!
+//! Sources: the news-vendor's quantile; Lin, Wierman, Andrew and Thereska, "Dynamic right-sizing" (2011) for holding at
+//! break-even; Gibbs and Candès, "Adaptive conformal inference" (2021) for the correction; Gandhi, Harchol-Balter,
+//! Raghunathan and Kozuch, "`AutoScale`" (2012) for idle workers that are let go last in, first out.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Because, Inputs, Proposal, Source, Steady};
+use crate::fixed::{ONE, decay, ratio, times};
+use crate::time::{nanos, span};
+use crate::units::{MICRO, Share, div_ceil_count};
+
+/// What a late request is taken to be worth in a drain, and the allowance, times the share that may be late.
+const ALLOWANCE: u64 = 4;
+/// `e²`, by which caution at its least widens the allowance, in 2⁻³² ths.
+const E_SQUARED: u64 = 31_735_754_293;
+/// The widest allowance: a count below the median of demand has a queue most of the time.
+const WIDEST: u64 = ONE / 2;
+/// Added to the lead in a drain: what of a backlog goes within five seconds is not worth a worker.
+const SOON: u64 = 5_000_000_000;
+
+/// Scale so that requests start in time, by what the service has been seen to do.
+///
+/// ```
+/// use core::time::Duration;
+/// use plimsoll::{Config, Share, policy::Objective};
+///
+/// // 99 % of the requests start within 100 ms.
+/// let objective = Objective::share(Share::new(0.99)?, Duration::from_millis(100));
+/// let config = Config::objective(objective, 0, 40)?.with_concurrency(8)?;
+/// assert_eq!(config.sojourn_target(), Duration::from_millis(100));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Table", into = "Table")]
+#[non_exhaustive]
+pub struct Objective {
+    /// A request that starts within this is in time.
+    pub within: Duration,
+    /// What is asked for.
+    pub goal: Goal,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Goal {
+    /// This share of the requests starts in time.
+    Share(Share),
+    /// To spare one request being late is worth so many worker-seconds.
+    Price(u32),
+}
+
+/// As it is written: `{within: 100ms, share: 0.99}` or `{within: 100ms, price: 100}`.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(with = "span")]
+    within: Duration,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<Share>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<u32>,
+}
+
+impl TryFrom<Table> for Objective {
+    type Error = &'static str;
+
+    fn try_from(table: Table) -> Result<Self, Self::Error> {
+        let goal = match (table.share, table.price) {
+            (Some(share), None) => Goal::Share(share),
+            (None, Some(price)) => Goal::Price(price),
+            _ => return Err("an objective has either a share, such as 0.99, or a price, such as 100 worker-seconds"),
+        };
+        Ok(Self { within: table.within, goal })
+    }
+}
+
+impl From<Objective> for Table {
+    fn from(objective: Objective) -> Self {
+        let (share, price) = match objective.goal {
+            Goal::Share(share) => (Some(share), None),
+            Goal::Price(price) => (None, Some(price)),
+        };
+        Self { within: objective.within, share, price }
+    }
+}
+
+/// What is known when a count is planned. Demand is counted in millionths of a busy slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// Demand now.
+    pub(crate) demand: u64,
+    /// Arrivals over some sixteen service times, and over two, in millionths per second.
+    pub(crate) rates: [u64; 2],
+    /// The mean service time, in nanoseconds.
+    pub(crate) service: u64,
+    /// Whether it was measured, and not only on a handful of requests.
+    pub(crate) measured: bool,
+    /// How far ahead to look, in nanoseconds.
+    pub(crate) lead: u64,
+    /// The highest demand of late.
+    pub(crate) highest: u64,
+    /// How much less may be risked than the objective alone allows: `u`, in 2⁻³² ths above its least, −2.
+    pub(crate) caution: u64,
+    /// Slots of one worker.
+    pub(crate) concurrency: u32,
+    pub(crate) ready: u32,
+    pub(crate) starting: u32,
+    /// Requests waiting, and all of them in the system.
+    pub(crate) waiting: u64,
+    pub(crate) requests: u64,
+}
+
+/// How many workers there should be, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The count.
+    pub workers: u32,
+    /// Which term it is.
+    pub because: Because,
+    /// The demand that is forecast, in thousandths of a busy slot.
+    pub forecast_millis: u32,
+    /// What is added to it, in thousandths of a busy slot.
+    pub headroom_millis: u32,
+    /// How far ahead it looks, in milliseconds.
+    pub lead_millis: u32,
+    /// Completions from which the service time was learned; the first [`LEARNED`] of them say little.
+    pub completions: u32,
+}
+
+/// So many completions make a mean service time that can be relied on: its standard error is then below a tenth of the
+/// standard deviation.
+pub const LEARNED: u32 = 200;
+
+impl Objective {
+    /// Whoever was asked for nothing for so long keeps no worker: it is longer than gaps within a working day.
+    pub const LONGEST_KEEP: Duration = Duration::from_secs(4 * 3_600);
+
+    /// This share of the requests starts within `within`.
+    #[must_use]
+    pub const fn share(share: Share, within: Duration) -> Self {
+        Self { within, goal: Goal::Share(share) }
+    }
+
+    /// A request that does not start within `within` costs as much as so many seconds of one worker.
+    #[must_use]
+    pub const fn price(worker_seconds: u32, within: Duration) -> Self {
+        Self { within, goal: Goal::Price(worker_seconds) }
+    }
+
+    /// The share of requests that may be late, in millionths; `None` with a price.
+    pub(crate) const fn may_be_late(&self) -> Option<u64> {
+        match self.goal {
+            Goal::Share(share) => Some(1_000_000_u64.saturating_sub(share.as_micros() as u64)),
+            Goal::Price(_) => None,
+        }
+    }
+
+    /// What sparing one late request is worth, in millionths of a worker-second.
+    pub(crate) fn worth(&self, service: u64) -> u64 {
+        match self.goal {
+            Goal::Price(price) => u64::from(price).saturating_mul(MICRO),
+            // The price at which the news-vendor's rule would risk this share.
+            Goal::Share(_) => ratio(service / 1_000, MICRO, self.may_be_late().unwrap_or(0).max(1)),
+        }
+    }
+
+    /// The share of requests, in 2⁻³² ths, that may find demand above the plan.
+    pub(crate) fn allowance(&self, known: &Circumstances) -> u64 {
+        let allowance = match self.may_be_late() {
+            Some(late) => {
+                let least = times(ratio(late.saturating_mul(ALLOWANCE), ONE, MICRO), E_SQUARED);
+                times(least, decay(known.caution, ONE))
+            }
+            None => ratio(ONE, known.service / 1_000, self.worth(0).saturating_mul(u64::from(known.concurrency))),
+        };
+        allowance.min(WIDEST)
+    }
+
+    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation.
+    pub(crate) fn plan(&self, known: &Circumstances, error: i64) -> (u64, u64, u32, Because) {
+        let forecast = forecast(known, known.demand, known.rates[0]);
+        let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
+        let slots = forecast.saturating_add_signed(headroom);
+        let peak = known.highest.saturating_add(deviation(known.highest) / 2);
+        let (slots, because) = if slots > peak { (peak, Because::Peak) } else { (slots, Because::Headroom) };
+        let workers = div_ceil_count(slots, u64::from(known.concurrency).saturating_mul(MICRO));
+        let drain = self.drain(known);
+        let (workers, because) = if drain > workers { (drain, Because::Drain) } else { (workers, because) };
+        // Whoever is there has a worker.
+        let workers = workers.max(u32::from(known.requests > 0));
+        (forecast, slots.saturating_sub(forecast), workers, because)
+    }
+
+    /// The count that works off a backlog.
+    fn drain(&self, known: &Circumstances) -> u32 {
+        let Circumstances { service, lead, concurrency, .. } = *known;
+        let slots = u64::from(concurrency).saturating_mul(MICRO);
+        let load = per_second(known.rates[1], service);
+        let served = |workers: u32, nanos: u64| ratio(slots.saturating_mul(u64::from(workers)), nanos, service.max(1));
+        let come = known.waiting.saturating_mul(MICRO).saturating_add(per_second(known.rates[1], lead));
+        let backlog = come.saturating_sub(served(known.ready, lead)).saturating_sub(served(known.starting, lead / 2));
+        if backlog <= MICRO || !known.measured {
+            return 0;
+        }
+        // worth × load × backlog / (lead + 5 s), in millionths squared.
+        let saved = u128::from(ratio(self.worth(service), load, MICRO));
+        let cost = u128::from(lead.saturating_add(SOON) / 1_000).max(1);
+        let square = saved.saturating_mul(u128::from(backlog)).saturating_mul(u128::from(MICRO)).checked_div(cost);
+        let extra = u64::try_from(square.map_or(0, u128::isqrt)).unwrap_or(u64::MAX).min(backlog);
+        div_ceil_count(load.saturating_add(extra), slots)
+    }
+
+    pub(super) fn propose(inputs: &Inputs) -> Proposal {
+        let (source, (_, known)) = (Source::Objective, inputs.in_system());
+        let Some(plan) = inputs.plan else { return Proposal::blind(source, Because::Missing) };
+        let because = plan.because;
+        if known {
+            Proposal::exactly(source, because, plan.workers)
+        } else {
+            Proposal { want: plan.workers, ..Proposal::blind(source, Because::Missing) }
+        }
+    }
+
+    /// Plans are made at ticks, and when a request comes where none was.
+    pub(super) fn steady(inputs: &Inputs) -> Steady {
+        let requests = if inputs.in_system().0 == 0 { (0, 0) } else { (1, u64::MAX) };
+        Steady { requests, ..Steady::ANYWHERE }
+    }
+
+    /// In nanoseconds.
+    pub(crate) const fn patience(&self) -> u64 {
+        nanos(self.within)
+    }
+}
+
+/// The demand that is expected a lead ahead, from demand and rate now. As long as nobody knows how long requests take, they
+/// stay.
+pub(crate) fn forecast(known: &Circumstances, demand: u64, rate: u64) -> u64 {
+    if !known.measured {
+        return demand;
+    }
+    let stays = decay(known.lead, known.service);
+    let comes = times(per_second(rate, known.service), ONE.saturating_sub(stays));
+    times(demand, stays).saturating_add(comes)
+}
+
+/// `√(m + 1)`: the standard deviation of Poisson demand, and of one request where none is expected.
+pub(crate) const fn deviation(demand: u64) -> u64 {
+    demand.saturating_add(MICRO).saturating_mul(MICRO).isqrt()
+}
+
+/// What comes in `nanos` at a rate.
+fn per_second(rate: u64, nanos: u64) -> u64 {
+    ratio(rate, nanos, 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests;

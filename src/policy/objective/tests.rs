@@ -1,0 +1,185 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn share(share: f64) -> Objective {
+    Objective::share(Share::new(share).unwrap(), Duration::from_millis(100))
+}
+
+fn objectives() -> impl Strategy<Value = Objective> {
+    prop_oneof![
+        (0.0..=1.0).prop_map(share),
+        (0_u32..100_000).prop_map(|price| Objective::price(price, Duration::from_secs(1))),
+    ]
+}
+
+/// From nothing to very much, evenly by the number of digits.
+fn any_size(bits: u32) -> impl Strategy<Value = u64> {
+    (0..bits, any::<u64>()).prop_map(|(shift, value)| value >> (63 - shift))
+}
+
+prop_compose! {
+    fn circumstances()(
+        measured in any::<bool>(), demand in any_size(50), rates in [any_size(50), any_size(50)], service in any_size(50), lead in any_size(50),
+        highest in any_size(50), caution in 0..8 * ONE, concurrency in 1_u32..100, ready in 0_u32..1_000,
+        starting in 0_u32..1_000, waiting in any_size(30), in_service in any_size(20),
+    ) -> Circumstances {
+        let (highest, requests) = (highest.max(demand), waiting.saturating_add(in_service));
+        Circumstances {
+            demand, rates, service, measured, lead, highest, caution, concurrency, ready, starting, waiting, requests,
+        }
+    }
+}
+
+proptest! {
+    /// More arrivals and a longer queue never propose fewer workers, nor more caution and greater errors.
+    #[test]
+    fn more_load_never_fewer(
+        objective in objectives(), known in circumstances(), error in -512_i64..30_000,
+        more in (0_u64..1 << 50, [0_u64..1 << 50, 0..1 << 50], 0_u64..1 << 30, 0_i64..30_000),
+    ) {
+        let (demand, rates, waiting, further) = more;
+        let heavier = Circumstances {
+            demand: known.demand + demand,
+            highest: known.highest.max(known.demand + demand),
+            rates: [known.rates[0] + rates[0], known.rates[1] + rates[1]],
+            waiting: known.waiting + waiting,
+            requests: known.requests + waiting,
+            ..known
+        };
+        let (_, _, few, _) = objective.plan(&known, error);
+        prop_assert!(objective.plan(&heavier, error).2 >= few);
+        prop_assert!(objective.plan(&heavier, error.saturating_add(further)).2 >= few);
+        let cautious = Circumstances { caution: known.caution + ONE, ..known };
+        prop_assert!(objective.allowance(&cautious) <= objective.allowance(&known));
+    }
+
+    /// The allowance is a share of requests, and no more than half of them.
+    #[test]
+    fn an_allowance_is_a_share(objective in objectives(), known in circumstances()) {
+        prop_assert!(objective.allowance(&known) <= ONE / 2);
+    }
+}
+
+#[test]
+fn demand_now_fades_into_what_comes() {
+    let known = |lead| Circumstances { service: 1_000, measured: true, lead, ..Circumstances::default() };
+    let (busy, rate) = (10 * MICRO, 2_000_000 * MICRO);
+    assert_eq!(forecast(&known(0), busy, rate), busy, "at once nothing has changed");
+    let far = forecast(&known(40_000), busy, rate);
+    let unmeasured = Circumstances { measured: false, ..known(40_000) };
+    assert_eq!(forecast(&unmeasured, busy, rate), busy, "who knows how long they take");
+    assert!(far.abs_diff(2 * MICRO) <= 1, "two million a second, of a microsecond each: {far}");
+}
+
+#[test]
+fn a_price_is_the_news_vendors() {
+    let known = Circumstances { service: 2_000_000_000, concurrency: 4, ..Circumstances::default() };
+    let allowed = Objective::price(50, Duration::from_millis(100)).allowance(&known);
+    assert!(allowed.abs_diff(ONE / 100) < 10, "2 s / (50 worker-seconds × 4 slots) = 1 %");
+}
+
+#[test]
+fn only_a_backlog_that_stays_is_worked_off() {
+    let objective = share(0.99);
+    let second = 1_000_000_000;
+    let known = Circumstances {
+        measured: true,
+        demand: 10 * MICRO,
+        rates: [10 * MICRO; 2],
+        service: second,
+        lead: 30 * second,
+        highest: 400 * MICRO,
+        concurrency: 1,
+        ready: 20,
+        waiting: 200,
+        requests: 220,
+        ..Circumstances::default()
+    };
+    assert_eq!(objective.drain(&known), 0, "ten workers more than needed work off 200 in a lead");
+    let slower = Circumstances { ready: 10, ..known };
+    let drain = objective.drain(&slower);
+    assert!((30..=210).contains(&drain), "but ten do not: {drain}");
+    let late = Circumstances { starting: 20, ..slower };
+    assert!(objective.drain(&late) < drain, "what is on its way works as well");
+}
+
+#[test]
+fn an_objective_is_written_with_a_share_or_a_price() {
+    let read = |text: &str| serde_json::from_str::<Objective>(text);
+    let price = Objective::price(100, Duration::from_millis(100));
+    assert_eq!(read(r#"{"within": "100ms", "price": 100}"#).unwrap(), price);
+    assert_eq!(read(&serde_json::to_string(&share(0.99)).unwrap()).unwrap(), share(0.99));
+    for wrong in [r#"{"within": "100ms"}"#, r#"{"within": "100ms", "price": 1, "share": 0.5}"#] {
+        assert!(read(wrong).unwrap_err().to_string().contains("either a share"), "{wrong}");
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn what_one_late_request_is_worth() {
+    assert_eq!(Objective::price(3, Duration::ZERO).worth(7 * SECOND), 3 * MICRO, "as it says");
+    assert_eq!(share(0.99).worth(2 * SECOND), 200 * MICRO, "two seconds in a hundredth of the requests");
+    assert_eq!(share(1.0).worth(SECOND), 1_000_000 * MICRO, "in a millionth at the least");
+}
+
+#[test]
+fn the_allowance_is_four_times_what_may_be_late_and_narrows_with_caution() {
+    let allowed = |caution| share(0.99).allowance(&Circumstances { caution, ..Circumstances::default() });
+    assert!(allowed(2 * ONE).abs_diff(ONE / 25) < 10_000, "neither cautious nor bold");
+    assert!(allowed(3 * ONE).abs_diff(ONE * 14_715 / 1_000_000) < 10_000, "0.04 / e");
+}
+
+#[test]
+fn headroom_is_so_many_deviations_up_to_the_peak() {
+    // Demand 99 strays by √(99 + 1) = 10.
+    let known = Circumstances {
+        demand: 99 * MICRO,
+        service: SECOND,
+        highest: 1_000 * MICRO,
+        concurrency: 10,
+        requests: 1,
+        ..Circumstances::default()
+    };
+    let objective = share(0.99);
+    let plan = |known: &Circumstances, error| objective.plan(known, error);
+    assert_eq!(plan(&known, 512), (99 * MICRO, 20 * MICRO, 12, Because::Headroom));
+    assert_eq!(plan(&known, -256), (99 * MICRO, 0, 9, Because::Headroom));
+    let never_more = Circumstances { highest: 99 * MICRO, ..known };
+    assert_eq!(plan(&never_more, 128), (99 * MICRO, 5 * MICRO, 11, Because::Headroom), "half a root is let be");
+    assert_eq!(plan(&never_more, 512), (99 * MICRO, 5 * MICRO, 11, Because::Peak));
+    let nothing = Circumstances { demand: 0, highest: 0, ..known };
+    assert_eq!(plan(&nothing, -256).2, 1, "whoever is there has a worker");
+    assert_eq!(plan(&Circumstances { requests: 0, ..nothing }, -256).2, 0);
+}
+
+#[test]
+fn a_drain_is_as_dear_as_the_requests_that_it_spares() {
+    // In a lead of 30 s ten slots serve 300 of the 200 + 300: of 200 that stay, √(100 × 10 × 200 / 35) = 75.6 slots more
+    // than the load of ten are worth their price.
+    let known = Circumstances {
+        measured: true,
+        rates: [0, 10 * MICRO],
+        service: SECOND,
+        lead: 30 * SECOND,
+        concurrency: 1,
+        ready: 10,
+        waiting: 200,
+        requests: 210,
+        ..Circumstances::default()
+    };
+    let drain = |objective: Objective, known: &Circumstances| objective.drain(known);
+    assert_eq!(drain(share(0.99), &known), 86);
+    assert_eq!(drain(share(0.99), &Circumstances { concurrency: 2, ready: 5, ..known }), 43);
+    assert_eq!(
+        drain(share(0.99), &Circumstances { starting: 4, ..known }),
+        74,
+        "four serve half of the time: 140 stay"
+    );
+    let dear = Objective::price(1_000_000, Duration::ZERO);
+    assert_eq!(drain(dear, &known), 210, "never more than one for each");
+    assert_eq!(drain(dear, &Circumstances { waiting: 1, ..known }), 0, "a single one is not worth a worker");
+    assert_eq!(drain(dear, &Circumstances { waiting: 2, ..known }), 12);
+    assert_eq!(share(0.99).plan(&known, 0).3, Because::Drain);
+}

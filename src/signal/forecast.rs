@@ -1,0 +1,415 @@
+//! What the service is learned to do, for [objectives](crate::policy::Objective): its service time, its demand and rates,
+//! how far they stray from their forecast, what was late, and how long nobody comes.
+//!
+//! It looks at the service at ticks, of a second or a little more, and sleeps while there is nothing to look at. A service
+//! that was seen for a minute has a plan that can be used, from priors that are said beside each part; all are forgotten
+//! by a twelfth every hour, so that half of what is known is of the last eight hours.
+
+mod errors;
+mod gaps;
+mod hold;
+mod ledger;
+
+use serde::{Deserialize, Serialize};
+
+use self::errors::Errors;
+use self::gaps::Gaps;
+use self::hold::Hold;
+use self::ledger::Ledger;
+use crate::fixed::{ONE, decay, mean_decay, ratio, times};
+use crate::policy::{Because, Circumstances, LEARNED, Objective, Plan, deviation, forecast};
+use crate::time::{Timestamp, nanos};
+use crate::units::MICRO;
+
+const SECOND: u64 = 1_000_000_000;
+const HOUR: u64 = 3_600 * SECOND;
+/// A tick is a second, the pace of a cautious control loop, or a 64th of the longest time that matters.
+const TICK: u64 = SECOND;
+const TICKS: u64 = 64;
+/// Without a request a tick may be so small a part of the time since the last.
+const PAUSES: u64 = 8;
+/// Service times of the long rate and of the short one, and the least of each: one that forgets within a few ticks is noise.
+const LONG: (u64, u64) = (16, 8 * SECOND);
+const SHORT: (u64, u64) = (2, 2 * SECOND);
+/// Service times after a late request in which workers serve what waited, not what comes.
+const STRAIN: u64 = 3;
+/// A service time is the mean of the first 333, then moves by 0.3 % with each.
+const MEAN_OF: u64 = 333;
+/// Before so many were measured, at which the error of the mean is below a quarter of the deviation, it is not relied on.
+const HANDFUL: u32 = 20;
+/// Before one was measured: a second of service, half a minute of cold start.
+const SERVICE: u64 = SECOND;
+const COLD_START: u64 = 30 * SECOND;
+/// Forecasts that are remembered for a lead, in parts of it.
+const PARTS: usize = 10;
+const SPACING: u64 = 8;
+const FORSAKEN: u64 = nanos(Objective::LONGEST_KEEP);
+/// Half of what may be late may be so by starts from zero.
+const BY_ZERO: u64 = 2;
+/// Hours after which next to nothing is remembered: by the hundredth a five-thousandth is left.
+const FORGOTTEN: u64 = 100;
+
+/// What is known of the pool and the queue at a tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct View {
+    pub(super) requests: u64,
+    pub(super) waiting: u64,
+    /// How long the oldest has waited, in nanoseconds.
+    pub(super) oldest: u64,
+    pub(super) ready: u32,
+    pub(super) starting: u32,
+    pub(super) concurrency: u32,
+    /// The slow end of measured cold starts, in nanoseconds; zero before one was.
+    pub(super) cold_start: u64,
+    pub(super) last_activity: Timestamp,
+    /// A queue stands, as `CoDel` has it.
+    pub(super) overloaded: bool,
+}
+
+/// A forecast that was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+struct Past {
+    at: Timestamp,
+    demand: u64,
+    rate: u64,
+}
+
+/// All that is learned of one service.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub(super) struct Forecast {
+    /// The next tick, or while it sleeps the end of the last worker's time.
+    next: Option<Timestamp>,
+    /// There is nothing to look at until a request comes.
+    resting: bool,
+    /// For how long it slept since the last tick, in nanoseconds.
+    slept: u64,
+    /// The last one, and the first.
+    last: Timestamp,
+    began: Option<Timestamp>,
+    /// When something was last forgotten.
+    faded: Timestamp,
+    /// Mean service time in nanoseconds, and how many it was learned from.
+    service: u64,
+    completions: u32,
+    /// Since the last tick: arrivals, and the most requests in the system.
+    arrived: u64,
+    most: u64,
+    /// Decaying counts of arrivals, in millionths, with the service time, the long and the short constant.
+    occupancy: u64,
+    counts: [u64; 2],
+    /// Until when what is in service is what waited.
+    strained: Timestamp,
+    /// Forecasts, the newest in front.
+    past: [Option<Past>; PARTS],
+    errors: Errors,
+    /// The highest demand of late, in millionths.
+    highest: u64,
+    ledger: Ledger,
+    gaps: Gaps,
+    /// Late requests of a start from zero, and until when they are counted.
+    from_zero: Option<(u32, Timestamp)>,
+    hold: Hold,
+    plan: Plan,
+}
+
+impl Forecast {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            next: None,
+            resting: true,
+            slept: 0,
+            last: now,
+            began: None,
+            faded: now,
+            service: SERVICE,
+            completions: 0,
+            arrived: 0,
+            most: 0,
+            occupancy: 0,
+            counts: [0; 2],
+            strained: Timestamp::ORIGIN,
+            past: [None; PARTS],
+            errors: Errors::new(),
+            highest: 0,
+            ledger: Ledger::new(now),
+            gaps: Gaps::default(),
+            from_zero: None,
+            hold: Hold::new(now),
+            plan: Plan {
+                workers: 0,
+                because: Because::Headroom,
+                forecast_millis: 0,
+                headroom_millis: 0,
+                lead_millis: 0,
+                completions: 0,
+            },
+        }
+    }
+
+    pub(super) const fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    pub(super) const fn next(&self) -> Option<Timestamp> {
+        self.next
+    }
+
+    /// So many requests arrived; with them there are `requests`. Before that nobody was there `since` an instant, if so.
+    pub(super) fn arrived(&mut self, now: Timestamp, count: u32, requests: u64, since: Option<Timestamp>) {
+        if count == 0 {
+            return;
+        }
+        self.touched(now);
+        if self.began.is_none() {
+            self.began = Some(now);
+        } else if let Some(since) = since {
+            self.gaps.saw(now.since(since));
+        }
+        if self.plan.workers == 0 && self.from_zero.is_none() {
+            self.from_zero = Some((0, Timestamp::MAX));
+        }
+        self.arrived = self.arrived.saturating_add(u64::from(count));
+        self.most = self.most.max(requests);
+        self.ledger.arrived(count);
+        if since.is_some() {
+            self.next = self.next.min(Some(now.plus(TICK)));
+        }
+    }
+
+    /// Something happens after a while in which nothing did: nothing strayed from its forecast until now.
+    fn touched(&mut self, now: Timestamp) {
+        if self.resting {
+            self.slept = self.slept.saturating_add(now.since(self.last));
+            self.count(now);
+            (self.next, self.last, self.resting) = (Some(now), now, false);
+        }
+    }
+
+    /// A request started after `wait` nanoseconds, and left the queue empty or not.
+    pub(super) fn started(&mut self, now: Timestamp, wait: u64, empty: bool, objective: &Objective) {
+        self.touched(now);
+        let late = wait > objective.patience();
+        if late {
+            self.strained = now.plus(self.service.saturating_mul(STRAIN));
+        }
+        // A start from zero is late like any other, and counted once more by itself.
+        if let Some((count, _)) = self.from_zero.as_mut().filter(|(_, until)| late && now <= *until) {
+            *count = count.saturating_add(1);
+        }
+        if let Some(may) = objective.may_be_late() {
+            self.ledger.started(now, late, empty, may);
+        }
+    }
+
+    /// A request finished after `service` nanoseconds of it.
+    pub(super) fn finished(&mut self, now: Timestamp, service: u64) {
+        self.touched(now);
+        self.completions = self.completions.saturating_add(1);
+        let weight = u64::from(self.completions).min(MEAN_OF);
+        let (up, down) = (service.saturating_sub(self.service), self.service.saturating_sub(service));
+        self.service = self
+            .service
+            .saturating_add(up.checked_div(weight).unwrap_or(0))
+            .saturating_sub(down.checked_div(weight).unwrap_or(0))
+            .max(1);
+    }
+
+    fn tick_length(&self, cold_start: u64) -> u64 {
+        (self.service.max(cold_start) / TICKS).max(TICK)
+    }
+
+    /// Looks at the service, if it is time to.
+    pub(super) fn tick(&mut self, now: Timestamp, view: &View, objective: &Objective) {
+        if self.next.is_none_or(|next| next > now) {
+            return;
+        }
+        let cold_start = if view.cold_start == 0 { COLD_START } else { view.cold_start };
+        let tick = self.tick_length(cold_start);
+        let lead = cold_start.saturating_sub(objective.patience()).saturating_add(tick);
+        self.fade(now);
+        let elapsed = now.since(self.last);
+        let arrived = self.count(now);
+        let demand = self.demand(now, view, objective);
+        self.highest = self.highest.max(demand);
+        let mut known = Circumstances {
+            demand,
+            rates: [self.rate(now, 0), self.rate(now, 1)],
+            service: self.service,
+            measured: self.completions >= HANDFUL,
+            lead,
+            highest: self.highest,
+            caution: objective.may_be_late().map_or(0, |may| self.ledger.caution(may)),
+            concurrency: view.concurrency,
+            ready: view.ready,
+            starting: view.starting,
+            waiting: view.waiting,
+            requests: view.requests,
+        };
+        // An objective is a share of requests, and counts what they saw; a price is paid by the second.
+        let seen = match objective.may_be_late() {
+            Some(_) => arrived,
+            None => elapsed / SECOND,
+        };
+        self.errors
+            .saw(0, if objective.may_be_late().is_none() { core::mem::take(&mut self.slept) / SECOND } else { 0 });
+        // What gathers before the first worker is there is no demand that any forecast could be held to.
+        if known.measured || view.ready > 0 {
+            self.judge(now, &known, seen);
+            self.remember(now, &known);
+        }
+        known.highest = self.highest;
+        let error = self.errors.exceeded_by(objective.allowance(&known));
+        let (forecast, headroom, planned, because) = objective.plan(&known, error);
+        // A queue that stands while nothing is on its way says that the model is wrong.
+        let alarm = view.ready.saturating_add(view.ready.div_ceil(10));
+        let alarmed = view.overloaded && view.starting == 0 && alarm > planned;
+        let (planned, because) = if alarmed { (alarm, Because::Overloaded) } else { (planned, because) };
+        let held = self.hold.highest(now, planned, cold_start.saturating_add(tick));
+        let because = if held > planned { Because::Hold } else { because };
+        let kept = self.keeps_last(now, view, objective, cold_start, held);
+        let (workers, because) = match kept {
+            Some(until) if until > now && held <= 1 => (1, Because::LastWorker),
+            Some(until) if until <= now => (0, Because::LastWorker),
+            _ => (held, because),
+        };
+        let because = if self.completions < LEARNED && workers > 0 && because != Because::LastWorker {
+            Because::Learning
+        } else {
+            because
+        };
+        self.plan = Plan {
+            workers,
+            because,
+            forecast_millis: capped(forecast / 1_000),
+            headroom_millis: capped(headroom / 1_000),
+            lead_millis: capped(lead / 1_000_000),
+            completions: self.completions,
+        };
+        // Where nothing happens demand only fades, ever more slowly.
+        let silence = now.since(view.last_activity);
+        let pause = tick.max(silence / PAUSES);
+        let faded = view.requests == 0 && self.counts.iter().all(|count| *count < MICRO / 64);
+        let still = (faded || silence > FORSAKEN) && held == planned;
+        if faded {
+            (self.occupancy, self.counts) = (0, [0; 2]);
+        }
+        self.resting = still || pause > tick;
+        let pause = (!still).then_some(now.plus(pause));
+        self.next = kept.filter(|until| *until > now).into_iter().chain(pause).min();
+        self.last = now;
+    }
+
+    /// Forgets what is long past.
+    fn fade(&mut self, now: Timestamp) {
+        let hours = now.since(self.faded) / HOUR;
+        for _ in 0..hours.min(FORGOTTEN) {
+            self.errors.fade();
+            self.ledger.fade();
+            self.gaps.fade();
+            self.highest = self.highest.saturating_sub(self.highest / 6);
+        }
+        self.faded = self.faded.plus(hours.saturating_mul(HOUR));
+    }
+
+    /// Takes the arrivals since the last tick into the counts: how many they were.
+    fn count(&mut self, now: Timestamp) -> u64 {
+        let (elapsed, arrived) = (now.since(self.last), core::mem::take(&mut self.arrived));
+        let fresh = arrived.saturating_mul(MICRO);
+        let taken = |count: u64, constant: u64| {
+            times(count, decay(elapsed, constant)).saturating_add(times(fresh, mean_decay(elapsed, constant)))
+        };
+        self.occupancy = taken(self.occupancy, self.service);
+        let [long, short] = self.constants();
+        let [of_long, of_short] = self.counts;
+        self.counts = [taken(of_long, long), taken(of_short, short)];
+        arrived
+    }
+
+    fn constants(&self) -> [u64; 2] {
+        [LONG, SHORT].map(|(times, least)| self.service.saturating_mul(times).max(least))
+    }
+
+    /// Arrivals per second, in millionths, from a count that has not run for long.
+    fn rate(&self, now: Timestamp, which: usize) -> u64 {
+        let constant = self.constants().get(which).copied().unwrap_or(SECOND);
+        let count = self.counts.get(which).copied().unwrap_or(0);
+        let age = self.began.map_or(0, |began| now.since(began)).saturating_add(TICK);
+        let full = times(constant, ONE.saturating_sub(decay(age, constant)));
+        ratio(count, SECOND, full.max(1))
+    }
+
+    /// The slots that would be busy if nobody ever waited, in millionths. As long as nobody does it is what is there. After
+    /// that it is not: a backlog grows and is worked off, and says more of what was missing than of what comes.
+    fn demand(&mut self, now: Timestamp, view: &View, objective: &Objective) -> u64 {
+        let there = self.most.max(view.requests).saturating_mul(MICRO);
+        self.most = view.requests;
+        if view.waiting > 0 && view.oldest > objective.patience() {
+            self.strained = now.plus(self.service.saturating_mul(STRAIN));
+        }
+        if now >= self.strained {
+            return there;
+        }
+        // Two standard deviations, so that it is rarely too little.
+        there.min(self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO))
+    }
+
+    /// Compares demand with what was forecast a lead ago.
+    fn judge(&mut self, now: Timestamp, known: &Circumstances, seen: u64) {
+        let due = |past: &&Past| past.at.plus(known.lead) <= now;
+        let Some(past) = self.past.iter().flatten().find(due) else { return };
+        let forecast = forecast(known, past.demand, past.rate);
+        let (over, under) = (known.demand.saturating_sub(forecast), forecast.saturating_sub(known.demand));
+        let error = |difference: u64| i64::try_from(ratio(difference, 256, deviation(forecast))).unwrap_or(i64::MAX);
+        self.errors.saw(error(over).saturating_sub(error(under)), seen);
+    }
+
+    /// Keeps what is forecast now.
+    fn remember(&mut self, now: Timestamp, known: &Circumstances) {
+        let newest = self.past.first().copied().flatten();
+        if newest.is_none_or(|newest| now.since(newest.at) >= known.lead / SPACING) {
+            self.past.rotate_right(1);
+            if let Some(past) = self.past.first_mut() {
+                *past = Some(Past { at: now, demand: known.demand, rate: known.rates[0] });
+            }
+        }
+    }
+
+    /// Until when workers stay although nobody is there; `None` while somebody is.
+    fn keeps_last(
+        &mut self,
+        now: Timestamp,
+        view: &View,
+        objective: &Objective,
+        cold_start: u64,
+        held: u32,
+    ) -> Option<Timestamp> {
+        if let Some((late, until)) = self.from_zero {
+            if until == Timestamp::MAX {
+                let counted = cold_start.saturating_add(self.service.saturating_mul(2));
+                self.from_zero = Some((late, now.plus(counted)));
+            } else if now >= until {
+                self.gaps.started(late);
+                self.from_zero = None;
+            }
+        }
+        if view.requests > 0 {
+            return None;
+        }
+        let forsaken = view.last_activity.plus(FORSAKEN);
+        if held > 1 {
+            return Some(forsaken);
+        }
+        let stay = match objective.may_be_late() {
+            Some(may) => self.gaps.within_budget(ratio(self.ledger.requests(), may, MICRO) / BY_ZERO),
+            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service)),
+        };
+        Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
+    }
+}
+
+fn capped(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -187,7 +187,7 @@ impl Estimators {
 
     /// Requests in the system, and when the last was active, before an observation that an objective learns from.
     pub(crate) fn before(&self, pool: &Pool) -> Option<(u64, Timestamp)> {
-        self.forecast.is_some().then(|| (self.requests(pool), self.last_activity))
+        self.learns().then(|| (self.requests(pool), self.last_activity))
     }
 
     /// Tells what is learned for an objective, if there is one.
@@ -217,6 +217,11 @@ impl Estimators {
     /// Requests in the system, as far as known.
     fn requests(&self, pool: &Pool) -> u64 {
         self.depth(pool).unwrap_or(0).saturating_add(self.in_flight.count().unwrap_or(0))
+    }
+
+    /// Whether there is an objective to learn for.
+    pub(crate) const fn learns(&self) -> bool {
+        self.forecast.is_some()
     }
 
     /// When it is time to plan for an objective, if there is one.

@@ -66,26 +66,46 @@ impl Autoscaler {
             _ => return false,
         };
         self.counted(now);
-        let (estimators, calm) = (&mut self.state.estimators, &mut self.calm);
+        if self.state.estimators.learns() {
+            self.count_and_learn(now, observation, waited);
+            return true;
+        }
+        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
         let at_rest = waited < calm.wait;
-        let before = estimators.before(&self.state.pool);
         let clamped = if at_rest {
             estimators.count_at_rest(now, observation)
         } else {
             estimators.count(now, observation, &self.state.pool, &self.config)
         };
-        estimators.learn(now, observation, before, &self.state.pool, &self.config);
-        let due = estimators.next_plan().unwrap_or(Timestamp::MAX);
-        (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
         let (arrivals, requests) = self.state.estimators.counted();
-        let within = at_rest && due > now && arrivals <= calm.arrivals;
+        let within = at_rest && arrivals <= calm.arrivals;
         let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
         if !within && !self.follow(now) {
             self.settle();
             self.calm_down(now);
         }
         true
+    }
+
+    /// The same for an objective, which learns from each. Not inlined, so that it costs the others nothing.
+    #[inline(never)]
+    fn count_and_learn(&mut self, now: Timestamp, observation: &Observation, waited: u64) {
+        let (state, calm) = (&mut self.state, &mut self.calm);
+        let before = state.estimators.before(&state.pool);
+        let clamped = state.estimators.count(now, observation, &state.pool, &self.config);
+        state.estimators.learn(now, observation, before, &state.pool, &self.config);
+        state.input.contradictions = state.input.contradictions.saturating_add(u64::from(clamped));
+        // What comes after a silence is looked at earlier than was said.
+        let due = state.estimators.next_plan().unwrap_or(Timestamp::MAX);
+        (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
+        let (arrivals, requests) = state.estimators.counted();
+        let within = waited < calm.wait && due > now && arrivals <= calm.arrivals;
+        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
+        if !within && !self.follow(now) {
+            self.settle();
+            self.calm_down(now);
+        }
     }
 
     /// Whether time alone has changed nothing by `now`.

@@ -23,7 +23,7 @@ const POLICIES: [fn(&mut Draw) -> Policy; 8] = [
         ConcurrencyTarget::new(f64::from(tenths) / 10.0).map_or(Policy::External, Policy::Concurrency)
     },
     |draw| Policy::Objective(Objective::share(share(draw, 101), delay(draw))),
-    |draw| Policy::Objective(Objective::price(1 + count(draw), delay(draw))),
+    |draw| Policy::Objective(Objective::price(count(draw), delay(draw))),
     |_| Policy::External,
 ];
 

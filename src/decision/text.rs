@@ -373,6 +373,9 @@ impl Explanation {
             f.write_str(", no more than the highest of late")?;
         } else {
             write!(f, " and {} more", Slots(plan.headroom_millis))?;
+            if plan.queue_millis > 0 {
+                write!(f, ", of which {} may wait,", Slots(plan.queue_millis))?;
+            }
             match policy {
                 Some(Policy::Objective(Objective { goal: Goal::Share(share), .. })) => {
                     write!(f, " for {share} in time")?;
@@ -384,7 +387,7 @@ impl Explanation {
             }
         }
         match p.because {
-            Because::Hold => write!(f, "; {} wanted within a cold start", p.want),
+            Because::Hold => write!(f, "; {} wanted of late", p.want),
             _ => write!(f, " want {}", p.want),
         }
     }

@@ -13,6 +13,10 @@
 //!   cold start; corrected by what was in fact late: [caution](Circumstances::caution) `u` makes it `q·e^(−u)`. With a price `p` per late
 //!   request a slot costs `1/c` a second and saves `P(X > cn)/s` late requests, so that `q = s / (p·c)`: no correction.
 //! - **peak**: not above the highest demand of late and half its root. What never was needs no reserve.
+//! - **queue**: who waits no longer than `W` is in time. A surge of two service times leaves twice as many waiting as it
+//!   exceeds the slots by, and `W/s` of them for each slot are in time: so `(m + z·√(m + 1)) / (1 + a)` slots do, where
+//!   `a = min(W/2s, 1/2)·(5 − u)/7`: the more was late, the less is left to the queue. Not below the load `λ·s` and half
+//!   its root, where a queue would grow without end; and not with a price, as nothing says when surges last longer.
 //! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
 //!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·λ·B·s/k`: `k = √(p·λ·B·s/(H + 5 s))`, at most `B`.
 //!
@@ -36,6 +40,10 @@ use crate::units::{MICRO, Share, div_ceil_count};
 const ALLOWANCE: u64 = 4;
 /// `e²`, by which caution at its least widens the allowance, in 2⁻³² ths.
 const E_SQUARED: u64 = 31_735_754_293;
+/// Caution goes from −2 to 5.
+pub(crate) const CAUTION: u64 = 7;
+/// Service times that a surge is taken to last: those who came with it are served, and as long again for those who waited.
+const SURGE: u64 = 2;
 /// The widest allowance: a count below the median of demand has a queue most of the time.
 const WIDEST: u64 = ONE / 2;
 /// Added to the lead in a drain: what of a backlog goes within five seconds is not worth a worker.
@@ -146,6 +154,8 @@ pub struct Plan {
     pub forecast_millis: u32,
     /// What is added to it, in thousandths of a busy slot.
     pub headroom_millis: u32,
+    /// How much of both may wait in the queue and be in time, in thousandths of a busy slot.
+    pub queue_millis: u32,
     /// How far ahead it looks, in milliseconds.
     pub lead_millis: u32,
     /// Completions from which the service time was learned; the first [`LEARNED`] of them say little.
@@ -201,19 +211,33 @@ impl Objective {
         allowance.min(WIDEST)
     }
 
-    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation.
-    pub(crate) fn plan(&self, known: &Circumstances, error: i64) -> (u64, u64, u32, Because) {
+    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation: the forecast, the
+    /// headroom, and what of both may wait, in millionths of a slot; the count and its reason.
+    pub(crate) fn plan(&self, known: &Circumstances, error: i64) -> ([u64; 3], u32, Because) {
         let forecast = forecast(known, known.demand, known.rates[0]);
         let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
         let slots = forecast.saturating_add_signed(headroom);
         let peak = known.highest.saturating_add(deviation(known.highest) / 2);
         let (slots, because) = if slots > peak { (peak, Because::Peak) } else { (slots, Because::Headroom) };
-        let workers = div_ceil_count(slots, u64::from(known.concurrency).saturating_mul(MICRO));
+        let busy = self.without_queue(known, slots);
+        let workers = div_ceil_count(busy, u64::from(known.concurrency).saturating_mul(MICRO));
         let drain = self.drain(known);
         let (workers, because) = if drain > workers { (drain, Because::Drain) } else { (workers, because) };
         // Whoever is there has a worker.
         let workers = workers.max(u32::from(known.requests > 0));
-        (forecast, slots.saturating_sub(forecast), workers, because)
+        ([forecast, slots.saturating_sub(forecast), slots.saturating_sub(busy)], workers, because)
+    }
+
+    /// The slots that are needed where some of the demand may wait.
+    fn without_queue(&self, known: &Circumstances, slots: u64) -> u64 {
+        if !known.measured || self.may_be_late().is_none() {
+            return slots;
+        }
+        let bold = ONE.saturating_mul(CAUTION).saturating_sub(known.caution);
+        let patience = ratio(self.patience().min(known.service), bold, ONE.saturating_mul(CAUTION)) / SURGE;
+        let busy = ratio(slots, known.service, known.service.saturating_add(patience).max(1));
+        let load = per_second(known.rates[0], known.service);
+        busy.max(load.saturating_add(deviation(load) / 2).min(slots))
     }
 
     /// The count that works off a backlog.

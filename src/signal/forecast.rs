@@ -140,6 +140,7 @@ impl Forecast {
                 because: Because::Headroom,
                 forecast_millis: 0,
                 headroom_millis: 0,
+                queue_millis: 0,
                 lead_millis: 0,
                 completions: 0,
             },
@@ -259,7 +260,7 @@ impl Forecast {
         }
         known.highest = self.highest;
         let error = self.errors.exceeded_by(objective.allowance(&known));
-        let (forecast, headroom, planned, because) = objective.plan(&known, error);
+        let ([forecast, headroom, queue], planned, because) = objective.plan(&known, error);
         // A queue that stands while nothing is on its way says that the model is wrong.
         let alarm = view.ready.saturating_add(view.ready.div_ceil(10));
         let alarmed = view.overloaded && view.starting == 0 && alarm > planned;
@@ -282,6 +283,7 @@ impl Forecast {
             because,
             forecast_millis: capped(forecast / 1_000),
             headroom_millis: capped(headroom / 1_000),
+            queue_millis: capped(queue / 1_000),
             lead_millis: capped(lead / 1_000_000),
             completions: self.completions,
         };

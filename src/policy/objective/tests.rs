@@ -47,10 +47,11 @@ proptest! {
             requests: known.requests + waiting,
             ..known
         };
-        let (_, _, few, _) = objective.plan(&known, error);
-        prop_assert!(objective.plan(&heavier, error).2 >= few);
-        prop_assert!(objective.plan(&heavier, error.saturating_add(further)).2 >= few);
+        let (_, few, _) = objective.plan(&known, error);
+        prop_assert!(objective.plan(&heavier, error).1 >= few);
+        prop_assert!(objective.plan(&heavier, error.saturating_add(further)).1 >= few);
         let cautious = Circumstances { caution: known.caution + ONE, ..known };
+        prop_assert!(objective.plan(&cautious, error).1 >= few);
         prop_assert!(objective.allowance(&cautious) <= objective.allowance(&known));
     }
 
@@ -144,14 +145,14 @@ fn headroom_is_so_many_deviations_up_to_the_peak() {
     };
     let objective = share(0.99);
     let plan = |known: &Circumstances, error| objective.plan(known, error);
-    assert_eq!(plan(&known, 512), (99 * MICRO, 20 * MICRO, 12, Because::Headroom));
-    assert_eq!(plan(&known, -256), (99 * MICRO, 0, 9, Because::Headroom));
+    assert_eq!(plan(&known, 512), ([99 * MICRO, 20 * MICRO, 0], 12, Because::Headroom));
+    assert_eq!(plan(&known, -256), ([99 * MICRO, 0, 0], 9, Because::Headroom));
     let never_more = Circumstances { highest: 99 * MICRO, ..known };
-    assert_eq!(plan(&never_more, 128), (99 * MICRO, 5 * MICRO, 11, Because::Headroom), "half a root is let be");
-    assert_eq!(plan(&never_more, 512), (99 * MICRO, 5 * MICRO, 11, Because::Peak));
+    assert_eq!(plan(&never_more, 128), ([99 * MICRO, 5 * MICRO, 0], 11, Because::Headroom), "half a root is let be");
+    assert_eq!(plan(&never_more, 512), ([99 * MICRO, 5 * MICRO, 0], 11, Because::Peak));
     let nothing = Circumstances { demand: 0, highest: 0, ..known };
-    assert_eq!(plan(&nothing, -256).2, 1, "whoever is there has a worker");
-    assert_eq!(plan(&Circumstances { requests: 0, ..nothing }, -256).2, 0);
+    assert_eq!(plan(&nothing, -256).1, 1, "whoever is there has a worker");
+    assert_eq!(plan(&Circumstances { requests: 0, ..nothing }, -256).1, 0);
 }
 
 #[test]
@@ -181,5 +182,38 @@ fn a_drain_is_as_dear_as_the_requests_that_it_spares() {
     assert_eq!(drain(dear, &known), 210, "never more than one for each");
     assert_eq!(drain(dear, &Circumstances { waiting: 1, ..known }), 0, "a single one is not worth a worker");
     assert_eq!(drain(dear, &Circumstances { waiting: 2, ..known }), 12);
-    assert_eq!(share(0.99).plan(&known, 0).3, Because::Drain);
+    assert_eq!(share(0.99).plan(&known, 0).2, Because::Drain);
+}
+
+#[test]
+fn some_of_the_demand_may_wait_unless_too_much_was_late() {
+    // Demand 99 and two deviations want 119 slots; who waits up to half a service time is in time.
+    let known = Circumstances {
+        demand: 99 * MICRO,
+        service: SECOND,
+        measured: true,
+        highest: 1_000 * MICRO,
+        concurrency: 1,
+        requests: 1,
+        ..Circumstances::default()
+    };
+    let objective = Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(500));
+    let workers = |known: &Circumstances| objective.plan(known, 512).1;
+    assert_eq!(objective.plan(&known, 512).0, [99 * MICRO, 20 * MICRO, 23_800_000]);
+    assert_eq!(workers(&known), 96, "119 / 1.25: a quarter of the slots' worth may wait");
+    assert_eq!(workers(&Circumstances { caution: 7 * ONE / 2, ..known }), 106, "119 / 1.125");
+    assert_eq!(workers(&Circumstances { caution: 7 * ONE, ..known }), 119, "nothing is left to the queue");
+    assert_eq!(workers(&Circumstances { service: SECOND / 100, ..known }), 80, "half as much again at the most");
+    assert_eq!(workers(&Circumstances { measured: false, ..known }), 119);
+    assert_eq!(
+        workers(&Circumstances { rates: [99 * MICRO, 0], ..known }),
+        104,
+        "not below the load and half its root"
+    );
+    assert_eq!(workers(&Circumstances { rates: [200 * MICRO, 0], lead: 0, ..known }), 119, "nor above what is wanted");
+    assert_eq!(
+        Objective::price(100, Duration::from_millis(500)).plan(&known, 512).1,
+        119,
+        "nobody would see that it fails"
+    );
 }

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::{ONE, ratio};
+use crate::policy::CAUTION;
 use crate::time::Timestamp;
 use crate::units::MICRO;
 
 /// Caution moves by one, and the allowance by e, when a third of what may be late of the remembered requests was.
 const GAIN: u64 = 3;
-/// The least caution and the most: the allowance is e² times as wide at the most, and e⁵ times as narrow.
+/// The least caution; the most is 5: the allowance is e² times as wide at the most, and e⁵ times as narrow.
 const LEAST: i64 = -2;
-const MOST: i64 = 5;
 /// How far a debt is remembered beyond that: a crowd is paid back, and does not dominate for ever.
 const DEEPEST: i64 = 20;
 /// As many late requests at the least are what may be late: fewer say nothing.
@@ -86,7 +86,7 @@ impl Ledger {
     pub(super) fn caution(&self, may: u64) -> u64 {
         let unit = self.unit(may);
         let above = self.debt.saturating_sub(unit.saturating_mul(LEAST)).max(0).unsigned_abs();
-        ratio(above, ONE, unit.unsigned_abs()).min(ONE.saturating_mul((MOST - LEAST).unsigned_abs()))
+        ratio(above, ONE, unit.unsigned_abs()).min(ONE.saturating_mul(CAUTION))
     }
 
     /// Requests that are remembered.

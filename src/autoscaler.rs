@@ -5,6 +5,7 @@ mod claim;
 mod explain;
 mod reports;
 mod rest;
+mod routing;
 mod snapshot;
 mod state;
 
@@ -237,6 +238,7 @@ impl Autoscaler {
                 order: self.state.pool.next_lapse(now, &self.config),
                 mode: self.state.operator.mode_until(now),
             },
+            outlook: self.state.estimators.outlook(&self.config, self.limits(now).max),
             mode: self.state.operator.mode(now),
             trouble: self.state.provider.trouble(now),
             starts: Starts {

@@ -8,6 +8,7 @@
 mod buffer;
 mod concurrency;
 mod objective;
+mod outlook;
 mod outpost;
 mod runpod;
 
@@ -19,6 +20,7 @@ pub use self::buffer::Buffer;
 pub use self::concurrency::ConcurrencyTarget;
 pub(crate) use self::objective::{CAUTION, Circumstances, deviation, forecast};
 pub use self::objective::{Goal, LEARNED, Objective, Plan};
+pub use self::outlook::Outlook;
 pub use self::outpost::Outpost;
 pub use self::runpod::{RunPod, RunPodScaling};
 use crate::units::{MICRO, Rate};

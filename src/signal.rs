@@ -28,7 +28,7 @@ pub use self::view::Signals;
 use crate::config::{Config, Precision};
 use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
 use crate::observation::{Observation, Rejected, WorkerId};
-use crate::policy::{Inputs, Objective, Policy};
+use crate::policy::{Goal, Inputs, Objective, Outlook, Policy};
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::{Timestamp, nanos};
@@ -227,6 +227,12 @@ impl Estimators {
     /// When it is time to plan for an objective, if there is one.
     pub(crate) fn next_plan(&self) -> Option<Timestamp> {
         self.forecast.as_ref().and_then(|forecast| forecast.next())
+    }
+
+    /// What an objective with a share can be expected to keep, with so many workers at the most.
+    pub(crate) fn outlook(&self, config: &Config, most: u32) -> Option<Outlook> {
+        let Goal::Share(share) = objective(config)?.goal else { return None };
+        self.forecast.as_ref()?.outlook(share, config.concurrency(), most)
     }
 
     /// Whether it is.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Explanation;
 use crate::observation::{FailureCause, Mode, WorkerId};
+use crate::policy::Outlook;
 use crate::provider::Trouble;
 use crate::signal::Signals;
 use crate::time::Timestamp;
@@ -31,6 +32,8 @@ pub struct Status {
     pub request_latency: Option<Duration>,
     /// Waits that are running, and when they end.
     pub timers: Timers,
+    /// Whether the share that an objective asks for can be kept, and what it takes.
+    pub outlook: Option<Outlook>,
     /// The operator's mode.
     pub mode: Mode,
     /// Why orders are not given as usual.

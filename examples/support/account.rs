@@ -286,6 +286,9 @@ fn what_comes(scene: &Scene, out: &mut dyn Write) -> io::Result<()> {
     if !running.is_empty() {
         writeln!(out, "Timers: {}.", running.join("; "))?;
     }
+    if let Some(outlook) = scene.status.outlook {
+        writeln!(out, "Objective: {outlook}.")?;
+    }
     if let Some(trouble) = decision.explanation.trouble {
         let cause = match trouble.cause {
             FailureCause::Crash => "crashed",

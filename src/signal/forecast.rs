@@ -10,6 +10,8 @@ mod gaps;
 mod hold;
 mod ledger;
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use self::errors::Errors;
@@ -17,9 +19,9 @@ use self::gaps::Gaps;
 use self::hold::Hold;
 use self::ledger::Ledger;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
-use crate::policy::{Because, Circumstances, LEARNED, Objective, Plan, deviation, forecast};
+use crate::policy::{Because, Circumstances, LEARNED, Objective, Outlook, Plan, deviation, forecast};
 use crate::time::{Timestamp, nanos};
-use crate::units::MICRO;
+use crate::units::{MICRO, Share, div_ceil_count};
 
 const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -153,6 +155,33 @@ impl Forecast {
 
     pub(super) const fn next(&self) -> Option<Timestamp> {
         self.next
+    }
+
+    /// What `asked` for takes, and what as many workers as there may be would keep; nothing before the service is known.
+    pub(super) fn outlook(&self, asked: Share, concurrency: u32, most: u32) -> Option<Outlook> {
+        if self.completions < HANDFUL {
+            return None;
+        }
+        let slot = u64::from(concurrency).saturating_mul(MICRO).max(1);
+        let forecast = u64::from(self.plan.forecast_millis).saturating_mul(1_000);
+        let deviation = deviation(forecast);
+        let (room, lack) =
+            (u64::from(most).saturating_mul(slot), |a: u64, b: u64| ratio(a.saturating_sub(b), 256, deviation));
+        let error = signed(lack(room, forecast)).saturating_sub(signed(lack(forecast, room)));
+        let late = times(MICRO, self.errors.above(error));
+        let may = u64::from(Share::ONE.as_micros().saturating_sub(asked.as_micros()));
+        let error = self.errors.exceeded_by(ratio(may, ONE, MICRO));
+        let strays = signed(deviation).saturating_mul(error) / 256;
+        let needs = div_ceil_count(forecast.saturating_add_signed(strays), slot);
+        Some(Outlook {
+            asked,
+            kept: self.ledger.kept(),
+            most,
+            most_keep: Share::from_micros(1_000_000_u32.saturating_sub(capped(late))),
+            needs,
+            reserve: needs.saturating_sub(div_ceil_count(forecast, slot)),
+            lead: Duration::from_millis(self.plan.lead_millis.into()),
+        })
     }
 
     /// So many requests arrived; with them there are `requests`. Before that nobody was there `since` an instant, if so.
@@ -407,6 +436,10 @@ impl Forecast {
         };
         Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
     }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn capped(value: u64) -> u32 {

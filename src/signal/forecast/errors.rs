@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fixed::times;
+use crate::fixed::{ONE, ratio, times};
 
 /// Bins: quarters of a standard deviation from −2 to 6, then ever wider by a fifth, up to 66.
 const BINS: usize = 47;
@@ -78,6 +78,18 @@ impl Errors {
         EDGES.first().copied().unwrap_or(0)
     }
 
+    /// The share of requests, in 2⁻³² ths, that saw a greater error, each told as above.
+    pub(super) fn above(&self, error: i64) -> u64 {
+        let told = EDGES.iter().take(EVEN).chain(EDGES.iter().skip(EVEN.saturating_add(1))).chain(EDGES.last());
+        let (mut all, mut above) = (0_u64, 0_u64);
+        for (count, edge) in self.even.iter().chain(&self.wide).zip(told) {
+            let count = u64::from(*count);
+            all = all.saturating_add(count);
+            above = above.saturating_add(if *edge > error { count } else { 0 });
+        }
+        ratio(above, ONE, all.max(1))
+    }
+
     /// Forgets one part in twelve.
     pub(super) fn fade(&mut self) {
         self.counts().for_each(|count| *count = count.saturating_sub(count.div_ceil(12)));
@@ -87,7 +99,6 @@ impl Errors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixed::ONE;
 
     #[test]
     fn before_anything_is_seen_errors_are_those_of_poisson_traffic() {
@@ -127,6 +138,19 @@ mod tests {
         assert_eq!([-9_999, -449, -448, 63, 64, 1_535].map(told), [-512, -512, -448, 0, 64, 1_472], "lower edges");
         assert_eq!([1_536, 1_823, 1_824, 1_000_000].map(told), [1_824, 1_824, 2_166, 17_016], "upper edges");
         assert_eq!(Errors::new().exceeded_by(ONE), -512, "everybody is above the least");
+    }
+
+    #[test]
+    fn what_a_share_exceeds_that_share_is_above() {
+        let mut errors = Errors::new();
+        errors.saw(3_000, 40);
+        for per_mille in [1, 10, 100, 500, 900] {
+            let share = ONE / 1_000 * per_mille;
+            let error = errors.exceeded_by(share);
+            assert!(errors.above(error) <= share, "{per_mille}");
+            assert!(errors.above(error - 1) > share, "{per_mille}");
+        }
+        assert_eq!((errors.above(-513), errors.above(i64::MAX)), (ONE, 0));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::fixed::{ONE, ratio};
 use crate::policy::CAUTION;
 use crate::time::Timestamp;
-use crate::units::MICRO;
+use crate::units::{MICRO, Share};
 
 /// Caution moves by one, and the allowance by e, when a third of what may be late of the remembered requests was.
 const GAIN: u64 = 3;
@@ -25,6 +25,8 @@ const WIDEST_MARGIN: u64 = 300_000;
 pub(super) struct Ledger {
     /// Requests that are remembered, in millionths.
     requests: u64,
+    /// Late ones of them, in millionths.
+    late: u64,
     /// Late ones above what may be, in millionths.
     debt: i64,
     /// The sum over episodes of the late requests in each, squared: the variance of their sum.
@@ -38,7 +40,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) const fn new(now: Timestamp) -> Self {
-        Self { requests: 0, debt: 0, squares: 0, episode: 0, ends: now, settled: false }
+        Self { requests: 0, late: 0, debt: 0, squares: 0, episode: 0, ends: now, settled: false }
     }
 
     /// So many requests arrived.
@@ -54,6 +56,7 @@ impl Ledger {
             return;
         }
         if late {
+            self.late = self.late.saturating_add(MICRO);
             if now > self.ends {
                 self.squares = self.squares.saturating_add(square(self.episode));
                 self.episode = 0;
@@ -94,9 +97,15 @@ impl Ledger {
         self.requests / MICRO
     }
 
+    /// The share of them that was in time.
+    pub(super) fn kept(&self) -> Option<Share> {
+        Share::of(self.requests.saturating_sub(self.late), self.requests)
+    }
+
     /// Forgets one part in twelve.
     pub(super) const fn fade(&mut self) {
         self.requests = self.requests.saturating_sub(self.requests.div_ceil(12));
+        self.late = self.late.saturating_sub(self.late.div_ceil(12));
         self.squares = self.squares.saturating_sub(self.squares.div_ceil(12));
     }
 }

@@ -496,3 +496,33 @@ fn the_first_two_hundred_completions_say_little() {
     let headroom = service.forecast.plan().headroom_millis;
     assert!((1_000..20_000).contains(&headroom), "{headroom} thousandths of a slot");
 }
+
+#[test]
+fn an_objective_says_what_it_takes_and_what_the_most_workers_would_keep() {
+    let mut service = Service::new(objective());
+    let outlook = |service: &Service, most| service.forecast.outlook(Share::new(0.99).unwrap(), 1, most);
+    service.serves(1, 10, SECOND);
+    assert_eq!(outlook(&service, 5), None, "ten completions say nothing");
+    service.serves(60, 10, SECOND);
+    let few = outlook(&service, 5).unwrap();
+    let enough = outlook(&service, few.needs).unwrap();
+    assert!(!few.is_within_reach() && few.most_keep < Share::new(0.5).unwrap(), "{few}");
+    assert!(enough.is_within_reach() && enough.most_keep >= Share::new(0.98).unwrap(), "{enough}");
+    assert_eq!((few.needs, few.kept), (enough.needs, Some(Share::ONE)));
+    assert!(few.reserve > 0 && few.reserve < few.needs, "{few}");
+    assert_eq!(few.lead, Duration::from_millis(30_900));
+    let text = alloc::format!("{enough}");
+    assert_eq!(
+        text,
+        alloc::format!(
+            "100 % in time of late; {} workers keep 99 %, {} of them idle until demand surges within 30 s",
+            enough.needs,
+            enough.reserve
+        )
+    );
+    let text = alloc::format!("{few}");
+    assert!(
+        text.contains("; 5 workers, as many as there may be, keep ") && text.contains(" would keep 99 %, "),
+        "{text}"
+    );
+}

@@ -1,0 +1,63 @@
+//! Whether an objective can be kept, and with how many workers: by how far demand has strayed from its forecast so far.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Human, nanos};
+use crate::units::Share;
+
+/// What an objective asks for, what came of it, and what it takes.
+///
+/// The forecast says how much demand there will be a cold start ahead, and the errors of earlier forecasts, weighted by the
+/// requests that saw them, how often that is too little. So a count of workers keeps the share of requests that saw no
+/// greater error than it has room for. Requests that may wait a little and be in time are left out: it is what the
+/// workers alone can promise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Outlook {
+    /// The share of requests that are to start in time.
+    pub asked: Share,
+    /// The share that did, of those of the last half day; `None` before any did.
+    pub kept: Option<Share>,
+    /// As many workers as there may be now.
+    pub most: u32,
+    /// The share that these would keep.
+    pub most_keep: Share,
+    /// The workers that would keep what is asked for, whatever the bounds.
+    pub needs: u32,
+    /// How many of those are idle as long as demand is what is forecast: a standing reserve against surges, at the price of
+    /// as many workers.
+    pub reserve: u32,
+    /// How far ahead that is: no worker that is ordered later helps before.
+    pub lead: Duration,
+}
+
+impl Outlook {
+    /// Whether the bounds allow what is asked for.
+    #[must_use]
+    pub const fn is_within_reach(&self) -> bool {
+        self.needs <= self.most
+    }
+}
+
+impl fmt::Display for Outlook {
+    /// `98.2 % in time of late; 10 workers, as many as there may be, keep 91.5 %; 14 would keep 99 %, 6 of them idle until
+    /// demand surges within 30 s`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, most, most_keep, needs, reserve, .. } = self;
+        if let Some(kept) = self.kept {
+            write!(f, "{kept} in time of late; ")?;
+        }
+        if self.is_within_reach() {
+            write!(f, "{needs} workers keep {asked}")?;
+        } else {
+            write!(f, "{most} workers, as many as there may be, keep {most_keep}; {needs} would keep {asked}")?;
+        }
+        if *reserve > 0 {
+            write!(f, ", {reserve} of them idle until demand surges within {}", Human(nanos(self.lead)))?;
+        }
+        Ok(())
+    }
+}

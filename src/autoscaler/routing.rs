@@ -29,9 +29,11 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
-    use crate::observation::{Observation, WorkerEvent};
+    use crate::config::Config;
+    use crate::decision::Command;
+    use crate::observation::{Mode, Observation, WorkerEvent};
+    use crate::policy::Policy;
     use crate::time::Timestamp;
-    use crate::{Command, Config, Mode, Policy};
 
     #[test]
     fn only_workers_that_may_take_requests_are_in_the_order_of_their_ids() {

@@ -39,6 +39,8 @@ mod score;
 mod suite;
 #[path = "support/quality/table.rs"]
 mod table;
+#[path = "support/quality/telling.rs"]
+mod telling;
 #[path = "support/quality/trial.rs"]
 mod trial;
 #[path = "support/words.rs"]
@@ -48,6 +50,7 @@ use failure::Failure;
 use rules::Rule;
 use score::Quality;
 use suite::Scenario;
+use table::Style;
 use trial::Trial;
 
 /// How well an objective decides, against other autoscalers
@@ -58,9 +61,9 @@ struct Args {
     /// Only workloads whose names contain this
     #[arg(default_value = "")]
     workload: String,
-    /// The objective: this share of the requests starts in time
-    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.99")]
-    share: Share,
+    /// The objectives: this share of the requests starts in time. The first is shown in detail
+    #[arg(long, value_name = "SHARES", value_parser = input::share, value_delimiter = ',', default_value = "0.99,0.95,0.9")]
+    share: Vec<Share>,
     /// On 42 other scenarios, on which nothing was chosen
     #[arg(long)]
     check: bool,
@@ -76,6 +79,12 @@ struct Args {
     /// Print one line of JSON, not tables
     #[arg(long)]
     json: bool,
+    /// The shares alone: neither prices nor bounds, in half the time
+    #[arg(long)]
+    brief: bool,
+    /// Print the short tables alone, in Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// Print no progress
     #[arg(short, long)]
     quiet: bool,
@@ -94,10 +103,11 @@ fn quality(args: &Args) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let loads = suite::loads(&args.workload, args.check).map_err(Failure::Input)?;
     let scenarios = suite::scenarios(&loads);
-    let share = args.share.as_f64();
-    let mut rules = vec![Rule::Share(share)];
-    rules.extend(rules::PRICES.map(Rule::Price));
-    let name = rules.first().map(Rule::name).unwrap_or_default();
+    let shares: Vec<f64> = args.share.iter().map(|share| share.as_f64()).collect();
+    let mut rules: Vec<_> = shares.iter().map(|share| Rule::Share(*share)).collect();
+    if !args.brief {
+        rules.extend(rules::PRICES.map(Rule::Price));
+    }
     let mut others = Vec::new();
     match &args.others {
         Some(path) => others = earlier(path, &scenarios).map_err(Failure::Input)?,
@@ -107,32 +117,50 @@ fn quality(args: &Args) -> Result<(), Failure> {
     let work: Vec<_> = scenarios.iter().flat_map(|scenario| rules.iter().map(move |rule| (rule, *scenario))).collect();
     let progress = progress(args.quiet, work.len());
     let trials = parallel::map(&work, parallel::processors(), &progress, |(rule, scenario)| trial::run(rule, scenario));
-    let bounds = parallel::map(&scenarios, parallel::processors(), &progress, |scenario| bound(scenario, args.share));
+    let bounded = if args.brief { &[] } else { &scenarios[..] };
+    let bounds = args
+        .share
+        .first()
+        .map(|share| parallel::map(bounded, parallel::processors(), &progress, |scenario| bound(scenario, *share)));
     progress.finish_and_clear();
     let mut trials = trials.into_iter().collect::<Result<Vec<Trial>, _>>().map_err(Failure::Input)?;
     trials.append(&mut others);
-    let bounds: BTreeMap<_, _> = scenarios.iter().map(Scenario::name).zip(bounds).collect();
-    let quality = Quality::of(&trials, &bounds, share, &name);
+    let bounds: BTreeMap<_, _> = scenarios.iter().map(Scenario::name).zip(bounds.unwrap_or_default()).collect();
+    let quality = Quality::of(&trials, &bounds, &shares);
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&quality).map_err(io::Error::from)?)?;
     } else {
-        table::print(&quality, args.tuned || args.others.is_some(), &mut out)?;
+        print(&quality, args, &mut out)?;
     }
     let unwritable = |error: Box<dyn Error>| {
         Failure::Output(format!("{}: the report cannot be written: {error}", args.out.display()))
     };
     let path = picture::page(&quality, &trials, &args.out).map_err(unwritable)?;
-    if !args.json {
+    if !args.json && !args.markdown {
         writeln!(out, "Report: {}", path.display())?;
     }
     Ok(out.flush()?)
+}
+
+fn print(quality: &Quality, args: &Args, out: &mut dyn Write) -> io::Result<()> {
+    let style = if args.markdown { Style::Markdown } else { Style::Lines };
+    if !args.markdown {
+        writeln!(out, "{}\n{}", telling::scores(quality).text(style), telling::PRICED)?;
+        if args.tuned || args.others.is_some() {
+            writeln!(out, "{}", telling::pairs(quality).text(style))?;
+        }
+    }
+    for table in [telling::goals(quality), telling::reversals(quality)] {
+        writeln!(out, "{}\n", table.text(style))?;
+    }
+    Ok(())
 }
 
 fn bound(scenario: &Scenario<'_>, share: Share) -> f64 {
     let mut options = Options::default();
     options.cold_start = scenario.cold_start;
     let objective = Objective { share, within: scenario.load.within };
-    References::bound(&scenario.load.workload, scenario.concurrency, objective, &options) * 3_600.0
+    References::bound(&trial::counted(&scenario.load.workload), scenario.concurrency, objective, &options) * 3_600.0
 }
 
 /// The others' trials of an earlier run, of these scenarios.

@@ -22,11 +22,12 @@ fn an_objective_is_held_against_others() {
     // The others' trials need not be run again, and nothing else changes.
     let trials = fs::read_to_string(folder.join("quality-report/trials.csv")).unwrap();
     assert_eq!(trials.lines().count(), 1 + 6 * (3 + 6));
-    let args = ["sparse", "--share", "0.9", "--json", "--quiet"];
-    let first = run::printed("quality", &folder, &args);
-    let earlier = run::printed("quality", &folder, &[&args[..], &["--others", "quality-report/trials.csv"]].concat());
-    assert_eq!(first, earlier);
-    let found: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let args = ["sparse", "--share", "0.9", "--json", "--quiet", "--others", "quality-report/trials.csv"];
+    let found: serde_json::Value = serde_json::from_str(&run::printed("quality", &folder, &args)).unwrap();
+    assert!(found["goals"][0]["others_met"].as_u64().unwrap() >= 5, "{found}");
+    let again = fs::read_to_string(folder.join("quality-report/trials.csv")).unwrap();
+    let sorted = |trials: &str| trials.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(sorted(&trials), sorted(&again));
     let objective = found["scores"].as_array().unwrap().iter().find(|score| score["rule"] == "objective 90 %").unwrap();
     assert!(objective["met"].as_u64().unwrap() >= 5, "{objective}");
     assert_eq!(found["goals"][0]["met"], objective["met"]);
@@ -66,4 +67,61 @@ fn each_share_is_held_against_what_keeps_the_same() {
     }
     // Neither prices nor bounds.
     assert!(found["pairings"][0]["bound"].is_null() && found["scores"].as_array().unwrap().len() == 2 + 6, "{found}");
+}
+
+fn json(folder: &std::path::Path, args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&run::printed("quality", folder, &[args, &["--json", "--quiet"]].concat())).unwrap()
+}
+
+#[test]
+fn an_objective_is_held_against_those_who_know_the_rate() {
+    let folder = run::folder("quality", "oracles");
+    fs::write(folder.join("nobody.csv"), "scenario,rule,objective,in_time,cost,late,starts,reversals\n").unwrap();
+    let args = ["code", "--brief", "--others", "nobody.csv", "--share", "0.9", "--oracles", "oracles.csv"];
+    let found = json(&folder, &args);
+    let ratio = |against: &serde_json::Value| against["ratio"].as_f64().unwrap();
+    let against = found["against"].as_array().unwrap();
+    let names: Vec<_> =
+        against.iter().map(|it| (it["reference"].as_str().unwrap(), it["workloads"].as_str())).collect();
+    assert!(names.iter().all(|(_, workloads)| *workloads != Some("smooth")), "{names:?}");
+    assert!(names.contains(&("who knows the present rate", Some("all"))), "{names:?}");
+    assert!(against.iter().all(|it| ratio(it) > 0.5), "{against:?}");
+    // They are read the next time, and what is missing is added.
+    let oracles = fs::read_to_string(folder.join("oracles.csv")).unwrap();
+    assert_eq!(oracles.lines().count(), 1 + 6);
+    let (kept, _) = oracles.trim_end().rsplit_once('\n').unwrap();
+    fs::write(folder.join("oracles.csv"), format!("{kept}\n")).unwrap();
+    assert_eq!(json(&folder, &args), found);
+    assert_eq!(fs::read_to_string(folder.join("oracles.csv")).unwrap(), oracles);
+}
+
+#[test]
+fn troubles_are_compared_with_none() {
+    let folder = run::folder("quality", "robust");
+    let rows = json(&folder, &["code", "--robust", "--share", "0.9"]);
+    let rows = rows.as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["trouble"], rows[0]["cost"].as_f64()), (8, &"none".into(), Some(1.0)));
+    for row in rows {
+        assert_eq!(row["scenarios"], 6);
+        assert!(row["dearest"][0].as_f64() >= row["cost"].as_f64(), "{row}");
+        assert!(row["least"][0].as_f64() <= row["median"].as_f64(), "{row}");
+    }
+    assert!(rows[1..].iter().all(|row| row["cost"] != rows[0]["cost"]), "a trouble that changes nothing: {rows:?}");
+}
+
+#[test]
+fn a_fleet_has_a_price_against_one_setting_for_all() {
+    let folder = run::folder("quality", "fleet");
+    let rows = json(&folder, &["(pool 11)", "--fleet"]);
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 4 * 4, "four prices on four platforms");
+    for row in rows.iter().filter(|row| !row["cheapest"].is_null()) {
+        assert!(row["cheapest"]["in_time"].as_f64() >= row["price"]["in_time"].as_f64(), "{row}");
+    }
+    for platform in rows.chunks(4) {
+        let in_time: Vec<_> = platform.iter().map(|row| row["price"]["in_time"].as_f64().unwrap()).collect();
+        assert!(in_time[0] >= in_time[3], "a higher price leaves fewer late: {in_time:?}");
+    }
+    let output = run::run("quality", &folder, &["nobody", "--fleet", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::oracle::{self, Against, Oracles};
 use crate::rules::{PRICES, Rule};
 use crate::suite;
 use crate::trial::Trial;
@@ -67,6 +68,7 @@ pub(crate) struct Quality {
     pub(crate) pairings: Vec<Pairing>,
     pub(crate) goals: Vec<Goal>,
     pub(crate) reversals: Vec<Reversals>,
+    pub(crate) against: Vec<Against>,
 }
 
 /// Changes of direction per hour, on average over the scenarios with a cold start in which both kept the share.
@@ -80,8 +82,8 @@ pub(crate) struct Reversals {
 }
 
 impl Quality {
-    /// `bounds` are in worker-seconds, by scenario, for the first share.
-    pub(crate) fn of(trials: &[Trial], bounds: &BTreeMap<String, f64>, shares: &[f64]) -> Self {
+    /// `bounds` are in worker-seconds, by scenario; they and the oracles are those of the first share.
+    pub(crate) fn of(trials: &[Trial], bounds: &BTreeMap<String, f64>, oracles: &[Oracles], shares: &[f64]) -> Self {
         let share = shares.first().copied().unwrap_or_default();
         let mut goals: Vec<_> = shares.iter().map(|share| Goal::of(trials, *share)).collect();
         let mut pairings = goals.first_mut().map(|goal| core::mem::take(&mut goal.pairings)).unwrap_or_default();
@@ -91,7 +93,8 @@ impl Quality {
         let mut scores: Vec<_> =
             names(trials).into_iter().map(|(rule, own)| Score::of(rule, &own, trials, bounds, share)).collect();
         scores.sort_by(|a, b| b.met.cmp(&a.met).then(a.over_bound.total_cmp(&b.over_bound)));
-        Self { share, scores, goals, reversals: Reversals::of(&pairings, share), pairings }
+        let against = oracle::against(&pairings, oracles, share);
+        Self { share, scores, goals, reversals: Reversals::of(&pairings, share), against, pairings }
     }
 }
 

@@ -29,6 +29,11 @@ impl Scenario<'_> {
     }
 }
 
+/// Whether a scenario's workload is steady, or changes slowly: those that staffing by the rate suits.
+pub(crate) fn is_smooth(name: &str) -> bool {
+    ["steady5,", "steady40,", "diurnal,", "worldcup,"].iter().any(|smooth| name.starts_with(smooth))
+}
+
 /// The cold start in a scenario's name, in seconds.
 pub(crate) fn cold_start(name: &str) -> u64 {
     let seconds = name.rsplit(", ").next().and_then(|last| last.strip_suffix(" s"));

@@ -57,6 +57,16 @@ pub(crate) fn reversals(quality: &Quality) -> Table {
     table
 }
 
+/// The objective's cost over what is possible for those who know more.
+pub(crate) fn against(quality: &Quality) -> Table {
+    let mut table = Table::new(["cost ÷ that of", "workloads", "scenarios", "cost ÷ its"]);
+    for against in &quality.against {
+        let ratio = three(against.ratio);
+        table.row([against.reference, against.workloads, &against.scenarios.to_string(), &ratio]);
+    }
+    table
+}
+
 /// Scenario by scenario.
 pub(crate) fn pairs(quality: &Quality) -> Table {
     let mut table = Table::new([

@@ -208,7 +208,8 @@ fn print(quality: &Quality, args: &Args, out: &mut dyn Write) -> io::Result<()> 
             writeln!(out, "{}", telling::pairs(quality).text(style))?;
         }
     }
-    for table in [telling::goals(quality), telling::against(quality), telling::reversals(quality)] {
+    writeln!(out, "{}\n{}\n", telling::goals(quality).text(style), telling::SETTINGS)?;
+    for table in [telling::against(quality), telling::reversals(quality)] {
         writeln!(out, "{}\n", table.text(style))?;
     }
     Ok(())

@@ -52,7 +52,6 @@ pub(crate) fn loads(part: &str) -> Result<Vec<Load>, String> {
 /// Who takes part: prices, and everything that somebody who tunes others would try.
 fn contenders() -> Vec<Rule> {
     let mut contenders: Vec<_> = PRICES.into_iter().map(Rule::Price).collect();
-    contenders.extend(rules::stock());
     contenders.extend(rules::grid());
     contenders
 }

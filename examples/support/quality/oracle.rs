@@ -22,13 +22,13 @@ pub(crate) struct Oracles {
     pub(crate) present: Option<f64>,
 }
 
-/// The objective's cost over a reference's: the geometric mean where it keeps the share and the reference does.
+/// The objective's cost over a reference's: the geometric mean where both keep the share, and in how many scenarios that is.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Against {
     pub(crate) reference: &'static str,
-    pub(crate) workloads: &'static str,
-    pub(crate) scenarios: usize,
-    pub(crate) ratio: f64,
+    pub(crate) smooth: (f64, usize),
+    pub(crate) others: (f64, usize),
+    pub(crate) all: (f64, usize),
 }
 
 impl Oracles {
@@ -68,26 +68,25 @@ impl Oracles {
     }
 }
 
-/// Against each reference: on smooth workloads, on the others, and on all.
+/// Against each reference that there is.
 pub(crate) fn against(pairings: &[Pairing], oracles: &[Oracles], share: f64) -> Vec<Against> {
-    let oracle = |pairing: &Pairing| oracles.iter().find(|oracle| oracle.scenario == pairing.scenario);
     let costs = |pairing: &Pairing| {
-        let oracle = oracle(pairing);
+        let oracle = oracles.iter().find(|oracle| oracle.scenario == pairing.scenario);
         [oracle.and_then(|oracle| oracle.future), oracle.and_then(|oracle| oracle.present), pairing.bound]
     };
-    let smooth = |pairing: &&Pairing| suite::is_smooth(&pairing.scenario);
-    let mut found = Vec::new();
-    for (at, reference) in ["who knows the future rate", "who knows the present rate", "the bound"].iter().enumerate() {
-        let cost = |pairing: &Pairing| costs(pairing).get(at).copied().flatten();
-        for (workloads, wanted) in [("smooth", [true, true]), ("others", [false, false]), ("all", [true, false])] {
-            let there = pairings.iter().filter(|pairing| wanted.contains(&smooth(pairing)));
-            let kept = there.filter(|pairing| pairing.objective.in_time >= share);
-            let ratios: Vec<f64> = kept.filter_map(|pairing| Some(pairing.objective.cost / cost(pairing)?)).collect();
-            let (scenarios, ratio) = (ratios.len(), geometric(ratios.into_iter()));
-            if scenarios > 0 {
-                found.push(Against { reference, workloads, scenarios, ratio });
-            }
-        }
-    }
-    found
+    let kept = || pairings.iter().filter(|pairing| pairing.objective.in_time >= share);
+    let over = |at: usize, wanted: &[bool]| {
+        let there = kept().filter(|pairing| wanted.contains(&suite::is_smooth(&pairing.scenario)));
+        let ratio = |pairing: &Pairing| Some(pairing.objective.cost / costs(pairing).get(at).copied().flatten()?);
+        let ratios: Vec<f64> = there.filter_map(ratio).collect();
+        (geometric(ratios.iter().copied()), ratios.len())
+    };
+    let references = ["who knows the future rate", "who knows the present rate", "the bound"];
+    let all = references.into_iter().enumerate().map(|(at, reference)| Against {
+        reference,
+        smooth: over(at, &[true]),
+        others: over(at, &[false]),
+        all: over(at, &[true, false]),
+    });
+    all.filter(|against| against.all.1 > 0).collect()
 }

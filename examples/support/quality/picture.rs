@@ -43,7 +43,8 @@ pub(crate) fn page(quality: &Quality, trials: &[Trial], folder: &Path) -> Drawn<
     write!(html, "Each workload with one request to a worker (left three) and eight, and cold starts of 2, 30 and ")?;
     write!(html, "120 s. Blue: the objective; hollow where it was not kept. Orange: the cheapest other that kept ")?;
     writeln!(html, "it.</figcaption>\n</figure>")?;
-    for table in [telling::goals(quality), telling::against(quality), telling::reversals(quality)] {
+    writeln!(html, "{}<p>{}</p>", telling::goals(quality).html(), telling::SETTINGS)?;
+    for table in [telling::against(quality), telling::reversals(quality)] {
         html.push_str(&table.html());
     }
     html.push_str(&telling::scores(quality).html());

@@ -45,7 +45,7 @@ pub(crate) struct Goal {
     pub(crate) both_met: usize,
     /// Geometric mean over the latter: the objective's cost over that of the cheapest other that met it there.
     pub(crate) against_each: f64,
-    /// The cheapest single other that met as many.
+    /// The cheapest single other that met as many, or if none did the one that met the most.
     pub(crate) single: Option<Single>,
     #[serde(skip)]
     pub(crate) pairings: Vec<Pairing>,
@@ -158,15 +158,17 @@ impl Goal {
             let there = |trial: &&Trial| others.iter().find(|other| other.scenario == trial.scenario);
             let ratios = own.iter().filter_map(|trial| Some(trial.cost / there(trial)?.cost));
             let is_other = others.iter().all(|trial| !trial.objective);
-            (is_other && met >= kept).then(|| Single { rule: (*rule).to_owned(), met, ratio: geometric(ratios) })
+            is_other.then(|| Single { rule: (*rule).to_owned(), met, ratio: geometric(ratios) })
         };
+        // All that met as many are as good as each other, and then the cheapest is the one over which the cost is highest.
+        let better = |a: &Single, b: &Single| a.met.min(kept).cmp(&b.met.min(kept)).then(a.ratio.total_cmp(&b.ratio));
         Self {
             share,
             met: kept,
             others_met: pairings.iter().filter(|pairing| pairing.best.is_some()).count(),
             both_met: both.len(),
             against_each: geometric(both.iter().map(|(own, best)| own.cost / best.cost)),
-            single: rules.iter().filter_map(single).max_by(|a, b| a.ratio.total_cmp(&b.ratio)),
+            single: rules.iter().filter_map(single).max_by(better),
             pairings,
         }
     }

@@ -1,8 +1,13 @@
 //! What the comparison with others comes to, in tables.
 
+use crate::oracle::Against;
 use crate::rules::PRICES;
 use crate::score::{Goal, Pairing, Quality};
 use crate::table::{Table, percent, three, two};
+
+/// Below the shares.
+pub(crate) const SETTINGS: &str = "By some other: one chosen for each scenario afterwards. One setting for all: of other autoscalers the cheapest that \
+    keeps as many as the objective, or if none does the one that keeps most.";
 
 /// Below the scores.
 pub(crate) const PRICED: &str =
@@ -27,11 +32,11 @@ pub(crate) fn goals(quality: &Quality) -> Table {
     let mut table = Table::new([
         "objective",
         &kept,
-        "by some other, chosen for each",
+        "by some other",
         "by both",
-        "cost ÷ the cheapest such, where both",
-        "cheapest single other that keeps as many",
-        "it keeps",
+        "cost ÷ the cheapest's",
+        "one setting for all",
+        "keeps",
         "cost ÷ its",
     ]);
     for Goal { share, met, others_met, both_met, against_each, single, .. } in &quality.goals {
@@ -59,10 +64,10 @@ pub(crate) fn reversals(quality: &Quality) -> Table {
 
 /// The objective's cost over what is possible for those who know more.
 pub(crate) fn against(quality: &Quality) -> Table {
-    let mut table = Table::new(["cost ÷ that of", "workloads", "scenarios", "cost ÷ its"]);
-    for against in &quality.against {
-        let ratio = three(against.ratio);
-        table.row([against.reference, against.workloads, &against.scenarios.to_string(), &ratio]);
+    let mut table = Table::new(["cost ÷ that of", "smooth workloads", "others", "all"]);
+    for Against { reference, smooth, others, all } in &quality.against {
+        let cell = |(ratio, scenarios): &(f64, usize)| format!("{} ({scenarios})", three(*ratio));
+        table.row([(*reference).to_owned(), cell(smooth), cell(others), cell(all)]);
     }
     table
 }

@@ -20,17 +20,24 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll::Share;
 use plimsoll::sim::{Objective, Options, References};
+use serde::Serialize;
 
 #[path = "support/failure.rs"]
 mod failure;
+#[path = "support/quality/fleet.rs"]
+mod fleet;
 #[path = "support/input.rs"]
 mod input;
+#[path = "support/quality/oracle.rs"]
+mod oracle;
 #[path = "support/page.rs"]
 mod page;
 #[path = "support/parallel.rs"]
 mod parallel;
 #[path = "support/quality/picture.rs"]
 mod picture;
+#[path = "support/quality/robust.rs"]
+mod robust;
 #[path = "support/quality/rules.rs"]
 mod rules;
 #[path = "support/quality/score.rs"]
@@ -39,15 +46,19 @@ mod score;
 mod suite;
 #[path = "support/quality/table.rs"]
 mod table;
+#[path = "support/quality/telling.rs"]
+mod telling;
 #[path = "support/quality/trial.rs"]
 mod trial;
 #[path = "support/words.rs"]
 mod words;
 
 use failure::Failure;
+use oracle::Oracles;
 use rules::Rule;
 use score::Quality;
 use suite::Scenario;
+use table::{Style, Table};
 use trial::Trial;
 
 /// How well an objective decides, against other autoscalers
@@ -55,12 +66,12 @@ use trial::Trial;
 #[command(name = "quality", after_help = AFTER_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Args {
-    /// Only workloads whose names contain this
+    /// Only workloads whose names contain this, or services of the fleet
     #[arg(default_value = "")]
     workload: String,
-    /// The objective: this share of the requests starts in time
-    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.99")]
-    share: Share,
+    /// The objectives: this share of the requests starts in time. The first is shown in detail
+    #[arg(long, value_name = "SHARES", value_parser = input::share, value_delimiter = ',', default_value = "0.99,0.95,0.9")]
+    share: Vec<Share>,
     /// On 42 other scenarios, on which nothing was chosen
     #[arg(long)]
     check: bool,
@@ -73,12 +84,34 @@ struct Args {
     /// Take the others' trials from such a CSV instead of running them
     #[arg(long, value_name = "FILE", conflicts_with = "tuned")]
     others: Option<PathBuf>,
+    /// What becomes of the first share on platforms with troubles
+    #[arg(long, conflicts_with_all = ["tuned", "others", "oracles"])]
+    robust: bool,
+    /// A price for each late request on 66 small services, against all settings of the others
+    #[arg(long, conflicts_with_all = ["tuned", "others", "oracles", "robust", "check"])]
+    fleet: bool,
+    /// Also against those who know the arrival rate: read from this CSV; what is not there is added, which takes
+    /// a minute or two of a processor. They are those of the first share
+    #[arg(long, value_name = "FILE")]
+    oracles: Option<PathBuf>,
     /// Print one line of JSON, not tables
     #[arg(long)]
     json: bool,
+    /// The shares alone: neither prices nor bounds, in half the time
+    #[arg(long)]
+    brief: bool,
+    /// Print the short tables alone, in Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// Print no progress
     #[arg(short, long)]
     quiet: bool,
+}
+
+impl Args {
+    const fn style(&self) -> Style {
+        if self.markdown { Style::Markdown } else { Style::Lines }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -92,12 +125,19 @@ fn main() -> ExitCode {
 
 fn quality(args: &Args) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
+    if args.fleet {
+        return fleet(args, &mut out);
+    }
     let loads = suite::loads(&args.workload, args.check).map_err(Failure::Input)?;
     let scenarios = suite::scenarios(&loads);
-    let share = args.share.as_f64();
-    let mut rules = vec![Rule::Share(share)];
-    rules.extend(rules::PRICES.map(Rule::Price));
-    let name = rules.first().map(Rule::name).unwrap_or_default();
+    if args.robust {
+        return robust(args, &scenarios, &mut out);
+    }
+    let shares: Vec<f64> = args.share.iter().map(|share| share.as_f64()).collect();
+    let mut rules: Vec<_> = shares.iter().map(|share| Rule::Share(*share)).collect();
+    if !args.brief {
+        rules.extend(rules::PRICES.map(Rule::Price));
+    }
     let mut others = Vec::new();
     match &args.others {
         Some(path) => others = earlier(path, &scenarios).map_err(Failure::Input)?,
@@ -107,32 +147,94 @@ fn quality(args: &Args) -> Result<(), Failure> {
     let work: Vec<_> = scenarios.iter().flat_map(|scenario| rules.iter().map(move |rule| (rule, *scenario))).collect();
     let progress = progress(args.quiet, work.len());
     let trials = parallel::map(&work, parallel::processors(), &progress, |(rule, scenario)| trial::run(rule, scenario));
-    let bounds = parallel::map(&scenarios, parallel::processors(), &progress, |scenario| bound(scenario, args.share));
+    let bounded = if args.brief { &[] } else { &scenarios[..] };
+    let bounds = args
+        .share
+        .first()
+        .map(|share| parallel::map(bounded, parallel::processors(), &progress, |scenario| bound(scenario, *share)));
+    let oracles = oracles(args, &scenarios, &progress)?;
     progress.finish_and_clear();
     let mut trials = trials.into_iter().collect::<Result<Vec<Trial>, _>>().map_err(Failure::Input)?;
     trials.append(&mut others);
-    let bounds: BTreeMap<_, _> = scenarios.iter().map(Scenario::name).zip(bounds).collect();
-    let quality = Quality::of(&trials, &bounds, share, &name);
+    let bounds: BTreeMap<_, _> = scenarios.iter().map(Scenario::name).zip(bounds.unwrap_or_default()).collect();
+    let quality = Quality::of(&trials, &bounds, &oracles, &shares);
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&quality).map_err(io::Error::from)?)?;
     } else {
-        table::print(&quality, args.tuned || args.others.is_some(), &mut out)?;
+        print(&quality, args, &mut out)?;
     }
     let unwritable = |error: Box<dyn Error>| {
         Failure::Output(format!("{}: the report cannot be written: {error}", args.out.display()))
     };
     let path = picture::page(&quality, &trials, &args.out).map_err(unwritable)?;
-    if !args.json {
+    if !args.json && !args.markdown {
         writeln!(out, "Report: {}", path.display())?;
     }
     Ok(out.flush()?)
+}
+
+/// The objective on platforms with troubles.
+fn robust(args: &Args, scenarios: &[Scenario<'_>], out: &mut dyn Write) -> Result<(), Failure> {
+    let Some(share) = args.share.first().map(|share| share.as_f64()) else { return Ok(()) };
+    let progress = progress(args.quiet, robust::runs(scenarios));
+    let rows = robust::rows(scenarios, share, &progress).map_err(Failure::Input)?;
+    progress.finish_and_clear();
+    tell(args, &rows, &robust::table(&rows, share), out)
+}
+
+/// Prices on many small services.
+fn fleet(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let loads = fleet::loads(&args.workload).map_err(Failure::Input)?;
+    let progress = progress(args.quiet, fleet::runs(&loads));
+    let rows = fleet::rows(&loads, &progress).map_err(Failure::Input)?;
+    progress.finish_and_clear();
+    tell(args, &rows, &fleet::table(&rows), out)
+}
+
+fn tell<T: Serialize>(args: &Args, rows: &[T], table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(rows).map_err(io::Error::from)?)?;
+    } else {
+        writeln!(out, "{}", table.text(args.style()))?;
+    }
+    Ok(out.flush()?)
+}
+
+fn print(quality: &Quality, args: &Args, out: &mut dyn Write) -> io::Result<()> {
+    let style = args.style();
+    if !args.markdown {
+        writeln!(out, "{}\n{}", telling::scores(quality).text(style), telling::PRICED)?;
+        if args.tuned || args.others.is_some() {
+            writeln!(out, "{}", telling::pairs(quality).text(style))?;
+        }
+    }
+    writeln!(out, "{}\n{}\n", telling::goals(quality).text(style), telling::SETTINGS)?;
+    for table in [telling::against(quality), telling::reversals(quality)] {
+        writeln!(out, "{}\n", table.text(style))?;
+    }
+    Ok(())
+}
+
+/// Of the first share: from the file if it is there.
+fn oracles(args: &Args, scenarios: &[Scenario<'_>], progress: &ProgressBar) -> Result<Vec<Oracles>, Failure> {
+    let (Some(path), Some(share)) = (&args.oracles, args.share.first()) else { return Ok(Vec::new()) };
+    let mut found = Oracles::read(path).map_err(Failure::Input)?;
+    let of = |found: &[Oracles], name: &str| found.iter().find(|oracle| oracle.is_of(name, *share)).cloned();
+    let missing: Vec<_> = scenarios.iter().filter(|scenario| of(&found, &scenario.name()).is_none()).collect();
+    if !missing.is_empty() {
+        progress.inc_length(missing.len() as u64);
+        found.extend(parallel::map(&missing, parallel::processors(), progress, |it| Oracles::of(it, *share)));
+        Oracles::write(path, &found)
+            .map_err(|error| Failure::Output(format!("{}: cannot be written: {error}", path.display())))?;
+    }
+    Ok(scenarios.iter().filter_map(|scenario| of(&found, &scenario.name())).collect())
 }
 
 fn bound(scenario: &Scenario<'_>, share: Share) -> f64 {
     let mut options = Options::default();
     options.cold_start = scenario.cold_start;
     let objective = Objective { share, within: scenario.load.within };
-    References::bound(&scenario.load.workload, scenario.concurrency, objective, &options) * 3_600.0
+    References::bound(&trial::counted(&scenario.load.workload), scenario.concurrency, objective, &options) * 3_600.0
 }
 
 /// The others' trials of an earlier run, of these scenarios.

@@ -119,7 +119,7 @@ impl<'a, C: Controller> Engine<'a, C> {
                     watch.progress(arrived, requests.len());
                 }
             }
-            self.serve();
+            self.serve(watch);
             if woken || self.pool_changed || self.controller.desired() != self.desired {
                 self.decide(watch);
             }
@@ -187,11 +187,12 @@ impl<'a, C: Controller> Engine<'a, C> {
     }
 
     /// Hands waiting requests to free slots.
-    fn serve(&mut self) {
+    fn serve(&mut self, watch: &mut dyn Watch) {
         while !self.queue.is_empty() {
             let Some(worker) = self.workers.next_free() else { return };
             let Some(mut waiting) = self.queue.pop_front() else { return };
             let place = self.measure.started(self.now, waiting.arrival, waiting.place());
+            watch.started(self.now, self.now.saturating_since(waiting.arrival));
             self.served = self.now;
             let Some(state) = self.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
             self.tell(Observation::started(self.now.saturating_since(waiting.since)));
@@ -255,6 +256,6 @@ impl<'a, C: Controller> Engine<'a, C> {
         if let Some(decision) = decision.filter(|_| news) {
             watch.decision(&decision);
         }
-        self.serve();
+        self.serve(watch);
     }
 }

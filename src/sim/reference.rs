@@ -84,27 +84,29 @@ impl References {
     /// ```
     #[must_use]
     pub fn of(workload: &Workload, concurrency: u32, objective: Objective, options: &Options) -> Self {
-        let trial = Trial {
-            workload,
-            service: Service { concurrency: concurrency.max(1), target: objective.within },
-            share: objective.share.as_f64(),
-            options: Options {
-                cold_start: options.mean_cold_start(),
-                slowdown: options.slowdown,
-                prepared: true,
-                bucket: Duration::MAX,
-                ..Options::default()
-            },
-        };
+        let trial = Trial::new(workload, concurrency, objective, options);
         let rates = Rates::of(workload, &trial.options);
         let certain = Certain::new(workload, concurrency, options.mean_cold_start(), objective.within);
         Self {
             least: hours(&certain, objective),
             clairvoyant: trial.clairvoyant(&certain),
-            rate_oracle: trial.oracle(&rates, nanos(options.mean_cold_start()), &[0]),
-            present_oracle: trial.oracle(&rates, 0, &rates.holds),
+            rate_oracle: trial.of_all_times(&rates),
+            present_oracle: trial.of_now(&rates),
             fixed: trial.fixed(),
         }
+    }
+
+    /// Those alone who know the arrival rate: of [all times](Self::rate_oracle), and of [now](Self::present_oracle).
+    #[must_use]
+    pub fn oracles(
+        workload: &Workload,
+        concurrency: u32,
+        objective: Objective,
+        options: &Options,
+    ) -> [Option<Reference>; 2] {
+        let trial = Trial::new(workload, concurrency, objective, options);
+        let rates = Rates::of(workload, &trial.options);
+        [trial.of_all_times(&rates), trial.of_now(&rates)]
     }
 
     /// The [bound](Self::least) alone, without a run of the simulator.
@@ -125,7 +127,30 @@ struct Trial<'a> {
     options: Options,
 }
 
-impl Trial<'_> {
+impl<'a> Trial<'a> {
+    fn new(workload: &'a Workload, concurrency: u32, objective: Objective, options: &Options) -> Self {
+        Self {
+            workload,
+            service: Service { concurrency: concurrency.max(1), target: objective.within },
+            share: objective.share.as_f64(),
+            options: Options {
+                cold_start: options.mean_cold_start(),
+                slowdown: options.slowdown,
+                prepared: true,
+                bucket: Duration::MAX,
+                ..Options::default()
+            },
+        }
+    }
+
+    fn of_all_times(&self, rates: &Rates) -> Option<Reference> {
+        self.oracle(rates, nanos(self.options.cold_start), &[0])
+    }
+
+    fn of_now(&self, rates: &Rates) -> Option<Reference> {
+        self.oracle(rates, 0, &rates.holds)
+    }
+
     fn run(&self, plan: Plan) -> Reference {
         let (outcome, _) = simulate_with(self.workload, self.service, plan, &self.options, &mut ());
         Reference {

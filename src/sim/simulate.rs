@@ -16,7 +16,7 @@ use crate::decision::Decision;
 use crate::recorder::{Beginning, Head, Record};
 use crate::time::Timestamp;
 
-/// Looks on while a simulation runs. Both methods do nothing unless they are written.
+/// Looks on while a simulation runs. Each method does nothing unless it is written.
 pub trait Watch {
     /// The autoscaler decided something: the count changed or there are commands.
     fn decision(&mut self, decision: &Decision) {
@@ -26,6 +26,12 @@ pub trait Watch {
     /// So many of `total` requests have arrived.
     fn progress(&mut self, arrived: usize, total: usize) {
         let _ = (arrived, total);
+    }
+
+    /// A request that arrived `sojourn` ago is taken by a worker: whoever is told of it, and again if it was cut off and
+    /// is tried again.
+    fn started(&mut self, now: Timestamp, sojourn: Duration) {
+        let _ = (now, sojourn);
     }
 }
 

@@ -25,6 +25,11 @@ pub struct Starts {
     /// How many times as long a slow start takes; 5 by default, as an image that is not cached on its host makes of a
     /// start that mostly loads.
     pub slow_factor: u32,
+    /// So many cold starts, the first of them, take [`first_percent`](Self::first_percent) of what was drawn for them: who
+    /// learns from them how long starts take is misled.
+    pub first: u32,
+    /// What part of its time each of the [`first`](Self::first) starts takes, in percent; 100 by default, all of it.
+    pub first_percent: u32,
     /// This share of all starts crashes, at the instant at which the worker would have been ready.
     pub crash: Share,
     /// This share is never ready; the platform says so after [`gives_up_after`](Self::gives_up_after).
@@ -71,6 +76,8 @@ impl Default for Starts {
             takes: StartTime::Uniform,
             slow: Share::ZERO,
             slow_factor: 5,
+            first: 0,
+            first_percent: 100,
             crash: Share::ZERO,
             timeout: Share::ZERO,
             hang: Share::ZERO,
@@ -118,6 +125,8 @@ pub(super) struct Draws {
     slow: Chance,
     failing: Chance,
     shortages: Timeline,
+    /// Cold starts so far.
+    ordered: u32,
     /// Whether any start can fail.
     troubled: bool,
 }
@@ -131,6 +140,7 @@ impl Draws {
             slow: Chance::of(seed, "starts.slow"),
             failing: Chance::of(seed, "starts.failing"),
             shortages: Timeline::new(options.starts.shortages, Chance::of(seed, "starts.shortages")),
+            ordered: 0,
             troubled: options.starts.failing().iter().any(|(_, share)| *share > Share::ZERO),
         }
     }
@@ -140,6 +150,7 @@ impl Draws {
         if self.shortages.until(now).is_some() {
             return Fate::Refused(FailureCause::StockOut);
         }
+        self.ordered = self.ordered.saturating_add(1);
         let failure = if self.troubled { self.failure(options) } else { None };
         failure.unwrap_or_else(|| Fate::Ready(self.takes(options)))
     }
@@ -177,6 +188,8 @@ impl Draws {
             StartTime::Lognormal { cv } => self.lognormal(options.cold_start, *cv),
             StartTime::Quantiles(quantiles) => self.between(quantiles),
         };
+        let first = self.ordered <= starts.first;
+        let drawn = if first { drawn.saturating_mul(starts.first_percent.into()) / 100 } else { drawn };
         let slow = starts.slow > Share::ZERO && self.slow.millionths() < starts.slow.as_micros();
         if slow { drawn.saturating_mul(starts.slow_factor.into()) } else { drawn }
     }

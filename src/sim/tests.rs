@@ -176,6 +176,7 @@ fn who_is_never_served_is_said() {
 struct Notes {
     decisions: Vec<(u64, Vec<Command>)>,
     progress: Vec<(usize, usize)>,
+    sojourns: Vec<(u64, Duration)>,
 }
 
 impl Watch for Notes {
@@ -185,6 +186,10 @@ impl Watch for Notes {
 
     fn progress(&mut self, arrived: usize, total: usize) {
         self.progress.push((arrived, total));
+    }
+
+    fn started(&mut self, now: Timestamp, sojourn: Duration) {
+        self.sojourns.push((now.as_nanos() / 1_000_000_000, sojourn));
     }
 }
 
@@ -198,6 +203,7 @@ fn a_watcher_sees_the_decisions_that_change_something() {
     assert_eq!(notes.decisions[..2], [start, stop]);
     assert_eq!(notes.decisions[2], (200, vec![Command::Start { count: 1 }]));
     assert_eq!(notes.progress, [(2, 2)]);
+    assert_eq!(notes.sojourns, [(25, secs(20)), (220, secs(20))]);
     let mut notes = Notes::default();
     let many: Vec<_> = (0..2_050).map(|at| (at, 1)).collect();
     simulate(&workload(&many), &Config::fixed(1).unwrap(), &Options::default(), &mut notes);

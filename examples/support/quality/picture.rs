@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use plotters::prelude::*;
 
 use crate::page::{BOUND, FAINT, INK, STYLE, colour};
-use crate::score::{Pairing, Quality};
+use crate::score::{Goal, Pairing, Quality};
+use crate::table::percent;
+use crate::telling;
 use crate::trial::Trial;
-use crate::words::escape;
 
 type Drawn<T> = Result<T, Box<dyn Error>>;
 
@@ -30,65 +31,33 @@ pub(crate) fn page(quality: &Quality, trials: &[Trial], folder: &Path) -> Drawn<
     csv.flush()?;
     let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     writeln!(html, "<title>How well an objective decides</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>")?;
-    let share = format!("{} %", (quality.share * 1e6).round() / 1e4);
+    let (share, scenarios) = (percent(quality.share), quality.pairings.len());
     writeln!(html, "<h1>{share} in time, and nothing else to set</h1>")?;
-    write!(html, "<p>Of {} scenarios some other autoscaler keeps {}. ", quality.pairings.len(), quality.others_met)?;
-    write!(html, "In the {} that both keep the objective costs {:.3} ", quality.both_met, quality.against_each)?;
-    writeln!(html, "of the cheapest of them, chosen for each scenario afterwards.</p>")?;
-    write!(html, "<figure>\n{}\n<figcaption>", chart(&quality.pairings, quality.share)?)?;
-    write!(
-        html,
-        "Each workload with one request to a worker (left three) and eight, and cold starts of 2, 30 and 120 s. "
-    )?;
-    writeln!(
-        html,
-        "Blue: the objective; hollow where it was not kept. Orange: the cheapest other that kept it.</figcaption>\n</figure>"
-    )?;
-    html.push_str("<table>\n<thead><tr><th></th><th>rule</th><th>kept</th><th>÷ bound</th><th>J at 10</th><th>J at 100</th><th>reversals/h</th></tr></thead>\n");
-    for score in &quality.scores {
-        let [low, high] = score.priced;
-        write!(
-            html,
-            "<tr><td></td><td>{}</td><td>{}</td><td>{:.2}</td>",
-            escape(&score.rule),
-            score.met,
-            score.over_bound
-        )?;
-        writeln!(html, "<td>{low:.3}</td><td>{high:.3}</td><td>{:.1}</td></tr>", score.reversals)?;
+    if let Some(goal) = quality.goals.first() {
+        let Goal { met, others_met, both_met, against_each, .. } = goal;
+        write!(html, "<p>Of {scenarios} scenarios the objective keeps {met}, some other autoscaler {others_met}. ")?;
+        write!(html, "In the {both_met} that both keep the objective costs {against_each:.3} of the cheapest of ")?;
+        writeln!(html, "them, chosen for each scenario afterwards.</p>")?;
     }
-    html.push_str(
-        "</table>\n<p>J: worker-seconds and 10 or 100 for each late request, over the least of any other here.</p>\n",
-    );
-    pairs(quality, &mut html)?;
+    write!(html, "<figure>\n{}\n<figcaption>", chart(&quality.pairings, quality.share)?)?;
+    write!(html, "Each workload with one request to a worker (left three) and eight, and cold starts of 2, 30 and ")?;
+    write!(html, "120 s. Blue: the objective; hollow where it was not kept. Orange: the cheapest other that kept ")?;
+    writeln!(html, "it.</figcaption>\n</figure>")?;
+    writeln!(html, "{}<p>{}</p>", telling::goals(quality).html(), telling::SETTINGS)?;
+    for table in [telling::against(quality), telling::reversals(quality)] {
+        html.push_str(&table.html());
+    }
+    html.push_str(&telling::scores(quality).html());
+    writeln!(html, "<p>{}</p>", telling::PRICED)?;
+    html.push_str(&telling::pairs(quality).html());
     html.push_str("</main>\n</body>\n</html>\n");
     let path = folder.join(PAGE);
     fs::write(&path, html)?;
     Ok(path)
 }
 
-/// Scenario by scenario.
-fn pairs(quality: &Quality, html: &mut String) -> Drawn<()> {
-    html.push_str("<table>\n<thead><tr><th></th><th>scenario</th><th>in time</th><th>÷ bound</th>");
-    html.push_str("<th>cheapest other that keeps it</th><th>its ÷ bound</th><th>ratio</th></tr></thead>\n");
-    for pairing in &quality.pairings {
-        let own = &pairing.objective;
-        let kept = if own.in_time >= quality.share { " ✓" } else { "" };
-        write!(html, "<tr><td></td><td>{}</td><td>{:.2} %{kept}</td>", escape(&pairing.scenario), own.in_time * 100.0)?;
-        write!(html, "<td>{:.2}</td>", own.cost / pairing.bound)?;
-        match &pairing.best {
-            Some(best) => {
-                write!(html, "<td>{}</td><td>{:.2}</td>", escape(&best.rule), best.cost / pairing.bound)?;
-                writeln!(html, "<td>{:.2}</td></tr>", own.cost / best.cost)?;
-            }
-            None => writeln!(html, "<td>none</td><td></td><td></td></tr>")?,
-        }
-    }
-    html.push_str("</table>\n");
-    Ok(())
-}
-
 fn chart(pairings: &[Pairing], share: f64) -> Drawn<String> {
-    let over = |trial: &Trial, pairing: &Pairing| trial.cost / pairing.bound;
+    let over = |trial: &Trial, pairing: &Pairing| trial.cost / pairing.bound.unwrap_or(f64::NAN);
     let all = pairings.iter().flat_map(|pairing| {
         [Some(over(&pairing.objective, pairing)), pairing.best.as_ref().map(|best| over(best, pairing))]
     });

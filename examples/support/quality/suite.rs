@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use plimsoll::Timestamp;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
 use plimsoll::sim::{ReadOptions, Request, Workload};
 
@@ -28,6 +27,17 @@ impl Scenario<'_> {
     pub(crate) fn name(&self) -> String {
         format!("{}, {} at a time, {} s", self.load.name, self.concurrency, self.cold_start.as_secs())
     }
+}
+
+/// Whether a scenario's workload is steady, or changes slowly: those that staffing by the rate suits.
+pub(crate) fn is_smooth(name: &str) -> bool {
+    ["steady5,", "steady40,", "diurnal,", "worldcup,"].iter().any(|smooth| name.starts_with(smooth))
+}
+
+/// The cold start in a scenario's name, in seconds.
+pub(crate) fn cold_start(name: &str) -> u64 {
+    let seconds = name.rsplit(", ").next().and_then(|last| last.strip_suffix(" s"));
+    seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
 }
 
 const NAMES: [&str; 11] =
@@ -115,7 +125,7 @@ fn load(name: &'static str) -> Result<Load, String> {
         "functions" => (seconds(1), read("serverless_fleet_azure2019.csv", &ReadOptions::default())),
         "servegen-late" => {
             let days = exponential("llm_api_bursty_servegen.csv", seconds(4), 1, 19);
-            (seconds(1), days.and_then(|days| part(name, &days, hours(7 * 24), hours(3 * 24))))
+            (seconds(1), days.and_then(|days| part(name, &days, hours(7 * 24), hours(10 * 24))))
         }
         "mmpp-slow" => {
             let (calm_for, busy_for) = (seconds(3_000), seconds(900));
@@ -145,15 +155,9 @@ fn read(file: &str, options: &ReadOptions) -> Result<Workload, String> {
     input::workload(Some(&path), options)
 }
 
-/// What arrives within `span` from `start` on.
-fn part(name: &str, workload: &Workload, start: Duration, span: Duration) -> Result<Workload, String> {
-    let (start, end) = (nanos(start), nanos(start.saturating_add(span)));
-    let within = workload.requests().iter().filter(|request| (start..end).contains(&request.arrival.as_nanos()));
-    let from_start = |request: &Request| Request {
-        arrival: Timestamp::from_nanos(request.arrival.as_nanos() - start),
-        service: request.service,
-    };
-    Workload::from_requests(name, within.map(from_start).collect()).map_err(|error| error.to_string())
+/// What arrives from `start` to `end`, which ends with the last of them.
+fn part(name: &str, workload: &Workload, start: Duration, end: Duration) -> Result<Workload, String> {
+    Workload::from_requests(name, workload.between(start, end).requests().to_vec()).map_err(|error| error.to_string())
 }
 
 /// The same arrivals with exponential service times: files that count requests do not say how long they took.
@@ -169,8 +173,4 @@ fn with_service(name: &str, workload: &Workload, mean: Duration, seed: u64) -> R
     let requests = workload.requests().iter().zip(drawn.requests());
     let requests = requests.map(|(request, drawn)| Request { service: drawn.service, ..*request });
     Workload::from_requests(name, requests.collect()).map_err(|error| error.to_string())
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

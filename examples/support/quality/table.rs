@@ -1,76 +1,83 @@
-//! The figures as tables.
+//! A table, for people at a terminal, in Markdown and on a page.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table as Drawn, presets};
 
-use crate::rules::PRICES;
-use crate::score::Quality;
+use crate::words::escape;
 
-/// What every rule comes to, and the objective's cost where others keep it too.
-pub(crate) fn print(quality: &Quality, all: bool, out: &mut dyn Write) -> io::Result<()> {
-    let scenarios = quality.pairings.len();
-    let percent = (quality.share * 1e6).round() / 1e4;
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
-    let [low, high] = PRICES;
-    table.set_header([
-        "rule".to_owned(),
-        format!("{percent} % kept, of {scenarios}"),
-        "cost ÷ bound".to_owned(),
-        format!("J at {low}"),
-        format!("J at {high}"),
-        "reversals/h".to_owned(),
-    ]);
-    for score in &quality.scores {
-        let priced = score.priced.map(|priced| format!("{priced:.3}"));
-        let [first, second] = priced;
-        let cells = [score.rule.clone(), score.met.to_string(), format!("{:.2}", score.over_bound), first, second];
-        table.add_row(cells.into_iter().chain([format!("{:.1}", score.reversals)]));
-    }
-    right(&mut table);
-    writeln!(out, "{table}")?;
-    writeln!(
-        out,
-        "J: worker-seconds and {low} or {high} for each late request, over the least of any other autoscaler here."
-    )?;
-    if all {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_FULL_CONDENSED);
-        table.set_header(["scenario", "in time", "÷ bound", "cheapest other that keeps it", "its ÷ bound", "ratio"]);
-        for pairing in &quality.pairings {
-            let own = &pairing.objective;
-            let kept = if own.in_time >= quality.share { '✓' } else { ' ' };
-            let best = pairing.best.as_ref();
-            let other = best.map_or_else(|| "none".to_owned(), |best| best.rule.clone());
-            let ratio = |of: f64| best.map_or_else(String::new, |best| format!("{:.2}", best.cost / of));
-            table.add_row([
-                pairing.scenario.clone(),
-                format!("{:.2} % {kept}", own.in_time * 100.0),
-                format!("{:.2}", own.cost / pairing.bound),
-                other,
-                ratio(pairing.bound),
-                best.map_or_else(String::new, |best| format!("{:.2}", own.cost / best.cost)),
-            ]);
-        }
-        right(&mut table);
-        writeln!(out, "{table}")?;
-    }
-    let Quality { others_met, both_met, against_each, .. } = quality;
-    writeln!(
-        out,
-        "Of {scenarios} scenarios some other keeps {others_met}. In the {both_met} that both keep the objective costs {against_each:.3} of the cheapest of them, chosen for each scenario afterwards."
-    )?;
-    if let Some((rule, ratio)) = &quality.single {
-        writeln!(out, "The cheapest single other that keeps as many is {rule}: the objective costs {ratio:.2} of it.")?;
-    } else {
-        writeln!(out, "No single other keeps as many.")?;
-    }
-    Ok(())
+/// How tables are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Style {
+    Lines,
+    Markdown,
 }
 
-fn right(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+/// The first column names what the numbers are of.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Self {
+        Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
+
+    pub(crate) fn row<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    pub(crate) fn text(&self, style: Style) -> String {
+        let mut drawn = Drawn::new();
+        drawn.load_preset(match style {
+            Style::Lines => presets::UTF8_FULL_CONDENSED,
+            Style::Markdown => presets::ASCII_MARKDOWN,
+        });
+        drawn.set_header(&self.header);
+        drawn.add_rows(&self.rows);
+        if style == Style::Lines {
+            for column in drawn.column_iter_mut().skip(1) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        drawn.to_string()
+    }
+
+    /// With an empty first column, which the style of pages has for marks.
+    pub(crate) fn html(&self) -> String {
+        let mut html = String::from("<table>\n<thead><tr><th></th>");
+        let cells = |html: &mut String, kind: &str, cells: &[String]| {
+            for cell in cells {
+                // Writing into a string does not fail.
+                let _ = write!(html, "<{kind}>{}</{kind}>", escape(cell));
+            }
+            html.push_str("</tr>");
+        };
+        cells(&mut html, "th", &self.header);
+        html.push_str("</thead>\n");
+        for row in &self.rows {
+            html.push_str("<tr><td></td>");
+            cells(&mut html, "td", row);
+            html.push('\n');
+        }
+        html.push_str("</table>\n");
+        html
+    }
+}
+
+/// `99.5 %`
+pub(crate) fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
+}
+
+/// With three decimals, or nothing.
+pub(crate) fn three(value: f64) -> String {
+    if value.is_finite() { format!("{value:.3}") } else { String::new() }
+}
+
+/// With two decimals, or nothing.
+pub(crate) fn two(value: Option<f64>) -> String {
+    value.filter(|value| value.is_finite()).map_or_else(String::new, |value| format!("{value:.2}"))
 }

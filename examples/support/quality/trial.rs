@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use plimsoll::sim::{Controller, Options, Outcome, Service, simulate_with};
-use plimsoll::{Autoscaler, Command, Decision, Observation, Timestamp};
+use plimsoll::Timestamp;
+use plimsoll::sim::{Options, Outcome, Sample, Service, Watch, Workload, simulate, simulate_with};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Machine, Rule};
 use crate::suite::Scenario;
 
 /// When counting begins.
-const WARM: u64 = 600;
-/// Bounded below by the warm-up, so that it begins with a bucket.
-const BUCKET: u64 = 60;
+const WARM: Duration = Duration::from_secs(600);
+/// So that it begins with a bucket.
+const BUCKET: Duration = Duration::from_secs(60);
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub(crate) struct Trial {
     pub(crate) cost: f64,
     pub(crate) late: u64,
     pub(crate) starts: u64,
-    /// Changes of direction within five minutes, per hour.
+    /// Changes of the count in the other direction than the one before, per hour.
     pub(crate) reversals: f64,
 }
 
@@ -38,28 +38,34 @@ impl Trial {
     }
 }
 
+/// On a platform without any trouble.
 pub(crate) fn run(rule: &Rule, scenario: &Scenario<'_>) -> Result<Trial, String> {
+    run_under(rule, scenario, Options::default())
+}
+
+/// Under the trouble of some options.
+pub(crate) fn run_under(rule: &Rule, scenario: &Scenario<'_>, mut options: Options) -> Result<Trial, String> {
     let failed = |error: String| format!("{}, {}: {error}", scenario.name(), rule.name());
     let service = Service { concurrency: scenario.concurrency, target: scenario.load.within };
-    let mut options = Options::default();
     options.cold_start = scenario.cold_start;
-    options.bucket = Duration::from_secs(BUCKET);
+    options.bucket = BUCKET;
     let workload = &scenario.load.workload;
-    let (outcome, late, arrived) = match rule.machine(scenario).map_err(failed)? {
+    let mut in_time = InTime { within: service.target, count: 0 };
+    let outcome = match rule.machine(scenario).map_err(failed)? {
         Machine::Native(config) => {
-            let native = Native(Autoscaler::new(*config, Timestamp::ORIGIN));
-            let counted = Counted::new(native, service.target);
-            let (outcome, counted) = simulate_with(workload, service, counted, &options, &mut ());
-            (outcome, counted.late(), counted.arrived)
+            options.within = Some(service.target);
+            simulate(workload, &config, &options, &mut in_time)
         }
         Machine::Peer(peer) => {
             let controller = peer.controller(service).map_err(|error| failed(error.to_string()))?;
-            let (outcome, counted) =
-                simulate_with(workload, service, Counted::new(controller, service.target), &options, &mut ());
-            (outcome, counted.late(), counted.arrived)
+            simulate_with(workload, service, controller, &options, &mut in_time).0
         }
     };
-    let hours = (workload.duration().as_secs_f64() - WARM as f64) / 3_600.0;
+    let warm = Timestamp::from_elapsed(WARM);
+    let arrived = workload.requests().iter().filter(|request| request.arrival >= warm).count() as u64;
+    // Whoever never started was late too.
+    let late = arrived.saturating_sub(in_time.count);
+    let hours = (workload.duration().saturating_sub(WARM)).as_secs_f64() / 3_600.0;
     Ok(Trial {
         scenario: scenario.name(),
         rule: rule.name(),
@@ -72,82 +78,28 @@ pub(crate) fn run(rule: &Rule, scenario: &Scenario<'_>) -> Result<Trial, String>
     })
 }
 
+/// What counts of a workload.
+pub(crate) fn counted(workload: &Workload) -> Workload {
+    workload.between(WARM, workload.duration())
+}
+
 /// From the end of the warm-up to that of the workload.
 fn cost(outcome: &Outcome, end: f64) -> f64 {
     let bucket = outcome.bucket.as_secs_f64();
-    let counted = outcome.samples.iter().filter(|sample| sample.t_s >= WARM as f64 && sample.t_s < end);
-    let workers = |sample: &plimsoll::sim::Sample| sample.starting + sample.idle + sample.busy + sample.draining;
+    let counted = outcome.samples.iter().filter(|sample| sample.t_s >= WARM.as_secs_f64() && sample.t_s < end);
+    let workers = |sample: &Sample| sample.starting + sample.idle + sample.busy + sample.draining;
     counted.map(|sample| workers(sample) * bucket.min(end - sample.t_s)).sum()
 }
 
-/// Who decides, and beside it a count of who starts in time.
-struct Counted<C> {
-    inner: C,
+/// How many of those that count start in time.
+struct InTime {
     within: Duration,
-    arrived: u64,
-    in_time: u64,
+    count: u64,
 }
 
-impl<C> Counted<C> {
-    const fn new(inner: C, within: Duration) -> Self {
-        Self { inner, within, arrived: 0, in_time: 0 }
-    }
-
-    /// Whoever never started was late too.
-    const fn late(&self) -> u64 {
-        self.arrived.saturating_sub(self.in_time)
-    }
-}
-
-impl<C: Controller> Controller for Counted<C> {
-    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        let warm = Timestamp::from_secs(WARM);
-        match observation {
-            Observation::Arrived { count, .. } if now >= warm => self.arrived += u64::from(count),
-            Observation::Started { sojourn, .. } if now >= warm.saturating_add(sojourn) => {
-                self.in_time += u64::from(sojourn <= self.within);
-            }
-            _ => {}
-        }
-        self.inner.observe(now, observation)
-    }
-
-    fn next_wakeup(&self) -> Option<Timestamp> {
-        self.inner.next_wakeup()
-    }
-
-    fn desired(&self) -> u32 {
-        self.inner.desired()
-    }
-
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
-        self.inner.decide(now, commands)
-    }
-
-    fn may_wake(&self) -> bool {
-        self.inner.may_wake()
-    }
-}
-
-/// The autoscaler itself.
-struct Native(Autoscaler);
-
-impl Controller for Native {
-    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        self.0.observe(now, observation).is_ok()
-    }
-
-    fn next_wakeup(&self) -> Option<Timestamp> {
-        self.0.next_wakeup()
-    }
-
-    fn desired(&self) -> u32 {
-        self.0.desired()
-    }
-
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
-        let decision = self.0.decide(now);
-        commands.extend(decision.commands.iter().copied());
-        Some(decision)
+impl Watch for InTime {
+    fn started(&mut self, now: Timestamp, sojourn: Duration) {
+        let counts = now >= Timestamp::from_elapsed(WARM).saturating_add(sojourn);
+        self.count += u64::from(counts && sojourn <= self.within);
     }
 }

@@ -50,6 +50,20 @@ fn each_cause_comes_where_it_was_asked_for() {
 }
 
 #[test]
+fn the_first_starts_can_mislead() {
+    for (first_percent, takes) in [(50, 10_000_000_000), (200, 40_000_000_000)] {
+        let fates = fates(&options(Starts { first: 3, first_percent, ..Starts::default() }));
+        assert!(fates[..3].iter().all(|fate| *fate == Fate::Ready(takes)), "{:?}", fates.first());
+        assert!(fates[3..].iter().all(|fate| *fate == Fate::Ready(20_000_000_000)));
+    }
+    assert!(
+        fates(&options(Starts { first: 3, ..Starts::default() }))
+            .iter()
+            .all(|fate| *fate == Fate::Ready(20_000_000_000))
+    );
+}
+
+#[test]
 fn a_timeout_shows_when_the_platform_gives_up() {
     let starts = Starts { timeout: Share::ONE, gives_up_after: secs(90), ..Starts::default() };
     let expected = Fate::Fails(90_000_000_000, FailureCause::Timeout);

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# How much each constant and each term of the objective's formula matters: `quality` with each constant halved and doubled,
+# and with each term taken out. Prints two tables in Markdown.
+#
+#     ci/sensitivity.sh TRIALS.csv [RESULTS] [PART]
+#
+# TRIALS.csv are the others' trials of `quality --tuned`. RESULTS is a folder that keeps what was found, so that a run that
+# was broken off goes on where it was; give a new one after a change of the formula. PART: only variants whose names
+# contain it. Each variant takes some 20 seconds of a processor, all of them half an hour.
+#
+# The variants are compiled into one program, in a copy of the sources, and chosen by a variable. Every one of them is an
+# edit that must apply exactly where it is said to; the script fails before the first run if one does not.
+set -euo pipefail
+trials=$(realpath "$1") results=$(realpath -m "${2:-$(mktemp -d)}") part=${3:-}
+cd "$(dirname "$0")/.."
+mkdir -p "$results"
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -r Cargo.toml Cargo.lock src examples benches data README.md docs "$copy"
+export CARGO_TARGET_DIR=${SENSITIVITY_TARGET:-$copy/target} CARGO_PROFILE_RELEASE_DEBUG=0
+# Constants become functions.
+export RUSTFLAGS="--cap-lints=allow"
+
+python3 - "$trials" "$results" "$part" "$copy" <<'END_OF_PYTHON'
+import json, os, pathlib, re, subprocess, sys
+
+trials, results, part, copy = sys.argv[1:]
+results, copy = pathlib.Path(results), pathlib.Path(copy)
+OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
+ERRORS, GAPS, HOLD, LEDGER = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "hold", "ledger"))
+
+# What a constant means, its file, its name, and if it is a pair which of the two. Halves are rounded down.
+CONSTANTS = [
+    ("allowance, times the share", OBJECTIVE, "ALLOWANCE"),
+    ("a backlog that goes so soon is worth no worker", OBJECTIVE, "SOON"),
+    ("service times of the long rate", FORECAST, "LONG", 0),
+    ("its least time", FORECAST, "LONG", 1),
+    ("service times of the short rate", FORECAST, "SHORT", 0),
+    ("service times of strain", FORECAST, "STRAIN"),
+    ("completions that the mean service time is of", FORECAST, "MEAN_OF"),
+    ("completions before it is relied on", FORECAST, "HANDFUL"),
+    ("service time before one was measured", FORECAST, "SERVICE"),
+    ("cold start before one was measured", FORECAST, "COLD_START"),
+    ("shortest tick", FORECAST, "TICK"),
+    ("part of what may be late that starts from zero may be", FORECAST, "BY_ZERO"),
+    ("time between two steps of forgetting", FORECAST, "HOUR"),
+    ("weight of a request among the errors, over the prior's", ERRORS, "UNIT"),
+    ("gaps that were never seen", GAPS, "UNSEEN"),
+    ("starts from zero that are remembered", GAPS, "STARTS"),
+    ("gain of caution", LEDGER, "GAIN"),
+    ("most caution", LEDGER, "MOST"),
+    ("deepest debt", LEDGER, "DEEPEST"),
+    ("fewest late requests that say something", LEDGER, "FEWEST"),
+    ("length of an episode", LEDGER, "EPISODE"),
+    ("widest margin", LEDGER, "WIDEST_MARGIN"),
+]
+# Numbers that have no name: the text, and with half and twice of them.
+NUMBERS = [
+    ("room above the peak, in roots of it", OBJECTIVE, "deviation(known.highest) / 2", "deviation(known.highest) / 4", "deviation(known.highest)"),
+    ("workers of an alarm, over the ready", FORECAST, "view.ready.div_ceil(10)", "view.ready.div_ceil(20)", "view.ready.div_ceil(5)"),
+    ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(tick)", "planned, cold_start.saturating_add(tick) / 2", "planned, cold_start.saturating_add(tick) * 2"),
+    ("deviations that demand is above what is being served", FORECAST, "deviation(self.occupancy).saturating_mul(2)", "deviation(self.occupancy)", "deviation(self.occupancy).saturating_mul(4)"),
+]
+# The term, its file, the expression that is it, and what stands for it.
+TERMS = [
+    ("caution (feedback by what was late)", FORECAST, "objective.may_be_late().map_or(0, |may| self.ledger.caution(may))", "2 * ONE"),
+    ("margin for uncertainty", LEDGER, "MICRO.saturating_sub(self.margin(may))", "MICRO"),
+    ("errors (the prior's alone)", ERRORS, "requests.saturating_mul(UNIT)", "0"),
+    ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
+    ("upper edges of the wide bins", ERRORS, "if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) }", "bin"),
+    ("errors as requests saw them (as time did)", FORECAST, "Some(_) => arrived", "Some(_) => elapsed / SECOND"),
+    ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
+    ("demand, not backlog", FORECAST, "there.min(self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO))", "there"),
+    ("peak", OBJECTIVE, "slots > peak", "false"),
+    ("drain", OBJECTIVE, "self.drain(known)", "0"),
+    ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(tick))", "planned"),
+    ("alarm (CoDel)", FORECAST, "view.overloaded && view.starting == 0 && alarm > planned", "false"),
+    ("a worker for whoever is there", OBJECTIVE, "workers.max(u32::from(known.requests > 0))", "workers"),
+    ("the last worker by the gaps (a cold start)", FORECAST, "stay.max(cold_start)", "cold_start"),
+    ("forgetting", FORECAST, "hours.min(FORGOTTEN)", "0"),
+]
+
+sources = {file: (copy / file).read_text() for file in {it[1] for it in CONSTANTS + NUMBERS + TERMS}}
+names = ["as it is"]
+
+def once(file, pattern):
+    found = list(re.finditer(pattern, sources[file]))
+    assert len(found) == 1, f"{file}: `{pattern}` is there {len(found)} times, not once"
+    return found[0]
+
+def instead(file, begin, end, text):
+    sources[file] = sources[file][:begin] + text + sources[file][end:]
+
+# The number of a new variant.
+def variant(name):
+    names.append(name)
+    return len(names) - 1
+
+def chosen(variants, text):
+    return "".join(f"if crate::variant() == {number} {{ {other} }} else " for number, other in variants) + f"{{ {text} }}"
+
+for name, file, old, new in TERMS:
+    # In front of a value there may be a field's name, or a pattern.
+    split = re.match(r"(even: |Some\(_\) => )?(.*)", old)
+    front, value = split[1] or "", split[2]
+    found = once(file, re.escape(old))
+    other = new.removeprefix(front)
+    instead(file, found.start(), found.end(), front + "(" + chosen([(variant(f"without: {name}"), other)], value) + ")")
+for name, file, old, half, twice in NUMBERS:
+    found = [it for it in re.finditer(re.escape(old), sources[file])]
+    assert found, f"{file}: `{old}` is not there"
+    numbers = [variant(f"{word}: {name}") for word in ("halved", "doubled")]
+    # Terms have copied it into both of their branches.
+    for it in reversed(found):
+        head = "planned, " if old.startswith("planned, ") else ""
+        options = [text.removeprefix(head) for text in (half, twice, old)]
+        instead(file, it.start(), it.end(), head + "(" + chosen(list(zip(numbers, options)), options[2]) + ")")
+for name, file, constant, *place in CONSTANTS:
+    numbers = [variant(f"{word}: {name}") for word in ("halved", "doubled")]
+    scaled = lambda value: chosen([(numbers[0], f"({value}) / 2"), (numbers[1], f"({value}) * 2")], value)
+    if place and f"fn {constant}()" in sources[file]:
+        found = once(file, rf"fn {constant}\(\) -> \(u64, u64\) {{ \((.*), ([^,]*)\) }}")
+        instead(file, found.start(place[0] + 1), found.end(place[0] + 1), scaled(found[place[0] + 1]))
+        continue
+    found = once(file, rf"const {constant}: (.*?) = (.*);")
+    value = found[2]
+    if place:
+        pair = value.strip("()").split(", ")
+        pair[place[0]] = scaled(pair[place[0]])
+        value = "(" + ", ".join(pair) + ")"
+    else:
+        value = scaled(value)
+    lines = sources[file].split("\n")
+    at = sources[file][:found.start()].count("\n")
+    for number, line in enumerate(lines):
+        if number != at and not line.lstrip().startswith("//"):
+            lines[number] = re.sub(rf"\b{constant}\b", f"{constant}()", line)
+    lines[at] = f"fn {constant}() -> {found[1]} {{ {value} }}"
+    sources[file] = "\n".join(lines)
+for file, text in sources.items():
+    # What asks for the variant is not constant.
+    (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution)\(", r"fn \1(", text))
+library = copy / "src/lib.rs"
+library.write_text(library.read_text() + """
+fn variant() -> usize {
+    static CHOSEN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *CHOSEN.get_or_init(|| std::env::var("VARIANT").ok().and_then(|it| it.parse().ok()).unwrap_or(0))
+}
+""")
+build = ["cargo", "build", "--locked", "--release", "-q", "--example", "quality"]
+subprocess.run(build, cwd=copy, check=True)
+target = pathlib.Path(os.environ["CARGO_TARGET_DIR"])
+
+def run(name):
+    kept = results / (re.sub(r"\W+", "_", name) + ".json")
+    if not kept.exists():
+        command = [target / "release/examples/quality", "--brief", "--share", "0.99", "--json", "--quiet", "--others", trials]
+        command += ["--out", copy / "report"]
+        ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"VARIANT": str(names.index(name))})
+        assert ran.returncode == 0, f"{name}: {ran.stderr[-2000:]}"
+        kept.write_text(ran.stdout)
+        print(name, file=sys.stderr, flush=True)
+    found = json.loads(kept.read_text())
+    return found["goals"][0]["met"], {it["scenario"]: it["objective"]["cost"] for it in found["pairings"]}
+
+def cell(name):
+    if part not in name:
+        return ""
+    met, costs = run(name)
+    product = 1.0
+    for scenario, cost in costs.items():
+        product *= (cost / clean[scenario]) ** (1 / len(clean))
+    return f"{met}, {product:.3f}" + ("" if costs != clean else " (nothing changes)")
+
+met, clean = run(names[0])
+print(f"As it is, {met} of {len(clean)} are kept. Each cell: how many are then, and the cost over that, whether kept or not.\n")
+print("| taken out | kept, cost |\n|---|---|", flush=True)
+for name, *_ in TERMS:
+    if found := cell(f"without: {name}"):
+        print(f"| {name} | {found} |", flush=True)
+print("\n| constant | halved | doubled |\n|---|---|---|", flush=True)
+for name, *_ in CONSTANTS + NUMBERS:
+    cells = [cell(f"{word}: {name}") for word in ("halved", "doubled")]
+    if any(cells):
+        print(f"| {name} | {cells[0]} | {cells[1]} |", flush=True)
+END_OF_PYTHON

@@ -258,7 +258,7 @@ impl Estimators {
             starting: census.starting,
             concurrency: config.concurrency(),
             cold_start: pool.cold_starts.lead(),
-            last_activity: self.last_activity,
+            last_activity: heard.active.map_or(self.last_activity, |active| active.max(self.last_activity)),
             overloaded: self.codel.overloaded(now, interval, waiting > 0),
         };
         if let Some((forecast, objective)) = self.forecast.as_mut().zip(objective(config)) {
@@ -273,8 +273,17 @@ impl Estimators {
 
     /// Takes in a report that has been found acceptable, and news.
     pub(crate) fn take(&mut self, now: Timestamp, report: &Report, config: &Config) {
+        self.learn_of(now, report, config);
         let new = || Box::new(Reports::new(self.started, shape(config).0));
         self.reports.get_or_insert_with(new).take(now, report, config);
+    }
+
+    /// An objective learns from reports too.
+    fn learn_of(&mut self, now: Timestamp, report: &Report, config: &Config) {
+        let Some((forecast, objective)) = self.forecast.as_mut().zip(objective(config)) else { return };
+        let since = self.reports.as_ref().and_then(|reports| reports.active());
+        let since = since.max(self.ever_active.then_some(self.last_activity));
+        forecast.told(now, report, since, objective);
     }
 
     /// What the observers say.

@@ -217,7 +217,7 @@ impl Objective {
         let forecast = forecast(known, known.demand, known.rates[0]);
         let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
         let slots = forecast.saturating_add_signed(headroom);
-        let peak = known.highest.saturating_add(deviation(known.highest) / 2);
+        let peak = whole(known.highest.saturating_add(deviation(known.highest) / 2)).max(known.highest);
         let (slots, because) = if slots > peak { (peak, Because::Peak) } else { (slots, Because::Headroom) };
         let busy = self.without_queue(known, slots);
         let workers = div_ceil_count(busy, u64::from(known.concurrency).saturating_mul(MICRO));
@@ -296,6 +296,11 @@ pub(crate) fn forecast(known: &Circumstances, demand: u64, rate: u64) -> u64 {
 /// `√(m + 1)`: the standard deviation of Poisson demand, and of one request where none is expected.
 pub(crate) const fn deviation(demand: u64) -> u64 {
     demand.saturating_add(MICRO).saturating_mul(MICRO).isqrt()
+}
+
+/// Without what is less than a slot.
+const fn whole(slots: u64) -> u64 {
+    slots.saturating_sub(slots % MICRO)
 }
 
 /// What comes in `nanos` at a rate.

@@ -9,6 +9,7 @@ mod errors;
 mod gaps;
 mod hold;
 mod ledger;
+mod told;
 
 use core::time::Duration;
 
@@ -18,8 +19,10 @@ use self::errors::Errors;
 use self::gaps::Gaps;
 use self::hold::Hold;
 use self::ledger::Ledger;
+use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
 use crate::policy::{Because, Circumstances, LEARNED, Objective, Outlook, Plan, deviation, forecast};
+use crate::report::Report;
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
 
@@ -110,6 +113,7 @@ pub(super) struct Forecast {
     gaps: Gaps,
     /// Late requests of a start from zero, and until when they are counted.
     from_zero: Option<(u32, Timestamp)>,
+    told: Told,
     hold: Hold,
     plan: Plan,
 }
@@ -136,6 +140,7 @@ impl Forecast {
             ledger: Ledger::new(now),
             gaps: Gaps::default(),
             from_zero: None,
+            told: Told::default(),
             hold: Hold::new(now),
             plan: Plan {
                 workers: 0,
@@ -200,7 +205,7 @@ impl Forecast {
         }
         self.arrived = self.arrived.saturating_add(u64::from(count));
         self.most = self.most.max(requests);
-        self.ledger.arrived(count);
+        self.ledger.arrived(count.into());
         if since.is_some() {
             self.next = self.next.min(Some(now.plus(TICK)));
         }
@@ -213,6 +218,59 @@ impl Forecast {
             self.count(now);
             (self.next, self.last, self.resting) = (Some(now), now, false);
         }
+    }
+
+    /// An observer counted requests; before that none was seen `since` an instant, if ever. Only sums are kept until the next
+    /// tick, so that reports of one instant may come in any order.
+    pub(super) fn told(&mut self, now: Timestamp, report: &Report, since: Option<Timestamp>, objective: &Objective) {
+        if !report.is_active() {
+            return;
+        }
+        if self.resting {
+            self.slept = self.slept.saturating_add(now.since(self.last));
+            self.count(now);
+            (self.last, self.resting) = (now, false);
+        }
+        self.next = self.next.or(Some(Timestamp::MAX)).min(Some(now.plus(TICK)));
+        if report.arrived > 0 {
+            self.began = self.began.or(Some(now));
+            if self.plan.workers == 0 && self.from_zero.is_none() {
+                self.from_zero = Some((0, Timestamp::MAX));
+            }
+        }
+        self.arrived = self.arrived.saturating_add(report.arrived);
+        self.ledger.arrived(report.arrived);
+        self.told.add(report, since, objective);
+    }
+
+    /// What observers counted since the last tick, as if it had been seen now.
+    fn take_told(&mut self, now: Timestamp, objective: &Objective) {
+        let told = core::mem::take(&mut self.told);
+        let Told { started, late, completions, service, .. } = told;
+        if let Some(gap) = told.gap() {
+            self.gaps.saw(gap);
+        }
+        if late > 0 {
+            self.strained = now.plus(self.service.saturating_mul(STRAIN));
+        }
+        if let Some((count, _)) = self.from_zero.as_mut().filter(|(_, until)| now <= *until) {
+            *count = count.saturating_add(capped(late));
+        }
+        if let Some(may) = objective.may_be_late().filter(|_| started > 0) {
+            self.ledger.told(now, started, late, may);
+        }
+        if let Some(mean) = service.checked_div(completions) {
+            self.completions = self.completions.saturating_add(capped(completions));
+            self.serves(mean, completions.min(MEAN_OF));
+        }
+    }
+
+    /// Requests took so long on average, in nanoseconds.
+    fn serves(&mut self, service: u64, completions: u64) {
+        let weight = u64::from(self.completions).clamp(1, MEAN_OF);
+        let (up, down) = (service.saturating_sub(self.service), self.service.saturating_sub(service));
+        let part = |difference: u64| ratio(difference, completions.min(weight), weight);
+        self.service = self.service.saturating_add(part(up)).saturating_sub(part(down)).max(1);
     }
 
     /// A request started after `wait` nanoseconds, and left the queue empty or not.
@@ -235,13 +293,7 @@ impl Forecast {
     pub(super) fn finished(&mut self, now: Timestamp, service: u64) {
         self.touched(now);
         self.completions = self.completions.saturating_add(1);
-        let weight = u64::from(self.completions).min(MEAN_OF);
-        let (up, down) = (service.saturating_sub(self.service), self.service.saturating_sub(service));
-        self.service = self
-            .service
-            .saturating_add(up.checked_div(weight).unwrap_or(0))
-            .saturating_sub(down.checked_div(weight).unwrap_or(0))
-            .max(1);
+        self.serves(service, 1);
     }
 
     fn tick_length(&self, cold_start: u64) -> u64 {
@@ -257,6 +309,7 @@ impl Forecast {
         let tick = self.tick_length(cold_start);
         let lead = cold_start.saturating_sub(objective.patience()).saturating_add(tick);
         self.fade(now);
+        self.take_told(now, objective);
         let elapsed = now.since(self.last);
         let arrived = self.count(now);
         let demand = self.demand(now, view, objective);
@@ -427,12 +480,11 @@ impl Forecast {
             return None;
         }
         let forsaken = view.last_activity.plus(FORSAKEN);
-        if held > 1 {
-            return Some(forsaken);
-        }
         let stay = match objective.may_be_late() {
+            Some(_) if held > 1 => return Some(forsaken),
             Some(may) => self.gaps.within_budget(ratio(self.ledger.requests(), may, MICRO) / BY_ZERO),
-            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service)),
+            // All of them stay or go together.
+            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service) / u64::from(held.max(1))),
         };
         Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
     }

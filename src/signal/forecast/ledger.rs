@@ -44,31 +44,42 @@ impl Ledger {
     }
 
     /// So many requests arrived.
-    pub(super) fn arrived(&mut self, count: u32) {
-        self.requests = self.requests.saturating_add(u64::from(count).saturating_mul(MICRO));
+    pub(super) const fn arrived(&mut self, count: u64) {
+        self.requests = self.requests.saturating_add(count.saturating_mul(MICRO));
     }
 
     /// One started, late or not, and left the queue empty or not. `may` be late, in millionths of them all.
     pub(super) fn started(&mut self, now: Timestamp, late: bool, empty: bool, may: u64) {
-        // Before anybody was in time, lateness is the start's.
         self.settled |= empty;
+        self.counted(now, 1, late.into(), may);
+    }
+
+    /// So many started, and so many of them late.
+    pub(super) fn told(&mut self, now: Timestamp, started: u64, late: u64, may: u64) {
+        self.settled |= late < started;
+        self.counted(now, started, late, may);
+    }
+
+    fn counted(&mut self, now: Timestamp, started: u64, late: u64, may: u64) {
+        // Before anybody was in time, lateness is the start's.
         if !self.settled {
             return;
         }
-        if late {
-            self.late = self.late.saturating_add(MICRO);
+        if late > 0 {
+            self.late = self.late.saturating_add(late.saturating_mul(MICRO));
             if now > self.ends {
                 self.squares = self.squares.saturating_add(square(self.episode));
                 self.episode = 0;
             }
-            self.episode = self.episode.saturating_add(1);
+            self.episode = self.episode.saturating_add(u32::try_from(late).unwrap_or(u32::MAX));
             self.ends = now.plus(EPISODE);
         }
         let unit = self.unit(may);
         let aim = ratio(may, MICRO.saturating_sub(self.margin(may)), MICRO);
-        let aim = signed(aim);
-        let change = if late { signed(MICRO).saturating_sub(aim) } else { aim.saturating_neg() };
-        let debt = self.debt.saturating_add(change);
+        let debt = self
+            .debt
+            .saturating_add(signed(late.saturating_mul(MICRO)))
+            .saturating_sub(signed(started.saturating_mul(aim)));
         self.debt = debt.clamp(unit.saturating_mul(LEAST), unit.saturating_mul(DEEPEST));
     }
 

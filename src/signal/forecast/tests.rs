@@ -447,7 +447,7 @@ fn the_last_worker_stays_as_long_as_half_of_what_may_be_late_asks_for() {
     let Service { mut forecast, objective, view, now } = Service::new(objective());
     let mut keeps = |requests: u32, held: u32, objective: &Objective| {
         (forecast.gaps, forecast.ledger) = (ten(63), Ledger::new(now));
-        forecast.ledger.arrived(requests);
+        forecast.ledger.arrived(requests.into());
         forecast.keeps_last(now, &view, objective, 30 * SECOND, held).map(|until| until.since(now) / SECOND)
     };
     // Ten gaps of up to 64 s and half of one unseen make 10.5 late if it never stays.

@@ -56,6 +56,11 @@ pub(in crate::signal) struct Heard {
 }
 
 impl Reports {
+    /// When a request was last seen anywhere.
+    pub(in crate::signal) const fn active(&self) -> Option<Timestamp> {
+        self.active
+    }
+
     /// What the observers say at `now`.
     pub(in crate::signal) fn heard(&self, now: Timestamp, config: &Config) -> Heard {
         let (freshness, timeout) = (nanos(config.freshness()), nanos(config.observer_timeout()));

@@ -217,3 +217,11 @@ fn some_of_the_demand_may_wait_unless_too_much_was_late() {
         "nobody would see that it fails"
     );
 }
+
+#[test]
+fn one_request_at_a_time_needs_no_second_worker() {
+    let known =
+        Circumstances { service: SECOND, highest: MICRO, concurrency: 1, requests: 1, ..Circumstances::default() };
+    let workers = |highest: u64| share(0.99).plan(&Circumstances { highest: highest * MICRO, ..known }, 17_016).1;
+    assert_eq!([1, 2, 3, 8, 30].map(workers), [1, 2, 4, 9, 32], "half the root, in whole slots");
+}

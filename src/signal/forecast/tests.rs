@@ -1,4 +1,6 @@
 use super::*;
+use crate::observation::ObserverId;
+use crate::report::Reporter;
 use crate::units::Share;
 use core::time::Duration;
 
@@ -525,4 +527,80 @@ fn an_objective_says_what_it_takes_and_what_the_most_workers_would_keep() {
         text.contains("; 5 workers, as many as there may be, keep ") && text.contains(" would keep 99 %, "),
         "{text}"
     );
+}
+
+/// Half a second of it late, and each served in `service` seconds.
+fn told(now: Timestamp, started: u32, late: u32, service: u64) -> Report {
+    let mut reporter = Reporter::new(ObserverId(1), 1, Duration::from_millis(100), now.minus(5 * SECOND));
+    reporter.arrived(started.into());
+    for at in 0..started {
+        reporter.started(Duration::from_millis(if at < late { 500 } else { 0 }));
+        reporter.finished(Duration::from_secs(service));
+    }
+    reporter.report(now)
+}
+
+#[test]
+fn it_learns_the_same_from_reports_as_from_events() {
+    let Service { mut forecast, objective, view, now } = Service::new(objective());
+    let mut other = forecast.clone();
+    let (one, two) = (told(now, 30, 0, 4), told(now, 10, 2, 8));
+    for report in [&one, &two] {
+        forecast.told(now, report, None, &objective);
+    }
+    for report in [&two, &one] {
+        other.told(now, report, None, &objective);
+    }
+    assert_eq!(forecast, other, "in any order");
+    assert_eq!((forecast.next(), forecast.resting), (Some(now.plus(SECOND)), false), "it is looked at soon");
+    forecast.tick(now.plus(SECOND), &view, &objective);
+    assert_eq!((forecast.service, forecast.completions), (5 * SECOND, 40), "the mean of 30 × 4 s and 10 × 8 s");
+    assert_eq!(forecast.ledger.kept(), Some(Share::new(0.95).unwrap()));
+    assert_eq!(forecast.from_zero.map(|(late, _)| late), Some(2), "there was no plan when they came");
+    assert!(forecast.strained > now && forecast.counts[0] > 30 * MICRO);
+    assert_eq!(forecast.told, Told::default(), "what was told is taken in once");
+    forecast.told(now.plus(2 * SECOND), &told(now, 0, 0, 1), Some(now), &objective);
+    assert_eq!(forecast.told, Told::default(), "who saw nothing says nothing");
+}
+
+#[test]
+fn a_report_says_how_long_nobody_came_before_it() {
+    let Service { mut forecast, objective, view, now } = Service::new(objective());
+    forecast.told(now, &told(now, 1, 0, 1), None, &objective);
+    forecast.tick(now.plus(SECOND), &view, &objective);
+    assert_eq!(forecast.gaps, Gaps::default(), "nobody had ever come");
+    let later = now.plus(70 * SECOND);
+    forecast.told(later, &told(later, 3, 0, 1), Some(now), &objective);
+    forecast.told(later, &told(later, 2, 0, 1), Some(later), &objective);
+    forecast.tick(later.plus(SECOND), &view, &objective);
+    let mut seen = Gaps::default();
+    seen.saw(65 * SECOND);
+    seen.started(0);
+    assert_eq!(forecast.gaps, seen, "until the span of five seconds began");
+}
+
+#[test]
+fn a_digest_that_counts_another_time_as_late_is_read_by_its_buckets() {
+    let now = Timestamp::from_secs(1_000);
+    let slower = Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(250));
+    let mut sums = Told::default();
+    sums.add(&told(now, 9, 4, 1), None, &slower);
+    assert_eq!((sums.started, sums.late, sums.completions, sums.service), (9, 4, 9, 9 * SECOND));
+    let slowest = Objective::share(Share::new(0.99).unwrap(), Duration::from_secs(1));
+    sums.add(&told(now, 9, 4, 1), None, &slowest);
+    assert_eq!((sums.started, sums.late), (18, 4));
+}
+
+#[test]
+fn at_a_price_all_workers_of_a_silent_service_go_together() {
+    let Service { mut forecast, view, now, .. } = Service::new(objective());
+    let price = Objective::price(600, Duration::from_millis(100));
+    let mut keeps =
+        |held| forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|until| until.since(now) / SECOND);
+    assert_eq!(
+        [1, 2, 6].map(&mut keeps),
+        [Some(630), Some(330), Some(130)],
+        "a start of 30 s, and 600 over all of them"
+    );
+    assert_eq!(forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2), Some(now.plus(FORSAKEN)));
 }

@@ -241,7 +241,8 @@ fn what_the_delays_let_through_moves_the_count_and_nothing_else() {
 fn only_last_peaks_and_cliffs_make_the_guards_more_than_delays() {
     let config = config();
     assert!(Guards::are_simple(&config));
-    let cliff = Cliff { fall: Share::new(0.5).unwrap(), within: Duration::from_secs(60), down_delay: Duration::from_secs(600) };
+    let cliff =
+        Cliff { fall: Share::new(0.5).unwrap(), within: Duration::from_secs(60), down_delay: Duration::from_secs(600) };
     assert!(!Guards::are_simple(&config.clone().with_cliff(cliff).unwrap()));
     assert!(!Guards::are_simple(&config.with_blind(Blind::LastPeak(Duration::from_secs(60))).unwrap()));
 }
@@ -280,7 +281,8 @@ fn a_grant_that_takes_workers_and_gives_them_back_starts_no_delay() {
     // Growth under a grant counts as any other: the down delay begins.
     let config = config().with_up_delay(Duration::ZERO).unwrap();
     let mut bench = Bench::new(config, 3);
-    let mut wants = |secs: u64, want: u32| bench.apply(&Demand { limits: granted(4), ..bench.demand(secs, want, want) });
+    let mut wants =
+        |secs: u64, want: u32| bench.apply(&Demand { limits: granted(4), ..bench.demand(secs, want, want) });
     assert_eq!([(100, 9), (101, 3), (160, 3), (161, 3)].map(|(secs, want)| wants(secs, want)), [4, 4, 4, 3]);
 }
 
@@ -293,7 +295,8 @@ fn after_a_change_it_is_the_new_count_that_demand_is_held_against() {
     assert_eq!(bench.guards.outlook(8, LIMITS, &bench.config), None, "ten is within the tolerance of eight");
 
     let mut bench = Bench::new(config(), 3);
-    let beside_idle = |bench: &mut Bench, secs: u64| bench.apply(&Demand { surplus: Some(5), ..bench.demand(secs, 8, 8) });
+    let beside_idle =
+        |bench: &mut Bench, secs: u64| bench.apply(&Demand { surplus: Some(5), ..bench.demand(secs, 8, 8) });
     assert_eq!([10, 40].map(|secs| beside_idle(&mut bench, secs)), [3, 5]);
     assert_eq!(bench.guards.outlook(5, LIMITS, &bench.config), None, "more would be ordered beside idle workers");
 }

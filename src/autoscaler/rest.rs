@@ -63,3 +63,6 @@ impl Autoscaler {
         self.calm.counted
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -387,7 +387,7 @@ impl Explanation {
             }
         }
         match p.because {
-            Because::Hold => write!(f, "; {} wanted of late", p.want),
+            Because::Hold => write!(f, "; {} wanted within a cold start", p.want),
             _ => write!(f, " want {}", p.want),
         }
     }

@@ -290,3 +290,6 @@ impl<K: fmt::Display> fmt::Display for Shortage<K> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

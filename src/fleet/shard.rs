@@ -142,8 +142,8 @@ impl<K: Ord + Clone> Fleet<K> {
     #[must_use = "the services are in it, and nowhere else"]
     pub fn split_off(&mut self, from: &K, until: Option<&K>) -> FleetSnapshot<K> {
         let mut taken = self.services.split_off(from);
-        if let Some(until) = until.filter(|until| *until >= from) {
-            let mut rest = taken.split_off(until);
+        if let Some(until) = until {
+            let mut rest = taken.split_off(until.max(from));
             self.services.append(&mut rest);
         }
         for (key, slot) in &taken {

@@ -56,3 +56,6 @@ impl<K: Ord + Clone> Timers<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

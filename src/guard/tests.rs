@@ -212,3 +212,91 @@ fn the_idle_timeout_keeps_what_cannot_go_yet() {
     assert_eq!(bench.apply(&more), 4, "it holds, but never raises the count");
     assert_eq!(bench.wants(30, 1), 1);
 }
+
+/// The bounds of the configuration, and a grant of so many workers.
+fn granted(workers: u32) -> Limits {
+    Limits { max: workers, ..LIMITS }
+}
+
+#[test]
+fn what_the_delays_let_through_moves_the_count_and_nothing_else() {
+    let bench = Bench::new(config(), 3);
+    // What was wanted since 0 s is wanted until 100 s, and something else for `secs` from then on.
+    let stays = |secs: u64, demand: Demand| {
+        let mut guards = bench.guards.clone();
+        assert!(guards.stays(&bench.demand(100, 3, 3), &bench.config));
+        let begins = guards.stays(&Demand { now: at(100), ..demand }, &bench.config);
+        assert!(begins, "no delay has passed");
+        guards.stays(&Demand { now: at(100 + secs), ..demand }, &bench.config)
+    };
+    let (more, fewer) = (bench.demand(100, 5, 5), bench.demand(100, 1, 1));
+    assert_eq!([29, 30].map(|secs| stays(secs, more)), [true, false]);
+    assert_eq!([59, 60].map(|secs| stays(secs, fewer)), [true, false]);
+    assert!(stays(1_000, Demand { limits: granted(3), ..more }), "the most is there");
+    assert!(stays(1_000, Demand { limits: Limits { min: 3, ..LIMITS }, ..fewer }), "no more than the least is there");
+    assert!(stays(1_000, Demand { settling: true, ..fewer }), "not a whole window has been seen");
+}
+
+#[test]
+fn only_last_peaks_and_cliffs_make_the_guards_more_than_delays() {
+    let config = config();
+    assert!(Guards::are_simple(&config));
+    let cliff =
+        Cliff { fall: Share::new(0.5).unwrap(), within: Duration::from_secs(60), down_delay: Duration::from_secs(600) };
+    assert!(!Guards::are_simple(&config.clone().with_cliff(cliff).unwrap()));
+    assert!(!Guards::are_simple(&config.with_blind(Blind::LastPeak(Duration::from_secs(60))).unwrap()));
+}
+
+#[test]
+fn a_guard_wakes_nobody_for_what_it_will_not_let_through() {
+    let mut bench = Bench::new(config(), 3);
+    let next = |bench: &Bench, limits: Limits| bench.guards.next_change(at(100), 3, limits, &bench.config);
+    bench.wants(1, 3);
+    assert_eq!(bench.guards.next_change(at(1), 3, LIMITS, &bench.config), None, "what is wanted is there");
+    bench.wants(100, 5);
+    let most = Limits { max: 3, most: 3, ..LIMITS };
+    assert_eq!([LIMITS, most].map(|limits| next(&bench, limits)), [Some(at(130)), None]);
+    bench.wants(100, 1);
+    let least = Limits { min: 3, ..LIMITS };
+    assert_eq!([LIMITS, least].map(|limits| next(&bench, limits)), [Some(at(160)), None]);
+}
+
+#[test]
+fn who_woke_for_no_backlog_is_not_waking_when_one_comes() {
+    let mut bench = Bench::new(config(), 0);
+    assert_eq!(bench.wants(5, 1), 1);
+    assert!(bench.guards.is_waking());
+    bench.apply(&Demand { backlog_workers: 2, ..bench.demand(6, 1, 1) });
+    assert!(!bench.guards.is_waking());
+}
+
+#[test]
+fn a_grant_that_takes_workers_and_gives_them_back_starts_no_delay() {
+    let mut bench = Bench::new(config(), 5);
+    let wants = |bench: &mut Bench, secs: u64, workers: u32| {
+        bench.apply(&Demand { limits: granted(workers), ..bench.demand(secs, 5, 5) })
+    };
+    assert_eq!([(100, 3), (110, 10)].map(|(secs, workers)| wants(&mut bench, secs, workers)), [3, 5]);
+
+    // Growth under a grant counts as any other: the down delay begins.
+    let config = config().with_up_delay(Duration::ZERO).unwrap();
+    let mut bench = Bench::new(config, 3);
+    let mut wants =
+        |secs: u64, want: u32| bench.apply(&Demand { limits: granted(4), ..bench.demand(secs, want, want) });
+    assert_eq!([(100, 9), (101, 3), (160, 3), (161, 3)].map(|(secs, want)| wants(secs, want)), [4, 4, 4, 3]);
+}
+
+#[test]
+fn after_a_change_it_is_the_new_count_that_demand_is_held_against() {
+    let mut bench = Bench::new(config().with_tolerance(Share::new(0.25).unwrap()), 4);
+    bench.wants(10, 8);
+    bench.wants(39, 10);
+    assert_eq!(bench.wants(40, 10), 8);
+    assert_eq!(bench.guards.outlook(8, LIMITS, &bench.config), None, "ten is within the tolerance of eight");
+
+    let mut bench = Bench::new(config(), 3);
+    let beside_idle =
+        |bench: &mut Bench, secs: u64| bench.apply(&Demand { surplus: Some(5), ..bench.demand(secs, 8, 8) });
+    assert_eq!([10, 40].map(|secs| beside_idle(&mut bench, secs)), [3, 5]);
+    assert_eq!(bench.guards.outlook(5, LIMITS, &bench.config), None, "more would be ordered beside idle workers");
+}

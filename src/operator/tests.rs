@@ -58,3 +58,15 @@ fn what_cannot_be_an_operator_s_order_is_not_taken_from_a_snapshot() {
     assert!(!of([2, 1].map(reservation).into()).is_sound());
     assert!(!of([1, 1].map(reservation).into()).is_sound());
 }
+
+#[test]
+fn a_grant_is_named_where_it_allows_less_than_the_bounds() {
+    let mut operator = Operator::default();
+    assert!(!operator.is_granted());
+    for (workers, named) in [(9, true), (10, false), (11, false)] {
+        operator.set_grant(Some(Grant { workers, budget: 64, others: 1 }));
+        let limits = operator.limits(at(0), 0, &config());
+        assert_eq!((limits.max, limits.most, operator.grant(limits).is_some()), (workers.min(10), 10, named));
+        assert!(operator.is_granted());
+    }
+}

@@ -53,3 +53,28 @@ fn each_policy_says_how_much_of_a_backlog_one_worker_takes() {
     let concurrency = |target| Policy::Concurrency(ConcurrencyTarget::new(target).unwrap());
     assert_eq!((per_worker(concurrency(6.9)), per_worker(concurrency(0.7))), (6, 1));
 }
+
+#[test]
+fn an_objective_that_does_not_see_all_requests_wants_its_plan_and_lets_nobody_go() {
+    let plan = Plan {
+        workers: 3,
+        because: Because::Headroom,
+        forecast_millis: 2_000,
+        headroom_millis: 1_000,
+        queue_millis: 0,
+        lead_millis: 30_000,
+        completions: LEARNED,
+    };
+    let objective = Policy::Objective(Objective::price(100, core::time::Duration::ZERO));
+    let planned = Inputs { plan: Some(plan), depth: Some(0), ..Inputs::default() };
+    let proposal = objective.propose(&planned);
+    assert_eq!((proposal.want, proposal.keep, proposal.because), (3, u32::MAX, Because::Missing));
+    let requests = |in_flight: u64| {
+        let inputs = Inputs { in_flight: Some(in_flight), ..planned };
+        let proposal = objective.propose(&inputs);
+        assert_eq!((proposal.want, proposal.keep, proposal.because), (3, 3, Because::Headroom));
+        objective.steady(&inputs, &proposal).map(|steady| (steady.rate, steady.requests))
+    };
+    assert_eq!(requests(0), Some((u64::MAX, (0, 0))), "the first to come is answered at once");
+    assert_eq!(requests(7), Some((u64::MAX, (1, u64::MAX))), "of others the ticks take note");
+}

@@ -304,3 +304,27 @@ fn a_million_workers_are_the_most() {
     pool.workers.push(ready(another().0));
     assert!(!pool.restore());
 }
+
+#[test]
+fn workers_are_expected_until_their_time_is_up() {
+    let mut pool = pool(&[(1, WorkerEvent::Ordered), (1, WorkerEvent::Ready)]);
+    let until = |pool: &Pool, secs: u64, count: u32| pool.expects_until(at(secs), count);
+    assert_eq!(until(&pool, 10, 1), Some(Timestamp::MAX), "it is there");
+    assert_eq!(until(&pool, 10, 3), None, "two are missing");
+    pool.expect(at(10), 3, TIMEOUT);
+    assert_eq!([3, 4].map(|count| until(&pool, 69, count)), [Some(at(70)), None]);
+    assert_eq!(until(&pool, 70, 3), None);
+    assert_eq!(until(&Pool::default(), 10, 3), Some(Timestamp::MAX), "whoever is never reported is not missed");
+}
+
+#[test]
+fn when_what_is_done_would_have_lapsed_is_forgotten() {
+    let mut pool = Pool::default();
+    pool.ordered(at(1), 2, TIMEOUT);
+    let ordered = pool.clone();
+    pool.forget_what_is_over();
+    assert_eq!(pool, ordered, "two are still to come");
+    pool.orders.confirm(2);
+    pool.forget_what_is_over();
+    assert_eq!(pool, Pool::default());
+}

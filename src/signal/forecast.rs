@@ -480,11 +480,12 @@ impl Forecast {
             return None;
         }
         let forsaken = view.last_activity.plus(FORSAKEN);
+        if held > 1 {
+            return Some(forsaken);
+        }
         let stay = match objective.may_be_late() {
-            Some(_) if held > 1 => return Some(forsaken),
             Some(may) => self.gaps.within_budget(ratio(self.ledger.requests(), may, MICRO) / BY_ZERO),
-            // All of them stay or go together.
-            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service) / u64::from(held.max(1))),
+            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service)),
         };
         Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
     }

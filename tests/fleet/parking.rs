@@ -239,3 +239,24 @@ fn a_thousand_wake_at_once() {
     assert_eq!((rest.len(), started), (992, 992), "991 that waited, and one again");
     assert_eq!(fleet.due(later).count(), 0);
 }
+
+/// What is asked again and again leaves old timers behind, which are swept out; the one that counts is not.
+#[test]
+fn who_is_told_again_and_again_is_due_each_time() {
+    let config = Config::runpod(RunPod::request_count(4), 0, 5, Duration::from_secs(30)).unwrap();
+    let mut fleet = Fleet::new(1);
+    let profile = fleet.add_profile(Profile::new(config));
+    fleet.insert(1_u32, profile, Timestamp::ORIGIN).unwrap();
+    for tick in 1..300 {
+        let now = Timestamp::from_millis(298_000 + tick);
+        fleet.observe(&1, now, Observation::queue(1, None)).unwrap();
+        assert_eq!(fleet.due(now).count(), 1, "at {now}");
+    }
+    let next = fleet.next_wakeup();
+    assert!(next > Some(Timestamp::from_secs(299)), "{next:?}");
+    assert_eq!(
+        fleet.decide(&1, Timestamp::from_secs(299)).map(|decided| decided.decision.desired),
+        Some(1),
+        "due or not"
+    );
+}

@@ -146,6 +146,38 @@ fn what_cannot_be_taken_over_is_refused_and_nothing_changes() {
     );
 }
 
+#[test]
+fn a_fleet_goes_on_under_its_own_epoch_or_a_later_one() {
+    let (mut ours, mut theirs) = (fleet(5, 0..0), fleet(1, 0..4));
+    let now = Timestamp::from_secs(5);
+    let none = theirs.split_off(&3, Some(&1));
+    assert!(none.is_empty() && theirs.len() == 4, "there is nothing from three up to one");
+    let taken = theirs.split_off(&1, Some(&3));
+    assert_eq!((taken.is_empty(), taken.keys().copied().collect::<Vec<_>>()), (false, vec![1, 2]));
+    let refused = ours.adopt(now, taken.clone(), 4).unwrap_err();
+    assert_eq!(refused, AdoptError::OldEpoch { epoch: 4, theirs: 1, ours: 5 });
+    ours.adopt(now, taken, 5).unwrap();
+    assert_eq!([&ours, &theirs].map(|fleet| fleet.keys().copied().collect::<Vec<_>>()), [[1, 2], [0, 3]]);
+}
+
+/// Profiles are numbered by each fleet in its own way.
+#[test]
+fn whoever_moves_keeps_its_profile() {
+    let now = Timestamp::from_secs(5);
+    let config = Config::runpod(RunPod::request_count(1), 0, 9, Duration::from_secs(30)).unwrap();
+    let mut theirs = Fleet::new(1);
+    let profile = theirs.add_profile(Profile::new(config));
+    theirs.insert(7, profile, Timestamp::ORIGIN).unwrap();
+    let mut ours = fleet(1, 0..3);
+    ours.adopt(now, theirs.snapshot(), 2).unwrap();
+    for key in [1, 7] {
+        ours.observe(&key, now, Observation::queue(12, None)).unwrap();
+        ours.observe(&key, now, Observation::in_flight(0)).unwrap();
+    }
+    let _ = ours.due(now).count();
+    assert_eq!([1, 7].map(|key| ours.desired(&key)), [Some(3), Some(9)]);
+}
+
 /// Whatever stands in a snapshot, it is refused by name or does no harm.
 #[test]
 fn a_damaged_snapshot_does_no_harm() {

@@ -5,10 +5,10 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Config, StepLimit};
+use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::Command;
-use crate::observation::FailureCause;
-use crate::policy::{ConcurrencyTarget, Outpost, RunPod};
+use crate::observation::{FailureCause, Grant};
+use crate::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use crate::units::{Rate, Share};
 
 /// A small platform: requests wait in one queue, workers start late, and all of it is told by events.
@@ -22,6 +22,8 @@ struct Platform {
     workers: BTreeMap<u64, Option<u32>>,
     next: u64,
     counted: u32,
+    /// Of those that were counted the ones after which nothing was proposed anew.
+    unread: u32,
 }
 
 impl Platform {
@@ -35,16 +37,23 @@ impl Platform {
             workers: BTreeMap::new(),
             next: 0,
             counted: 0,
+            unread: 0,
         }
     }
 
     fn tell(&mut self, observation: Observation) {
         let lazily = self.lazy.observe(self.now, observation);
+        let read = self.lazy.state.last.inputs.in_system().0 == self.lazy.state.estimators.counted().1;
+        assert_eq!(self.lazy.has_only_counted(), self.lazy.calm.counted);
         self.counted += u32::from(self.lazy.calm.counted);
+        self.unread += u32::from(self.lazy.calm.counted && !read);
         self.eager.calm = Calm::default();
         let eagerly = self.eager.observe(self.now, observation);
         assert_eq!(lazily, eagerly);
         assert_eq!(self.lazy.desired(), self.eager.desired(), "after {observation:?} at {}", self.now);
+        if self.lazy.is_granted() {
+            assert_eq!(self.lazy.needs(), self.eager.needs(), "a budget is told at once: after {observation:?}");
+        }
     }
 
     fn worker(&mut self, id: u64, event: WorkerEvent) {
@@ -70,6 +79,7 @@ impl Platform {
     fn decide(&mut self) {
         assert_eq!(self.lazy.next_wakeup(), self.eager.next_wakeup());
         assert_eq!(self.lazy.status(), self.eager.status());
+        assert_eq!(self.lazy.needs(), self.eager.needs());
         let decision = self.lazy.decide(self.now);
         self.eager.calm = Calm::default();
         assert_eq!(decision, self.eager.decide(self.now));
@@ -159,6 +169,10 @@ impl Platform {
                     self.worker(id, WorkerEvent::Failed(FailureCause::Crash));
                 }
             }
+            Act::Grant(workers) => {
+                self.tell(Observation::Grant(workers.map(|workers| Grant { workers, budget: 9, others: 1 })));
+            }
+            Act::Mode(mode) => self.tell(Observation::Mode { mode, valid_for: None }),
             Act::Gauge => {
                 let depth = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
                 self.tell(Observation::queue(depth, None));
@@ -184,6 +198,8 @@ enum Act {
     Ready(usize),
     Fail(usize),
     Gauge,
+    Grant(Option<u32>),
+    Mode(Mode),
     Restart,
     Decide,
     Wait,
@@ -196,6 +212,8 @@ fn act() -> impl Strategy<Value = Act> {
         8 => any::<usize>().prop_map(Act::Ready),
         1 => any::<usize>().prop_map(Act::Fail),
         1 => Just(Act::Gauge),
+        1 => prop::option::of(0_u32..6).prop_map(Act::Grant),
+        1 => prop::sample::select(&[Mode::Automatic, Mode::GrowOnly, Mode::Hold]).prop_map(Act::Mode),
         1 => Just(Act::Restart),
         8 => Just(Act::Decide),
         2 => Just(Act::Wait),
@@ -211,6 +229,11 @@ fn policy() -> impl Strategy<Value = Policy> {
         (1_u32..5).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
         (1_u32..40).prop_map(|tenths| Policy::Concurrency(ConcurrencyTarget::new(f64::from(tenths) / 10.0).unwrap())),
         (0_u32..4).prop_map(Policy::Fixed),
+        prop::sample::select(&[0.9, 0.99]).prop_map(|share| Policy::Objective(Objective::share(
+            Share::new(share).unwrap(),
+            Duration::from_millis(100)
+        ))),
+        (1_u32..100).prop_map(|price| Policy::Objective(Objective::price(price, Duration::from_millis(400)))),
     ]
 }
 
@@ -225,10 +248,11 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
         prop::option::of(1_u32..3),
         (prop::sample::select(&[12_000_u64, 60_000]), prop::sample::select(&[100_u64, 400])),
         prop::option::of(1_u32..3),
+        prop::option::weighted(0.2, any::<bool>()),
     );
     let config = settings.prop_filter_map(
         "refused",
-        |(policies, (min, max), (up, down, zero), idle, buffer, (window, target), step)| {
+        |(policies, (min, max), (up, down, zero), idle, buffer, (window, target), step, steep)| {
             let (first, more) = policies.split_first()?;
             let millis = Duration::from_millis;
             let mut config = Config::new(*first, min, max).ok()?.with_concurrency(2).ok()?;
@@ -246,6 +270,13 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
             if let Some(idle) = idle {
                 config = config.with_idle_timeout(millis(idle)).ok()?;
             }
+            config = match steep {
+                Some(true) => {
+                    config.with_cliff(Cliff::new(Share::new(0.5).ok()?, millis(5_000), millis(9_000))).ok()?
+                }
+                Some(false) => config.with_blind(Blind::LastPeak(millis(9_000))).ok()?,
+                None => config,
+            };
             if let Some(workers) = buffer {
                 config = config.with_buffer(Buffer::workers(workers)).ok()?;
             }
@@ -295,23 +326,56 @@ fn a_request_in_service_wakes_nobody_for_ever() {
     assert_eq!(wakeups, slices.chain([360, 365]).map(Timestamp::from_secs).collect::<Vec<_>>());
 }
 
-#[test]
-fn a_busy_service_is_mostly_counted() {
-    let policy = Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap()));
-    let mut platform = Platform::new(Config::new(policy, 4, 8).unwrap());
+/// How many of a thousand observations were counted, and after how many nothing was proposed anew. A request comes every
+/// 10 ms, and one finishes every so many.
+fn of_a_thousand(policy: Policy, max: u32, every: u64) -> (u64, u64) {
+    let mut platform =
+        Platform::new(Config::new(policy, 4, max).and_then(|config| config.with_concurrency(2)).unwrap());
     platform.tell(Observation::arrived(0));
     platform.decide();
     (0..4).for_each(|_| platform.act(Act::Ready(0)));
+    platform.act(Act::Arrive(3));
     let mut told = 0;
-    for step in 0..20_000_u64 {
+    for step in 0..8_000_u64 {
         platform.now = Timestamp::from_millis(100 + step * 10);
-        platform.act(if step % 5 == 0 { Act::Arrive(1) } else { Act::Finish(0) });
-        if step == 10_000 {
-            (platform.counted, told) = (0, platform.lazy.state.input.accepted);
+        platform.act(Act::Arrive(1));
+        if step % every == 0 {
+            platform.act(Act::Finish(0));
+        }
+        if step == 6_500 {
+            (platform.counted, platform.unread, told) = (0, 0, platform.lazy.state.input.accepted);
         }
     }
     let told = platform.lazy.state.input.accepted - told;
-    assert!(u64::from(platform.counted) * 100 > told * 98, "{} of {told}", platform.counted);
+    (u64::from(platform.counted) * 1_000 / told, u64::from(platform.unread) * 1_000 / told)
+}
+
+#[test]
+fn a_busy_service_is_mostly_counted() {
+    for policy in [
+        Policy::Outpost(Outpost::new(Rate::per_second(50.0).unwrap())),
+        Policy::RunPod(RunPod::queue_delay(Duration::from_secs(4))),
+        Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap()),
+        Policy::Fixed(4),
+        Policy::Objective(Objective::price(100, Duration::from_millis(100))),
+    ] {
+        let (counted, unread) = of_a_thousand(policy, 8, 1);
+        assert!(counted >= 975 && unread >= 390, "{policy:?}: {counted} and {unread} of a thousand");
+    }
+}
+
+/// There are as many workers as there may be, and each request that comes moves what is wanted.
+#[test]
+fn an_overloaded_service_is_followed() {
+    for policy in [
+        Policy::Outpost(Outpost::new(Rate::per_second(10.0).unwrap())),
+        Policy::RunPod(RunPod::request_count(1)),
+        Policy::Concurrency(ConcurrencyTarget::new(0.5).unwrap()),
+        Policy::Objective(Objective::price(100, Duration::from_millis(100))),
+    ] {
+        let (counted, _) = of_a_thousand(policy, 4, 2);
+        assert!(counted >= 960, "{policy:?}: {counted} of a thousand");
+    }
 }
 
 /// One idle worker, and one wanted.
@@ -346,6 +410,18 @@ fn only_what_is_new_is_decided() {
     watched.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
     let decision = watched.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
     assert_eq!((&decision.commands[..], &decision.would[..]), (&[][..], &[Command::Start { count: 1 }][..]));
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn while_all_is_calm_time_alone_moves_no_count() {
+    let mut autoscaler = settled();
+    let later = Timestamp::from_secs(1);
+    let _ = autoscaler.decide(Timestamp::ORIGIN);
+    assert!(!autoscaler.stands(later, 2) && autoscaler.state.now == Timestamp::ORIGIN);
+    assert!(autoscaler.stands(Timestamp::ORIGIN, 1) && !autoscaler.calm.counted);
+    assert!(autoscaler.stands(later, 1) && autoscaler.calm.counted && autoscaler.state.now == later);
+    assert!(!autoscaler.stands(Timestamp::ORIGIN, 1), "nobody goes back");
 }
 
 #[cfg(feature = "sim")]

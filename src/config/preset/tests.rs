@@ -117,3 +117,19 @@ fn scaling_to_zero_says_what_it_costs() {
         assert_eq!(codes(preset, &Expectations::default()), want, "{preset}");
     }
 }
+
+#[test]
+fn the_objective_preset_is_what_its_constructor_gives() {
+    let objective = Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(100));
+    assert_eq!(Preset::Objective.config(), Config::objective(objective, 0, 10).unwrap());
+}
+
+#[test]
+fn an_objective_is_refused_with_what_to_write_instead() {
+    let refused = |objective: Objective| Config::objective(objective, 0, 10).unwrap_err().to_string();
+    let free = refused(Objective::price(0, Duration::ZERO));
+    assert!(free.ends_with("give the worker-seconds that sparing a late request is worth, such as 100"), "{free}");
+    let objective = Objective::price(100, Duration::from_millis(100));
+    let twice = Config::objective(objective, 0, 10).and_then(|config| config.with_policy(Policy::Objective(objective)));
+    assert_eq!(twice, Err(ConfigError::TwoObjectives));
+}

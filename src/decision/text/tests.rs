@@ -3,10 +3,10 @@ use alloc::string::{String, ToString};
 use super::super::{Outlook, Terms};
 use super::*;
 use crate::guard::{GUARDS, Stage};
-use crate::policy::{ConcurrencyTarget, MAX_PROPOSALS, Outpost, RunPod, Source};
+use crate::policy::{ConcurrencyTarget, MAX_PROPOSALS, Outpost, Plan, RunPod, Source};
 use crate::signal::Signals;
 use crate::time::Timestamp;
-use crate::units::Rate;
+use crate::units::{Rate, Share};
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -342,4 +342,63 @@ fn the_code_of_a_reason_is_that_of_what_decided() {
     for guard in GUARD_ORDER {
         assert_eq!(serde_json::to_value(guard).unwrap(), guard.code());
     }
+}
+
+#[test]
+fn a_budget_that_binds_says_what_is_wanted_and_how_many_share_it() {
+    let (policy, proposal) = outpost(8, 9, Because::RateAboveTarget);
+    let shared = |count: u32, others: u32| {
+        let mut told = explanation(count, policy, proposal, &[(Guard::Bounds, Effect::AtMost(5))]);
+        told.terms.grant = Some(Grant { workers: 5, budget: 64, others });
+        (told.terms.up_delay, told.signals.sojourn_over_target) = (Duration::ZERO, None);
+        (told.signals.sojourn_p99, told.signals.arrival_rate) = (None, Rate::per_second(20.0).ok());
+        text(&told)
+    };
+    let grows = "3 → 5: 20 req/s at 2.5 per replica wants 8; wants 8, granted 5: budget of 64";
+    for (others, words) in [(0, ""), (1, " shared with another"), (2, " shared with 2 others")] {
+        assert_eq!(shared(3, others), alloc::format!("{grows}{words}"));
+    }
+    assert_eq!(
+        shared(5, 11),
+        "held at 5 by the budget; granted 5: budget of 64 shared with 11 others; wants 8: 20 req/s at 2.5 per replica wants 8"
+    );
+}
+
+/// What is said of a plan that counts at `count`.
+fn planned(objective: Objective, count: u32, because: Because, want: u32, completions: u32) -> String {
+    let proposal = Proposal { source: Source::Objective, want, keep: want, because, blind: false };
+    let mut told = explanation(count, Policy::Objective(objective), proposal, &[]);
+    (told.terms.up_delay, told.terms.down_delay, told.terms.to_zero_delay) = Default::default();
+    told.signals.backlog = 7;
+    told.signals.plan = Some(Plan {
+        workers: want,
+        because,
+        forecast_millis: 6_249,
+        headroom_millis: 14_050,
+        queue_millis: 0,
+        lead_millis: 31_000,
+        completions,
+    });
+    text(&told)
+}
+
+#[test]
+fn an_objective_says_what_it_expects_and_what_it_adds() {
+    let share = Objective::share(Share::new(0.99).unwrap(), millis(100));
+    let price = Objective::price(100, millis(100));
+    let expects = "6.2 busy slots expected in 31 s";
+    for (objective, because, words) in [
+        (share, Because::Headroom, " and 14.1 more for 99 % in time want 11"),
+        (price, Because::Headroom, " and 14.1 more at 100 worker-seconds per late request want 11"),
+        (share, Because::Peak, ", no more than the highest of late want 11"),
+        (share, Because::Hold, " and 14.1 more for 99 % in time; 11 wanted within a cold start"),
+    ] {
+        assert_eq!(planned(objective, 9, because, 11, LEARNED), alloc::format!("9 → 11: {expects}{words}"));
+        let learning = alloc::format!("9 → 11: learning: 199 of 200 completions; {expects}{words}");
+        assert_eq!(planned(objective, 9, because, 11, LEARNED - 1), learning);
+    }
+    let says = |count: u32, because: Because, want: u32| planned(share, count, because, want, LEARNED);
+    assert_eq!(says(9, Because::Drain, 11), "9 → 11: 7 wait and would make later ones late; 11 work that off");
+    assert_eq!(says(1, Because::LastWorker, 1), "1: the last worker stays for who may come soon");
+    assert_eq!(says(1, Because::LastWorker, 0), "1 → 0: nobody came for longer than a worker is worth keeping");
 }

@@ -277,9 +277,9 @@ fn way(kind: u8, distance: u64) -> (u8, u64) {
     (kind.saturating_add(position), distance.checked_div(scale).unwrap_or(distance))
 }
 
-/// How many bytes a number's digits take.
+/// How many bytes the digits of a number above zero take.
 const fn length(number: u64) -> usize {
-    (70_u32.saturating_sub(number.leading_zeros()) / 7).saturating_add((number == 0) as u32) as usize
+    (70_u32.saturating_sub(number.leading_zeros()) / 7) as usize
 }
 
 impl<'a> Direction<'a> for Packer<'a> {

@@ -1,3 +1,4 @@
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -134,4 +135,153 @@ fn bytes_that_nobody_packed_are_refused_or_harmless() {
         let bytes = [&[0, 0][..], &repeated.repeat(200)].concat();
         assert!(patterns.unpack::<Kept>(&bytes).is_none());
     }
+}
+
+/// An instant and numbers that are worth remembering, none of them a whole number of thousands.
+const THEN: u64 = 1_795_000_000_123_456_789;
+const HIGH: u64 = 1_234_567_890_123_456_789;
+
+/// The bytes after the two numbers at the front, of a state that knows the instant after the pattern's.
+fn bytes(tokens: &[Token], pattern: &[Token]) -> Vec<u8> {
+    let packed = Packer::pack(tokens, THEN + 1, (pattern, THEN), 3);
+    let back = Unpacker::unpack(&packed, |number| (number == 3).then_some((pattern, THEN)));
+    assert_eq!(back.as_deref(), Some(tokens));
+    assert_eq!(packed[..2], [3, 2], "the pattern's number, and one step forward");
+    packed[2..].to_vec()
+}
+
+#[test]
+fn what_a_pattern_predicts_is_a_run() {
+    let small = |count: u64| (0..count).map(Token::Number);
+    let row = |count: u32| core::iter::once(Token::Row(count)).chain(small(count.into())).collect::<Vec<_>>();
+    assert_eq!(bytes(&row(125), &row(125)), [126]);
+    assert_eq!(bytes(&row(126), &row(126)), [127, 127]);
+    assert_eq!(bytes(&row(299), &row(299)), [127, 172, 2], "three hundred tokens");
+}
+
+#[test]
+fn values_that_are_missing_or_too_many_move_nothing() {
+    let inner = |rest: &[Token]| [&[Token::Row(2)][..], rest, &[Token::Number(9)]].concat();
+    let (one, two) = ([Token::Row(1), Token::Number(1)], [Token::Row(2), Token::Number(1), Token::Number(5)]);
+    assert_eq!(bytes(&inner(&one), &inner(&two)), [1, 137, 1, 2], "of three predicted the second is another");
+    assert_eq!(bytes(&inner(&two), &inner(&one)), [1, 137, 2, 1, 160, 1], "a five that is new");
+    // What is skipped may be a row itself.
+    let nested = [Token::Row(2), Token::Number(1), Token::Row(2), Token::Number(2), Token::Number(3)];
+    assert_eq!(bytes(&inner(&one), &inner(&nested)), [1, 137, 1, 2]);
+}
+
+#[test]
+fn a_number_is_said_in_the_shortest_way() {
+    let said = |number: u64, pattern: u64| {
+        bytes(&[Token::Row(1), Token::Number(number)], &[Token::Row(1), Token::Number(pattern)])[1..].to_vec()
+    };
+    assert_eq!(said(100, 7), [255], "as itself");
+    assert_eq!(said(101, 7), [142, 101], "a digit has seven bits");
+    assert_eq!(said(300, 7), [142, 172, 2]);
+    assert_eq!(said(5_000_000_000, 7), [145, 5], "in seconds");
+    assert_eq!(said(HIGH + 1, HIGH), [141], "moved by as much as the instant");
+    assert_eq!(said(THEN + 1, HIGH), [140, 1], "the instant itself");
+    assert_eq!(said(HIGH + 6, HIGH), [150, 0, 6], "after what the pattern has");
+    assert_eq!(said(HIGH - 6_000_000, HIGH), [148, 0, 6], "before it, in milliseconds");
+    assert_eq!(said(THEN - 4, HIGH), [146, 1, 5], "before the instant");
+    // A base takes a byte of its own, and pays by one at the least.
+    let large = 1 << 14;
+    assert_eq!(said(1_003_000, large + 1), [143, 235, 7], "a thousand and three thousands");
+    assert_eq!(said(large + 9, large), [150, 0, 9], "three digits, or one and a base");
+    // What two digits can say needs no base.
+    assert_eq!(said(large - 1, large), [142, 255, 127]);
+}
+
+#[test]
+fn a_number_that_was_met_is_said_by_its_place() {
+    let numbers = |first: u64, second: u64| [Token::Row(2), Token::Number(first), Token::Span(second)];
+    let twice = bytes(&numbers(HIGH, HIGH), &numbers(1, 2));
+    assert_eq!(twice[twice.len() - 2..], [140, 2], "the third base, after the prediction and the instant");
+    assert_eq!(
+        bytes(&numbers(300, 300), &numbers(1, 2)),
+        [1, 142, 172, 2, 142, 172, 2],
+        "a small one is not remembered"
+    );
+    // One that was predicted was met as well.
+    assert_eq!(bytes(&numbers(HIGH, HIGH), &numbers(HIGH, 2)), [2, 140, 2]);
+    // What the pattern's number was elsewhere is what it is here.
+    let again = bytes(&numbers(THEN - 77, THEN - 77), &numbers(HIGH, HIGH));
+    assert_eq!(again, [1, 146, 1, 78, 1]);
+}
+
+#[test]
+fn of_all_patterns_the_shortest_form_is_taken_and_there_are_only_so_many() {
+    let value = |seed: u64| (1..=40).map(|nth: u64| (seed * 977 + nth).wrapping_mul(HIGH)).collect::<Vec<_>>();
+    let itself = |pattern: u64| [u8::try_from(pattern).unwrap(), 0, 41].to_vec();
+    let mut patterns = Patterns::default();
+    assert!(patterns.is_empty());
+    let mut pack = |seed: u64, hint: usize| {
+        let (packed, pattern) = patterns.pack(&value(seed), Timestamp::from_nanos(THEN), hint).unwrap();
+        assert_eq!(patterns.unpack(&packed), Some(value(seed)));
+        (packed.to_vec(), pattern)
+    };
+    for seed in 0..u64::try_from(MAX_PATTERNS).unwrap() {
+        let own = usize::try_from(seed).unwrap();
+        assert_eq!(pack(seed, own.saturating_sub(1)), (itself(seed), own), "one that none is like");
+    }
+    for (seed, own, hint) in [(0, 0, 0), (3, 3, 3), (0, 0, 9), (9, 9, 0), (15, 15, 2)] {
+        assert_eq!(pack(seed, hint), (itself(seed), own), "from {hint}");
+    }
+    let (packed, pattern) = pack(16, 5);
+    assert!(packed.len() > LONG && pattern < MAX_PATTERNS, "{} bytes by {pattern}", packed.len());
+    assert!(!patterns.is_empty());
+}
+
+/// A value that says what it was told of its length.
+#[derive(PartialEq, Debug)]
+struct Hinted(Option<usize>);
+
+impl<'de> Deserialize<'de> for Hinted {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Look;
+        impl<'de> serde::de::Visitor<'de> for Look {
+            type Value = Hinted;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a row")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut row: A) -> Result<Hinted, A::Error> {
+                let hint = row.size_hint();
+                while row.next_element::<u64>()?.is_some() {}
+                Ok(Hinted(hint))
+            }
+        }
+        from.deserialize_seq(Look)
+    }
+}
+
+#[test]
+fn a_row_says_how_long_it_is() {
+    assert_eq!(value::<Hinted>(&tokens(&[7_u64, 8, 9]).unwrap()).unwrap(), Hinted(Some(3)));
+}
+
+#[test]
+fn what_no_state_holds_cannot_be_said() {
+    #[derive(Serialize)]
+    struct Nothing;
+    #[derive(Serialize)]
+    struct Wrapped(u64);
+    /// As `serde_bytes` would write it.
+    struct Raw;
+    impl Serialize for Raw {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_bytes(&[1])
+        }
+    }
+    assert_eq!(tokens(&0.5_f32).unwrap_err().to_string(), "these tokens do not say this value");
+    assert!(tokens(&'a').is_err() && tokens(&Raw).is_err() && tokens(&"long").is_err());
+    let millis = Token::Span(1_500_000_000);
+    assert_eq!(
+        tokens(&((), Nothing, Wrapped(7))).unwrap(),
+        [Token::Row(3), Token::None, Token::None, Token::Number(7)]
+    );
+    assert_eq!(tokens(&"1500ms").unwrap(), [millis]);
+    let third = 1.0_f64 / 3.0;
+    assert_eq!(tokens(&(0.25, third)).unwrap(), [Token::Row(2), Token::Micros(250_000), Token::Float(third.to_bits())]);
 }

@@ -101,3 +101,20 @@ fn it_rests_while_no_sojourn_is_above_target() {
     codel.queue_empty();
     assert!(codel.is_at_rest());
 }
+
+#[test]
+fn when_a_request_last_left_is_forgotten_unless_a_verdict_stands() {
+    let (target, interval) = (5, 100);
+    let at = Timestamp::from_nanos;
+    let mut codel = Codel::default();
+    codel.passed(at(1_000));
+    codel.forget_what_is_over();
+    assert_eq!(codel, Codel::default());
+    for now in [2_000, 2_200] {
+        codel.dequeue(at(now), 50, target, interval);
+    }
+    let standing = codel.clone();
+    assert!(standing.overloaded(at(2_201), interval, false));
+    codel.forget_what_is_over();
+    assert_eq!(codel, standing);
+}

@@ -592,15 +592,86 @@ fn a_digest_that_counts_another_time_as_late_is_read_by_its_buckets() {
 }
 
 #[test]
-fn at_a_price_all_workers_of_a_silent_service_go_together() {
-    let Service { mut forecast, view, now, .. } = Service::new(objective());
-    let price = Objective::price(600, Duration::from_millis(100));
-    let mut keeps =
-        |held| forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|until| until.since(now) / SECOND);
-    assert_eq!(
-        [1, 2, 6].map(&mut keeps),
-        [Some(630), Some(330), Some(130)],
-        "a start of 30 s, and 600 over all of them"
-    );
-    assert_eq!(forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2), Some(now.plus(FORSAKEN)));
+fn it_is_looked_at_when_it_is_time_to_and_no_earlier() {
+    let Service { mut forecast, objective, view, now } = Service::new(objective());
+    forecast.arrived(now, 1, 1, None);
+    forecast.tick(now, &view, &objective);
+    let before = forecast.clone();
+    let next = forecast.next().unwrap();
+    forecast.tick(next.minus(1), &view, &objective);
+    assert_eq!(forecast, before);
+    forecast.tick(next.plus(SECOND), &view, &objective);
+    assert_eq!(forecast.last, next.plus(SECOND), "late is better than never");
+}
+
+#[test]
+fn where_nothing_happens_it_is_looked_at_ever_more_seldom_and_then_not_at_all() {
+    let mut service = Service::new(objective());
+    service.serves(300, 2, SECOND);
+    service.forecast.gaps = ten(500);
+    let (mut ticks, mut seldom) = (0, 0);
+    while !service.forecast.resting || seldom == 0 {
+        let now = service.forecast.next().unwrap();
+        service.forecast.tick(now, &service.view, &service.objective);
+        ticks += 1;
+        let silence = now.since(service.view.last_activity);
+        let slower = silence > 8 * SECOND;
+        let next = service.forecast.next().unwrap();
+        if service.forecast.counts != [0; 2] {
+            assert_eq!(service.forecast.resting, slower, "{silence}");
+            assert_eq!(next.since(now), SECOND.max(silence / 8), "{silence}");
+        }
+        seldom += u32::from(slower);
+    }
+    service.now = service.forecast.last;
+    service.passes(200);
+    let Forecast { plan, next, .. } = service.forecast;
+    assert_eq!((plan.workers, plan.because), (1, Because::LastWorker), "as long as others came back after");
+    assert_eq!(next, Some(service.view.last_activity.plus(512 * SECOND)), "until then it sleeps");
+    service.passes(600);
+    let Forecast { occupancy, counts, plan, next, .. } = service.forecast;
+    assert_eq!((occupancy, counts, next), (0, [0; 2], None), "all that came has faded");
+    assert_eq!((plan.workers, plan.because), (0, Because::LastWorker));
+    assert!(ticks < 40, "{ticks}");
+}
+
+#[test]
+fn a_request_that_takes_hours_is_forsaken_after_four() {
+    let mut service = Service::new(objective());
+    service.serves(60, 2, SECOND);
+    service.view.requests = 1;
+    service.passes(4 * 3_600 - 60);
+    assert!(service.forecast.next().is_some(), "somebody is there");
+    service.passes(3_600);
+    assert_eq!(service.forecast.next(), None);
+}
+
+#[test]
+fn what_was_planned_of_late_is_held_and_says_so() {
+    let mut service = Service::new(objective());
+    service.serves(300, 5, SECOND);
+    let planned = service.forecast.plan().workers;
+    service.serves(5, 0, SECOND);
+    let plan = service.forecast.plan();
+    assert_eq!((plan.workers, plan.because), (planned, Because::Hold));
+}
+
+#[test]
+fn at_a_price_errors_are_weighed_by_time_and_sleep_is_without_any() {
+    let mut service = Service::new(Objective::price(100, Duration::from_millis(100)));
+    service.serves(200, 5, SECOND);
+    assert_ne!(service.forecast.errors, Errors::new(), "two hundred seconds of them");
+    service.passes(2_000);
+    assert!(service.forecast.resting);
+    let (since, now) = (service.forecast.last, service.now);
+    let slept = now.since(since) / SECOND;
+    assert!((60..3_600).contains(&slept), "{slept}");
+    let mut expected = service.forecast.errors.clone();
+    for _ in 0..now.since(service.forecast.faded) / HOUR {
+        expected.fade();
+    }
+    expected.saw(0, slept);
+    service.forecast.arrived(now, 1, 1, Some(service.view.last_activity));
+    service.forecast.tick(now, &service.view, &service.objective);
+    assert_eq!(service.forecast.errors, expected);
 }

@@ -102,6 +102,7 @@ pub mod adapter;
 mod autoscaler;
 #[cfg(feature = "calendar")]
 pub mod calendar;
+pub mod classes;
 pub mod config;
 pub mod decision;
 pub mod error;

@@ -1,5 +1,463 @@
-//! Workers of several classes for one service.
+//! Workers of several classes for one service: accelerators of several kinds, spot beside on demand.
+//!
+//! A [`MixedPool`] decides in two steps. How much capacity is wanted is what an ordinary
+//! [`Autoscaler`] decides, with its policies, delays and bounds, in *reference workers* (a worker of
+//! capacity 1): it sees the whole traffic of the service, and the workers of all classes as the reference workers that they
+//! are worth. How that capacity is made up is what [`mix`](fn@mix) decides: at the least cost within the limits of the classes,
+//! passing over those whose provider refuses at present. Each class then is a pool of its own, with its orders, back-off,
+//! breaker, drains and standby workers.
+//!
+//! - **Out of stock.** A start that fails closes a class for its back-off, as always; what it would have had is ordered of
+//!   the next best in the same decision. When it may be asked again it is, and its workers replace the others once they are
+//!   ready: no worker goes before those that stay have the wanted capacity.
+//! - **Spot.** A floor of on-demand workers is a class's `floor`. A spot worker that is taken back counts as a refusal, so
+//!   others are ordered at that same instant. With `stand_ins` other workers are ordered, too, for as long as spot workers
+//!   start.
+//! - **Speed.** A class whose capacity is not given learns it from the service times of its requests.
+//!
+//! Bounds, as the service has them, hold for what is wanted. The plan exceeds that by less than one worker for each rank
+//! that it calls on, and never a class's limit. While workers are exchanged both the old and the new ones are paid for.
+//!
+//! ```
+//! use plimsoll::classes::{Class, ClassId, MixedPool, Price, Settings};
+//! use plimsoll::{Command, Config, FailureCause, Observation, Timestamp};
+//!
+//! let classes = vec![
+//!     Class::new("A100 spot", Price::per_hour(1.2)?, 8).spot(),
+//!     Class::new("A100", Price::per_hour(3.0)?, 8),
+//! ];
+//! let mut pool = MixedPool::new(Settings::new(Config::fixed(3)?, classes)?, Timestamp::ORIGIN);
+//! let decision = pool.decide(Timestamp::ORIGIN);
+//! assert_eq!(decision.to_string(), "3 × A100 spot: cheapest for 3 wanted");
+//! assert_eq!(decision.commands[0].class, ClassId(0));
+//! assert_eq!(decision.commands[0].command, Command::Start { count: 3 });
+//!
+//! // Spot has two of them, and then no more.
+//! let now = Timestamp::from_secs(2);
+//! for id in 0..2 {
+//!     pool.observe_class(now, ClassId(0), Observation::worker(plimsoll::WorkerId(id), plimsoll::WorkerEvent::Ordered))?;
+//! }
+//! let refused = Observation::StartFailed { count: 1, cause: FailureCause::StockOut };
+//! pool.observe_class(now, ClassId(0), refused)?;
+//! let decision = pool.decide(now);
+//! assert_eq!(
+//!     decision.to_string(),
+//!     "2 × A100 spot + 1 × A100: next best for 3 wanted; A100 spot out of stock until +8.9 s"
+//! );
+//! assert_eq!(decision.next_wakeup, decision.classes[0].trouble.map(|trouble| trouble.at));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod amounts;
 mod cover;
-pub mod mix;
-pub use self::mix::{Mix, Offer, Order, mix};
+mod decision;
+mod learn;
+mod mix;
+mod part;
+mod preset;
+mod settings;
+mod snapshot;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::amounts::{Capacity, NotACapacity, NotAPrice, Price};
+pub use self::decision::{ClassCommand, ClassCount, Decision, Reason};
+pub use self::learn::LEARNED;
+use self::learn::Reference;
+use self::mix::price;
+pub use self::mix::{Mix, Offer, Order, REFERENCE, mix};
+use self::part::Part;
+pub use self::settings::{Class, Settings, SettingsError};
+pub use self::snapshot::PoolSnapshot;
+use crate::autoscaler::Autoscaler;
+use crate::observation::{Mode, Observation, PoolCounts, Rejected};
+use crate::report::Report;
+use crate::status::Status;
+use crate::time::Timestamp;
+
+/// Telling the planner of the workers may change what it wants, which may change what it is told: so often at the most. More
+/// than a few take a policy that asks for more workers than it sees, and a pool that has more than it shows.
+const ROUNDS: u32 = 64;
+
+/// A class, by its place in the settings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClassId(pub u8);
+
+impl fmt::Display for ClassId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "class {}", self.0)
+    }
+}
+
+/// Why a call was refused. Nothing has changed but the count of refusals.
+#[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There is no such class.
+    #[error("{class} is not among the settings' {classes} classes: classes are counted from 0, in the settings' order")]
+    UnknownClass {
+        /// The class given.
+        class: ClassId,
+        /// How many there are.
+        classes: usize,
+    },
+    /// A worker was spoken of without its class.
+    #[error("an observation of workers needs their class: give it to observe_class")]
+    OfAClass,
+    /// What concerns the whole service was told of a class.
+    #[error(
+        "only workers, failed starts, pool counts and finished requests are of one class: give the others to observe"
+    )]
+    OfTheService,
+    /// The queue of a single worker.
+    #[error("workers of several classes share one queue: leave `queue` out, and add up what their own queues hold")]
+    QueueOfAWorker,
+    /// What is said makes no sense, or does not fit what is known.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+/// Decides how many workers of each class a service should have. See the [module](self).
+///
+/// It is told of requests by [`observe`](Self::observe) or [`report`](Self::report), and of workers, each by its id within
+/// its class, by [`observe_class`](Self::observe_class). No call panics, and the same calls give the same decisions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MixedPool {
+    settings: Settings,
+    /// Decides how many reference workers are wanted. Its own commands are not used.
+    planner: Autoscaler,
+    parts: Vec<Part>,
+    /// What the planner was last told of the workers.
+    told: PoolCounts,
+    /// The latest instant that was ever given.
+    now: Timestamp,
+    sequence: u64,
+    refused: u64,
+}
+
+impl MixedPool {
+    /// A pool that starts at `now`. Tell it of workers that exist already: they are taken over, not stopped.
+    #[must_use]
+    pub fn new(settings: Settings, now: Timestamp) -> Self {
+        let planner = Autoscaler::new(settings.service().clone(), now);
+        // The settings were tried when they were made.
+        let configs = settings.ids().filter_map(|id| settings.class_config(id).ok());
+        let parts = configs.zip(settings.classes()).map(|(config, class)| Part::new(config, class, now)).collect();
+        let mut pool = Self { settings, planner, parts, told: PoolCounts::default(), now, sequence: 0, refused: 0 };
+        pool.tell(0, true);
+        pool
+    }
+
+    /// Takes in one fact about the service as a whole: its requests, or an operator's orders, in reference workers.
+    ///
+    /// # Errors
+    /// If it is about workers, or makes no sense; then nothing has changed but the count of refusals.
+    pub fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<(), Refused> {
+        let outcome = match observation {
+            Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Pool(_) => {
+                Err(Refused::OfAClass)
+            }
+            Observation::Arrived { queue: Some(_), .. }
+            | Observation::Started { queue: Some(_), .. }
+            | Observation::Abandoned { queue: Some(_), .. }
+            | Observation::Queue { queue: Some(_), .. } => Err(Refused::QueueOfAWorker),
+            _ => Ok(()),
+        };
+        self.count(outcome)?;
+        let now = self.live(now);
+        let outcome = self.planner.observe(now, observation);
+        self.count(outcome.map_err(Refused::from))?;
+        self.accepted();
+        Ok(())
+    }
+
+    /// Takes in what one observer counted, as [`Autoscaler::report`] does.
+    ///
+    /// # Errors
+    /// As [`Autoscaler::report`].
+    pub fn report(&mut self, now: Timestamp, report: &Report) -> Result<(), Refused> {
+        let now = self.live(now);
+        let outcome = self.planner.report(now, report);
+        self.count(outcome.map_err(Refused::from))?;
+        self.accepted();
+        Ok(())
+    }
+
+    /// Takes in one fact about the workers of a class; or about a request that one of them has finished, from which its
+    /// capacity is learned. Of such a request the service as a whole is told, too.
+    ///
+    /// # Errors
+    /// If there is no such class, or the fact is not about workers or does not fit what is known of them; then nothing has
+    /// changed but the count of refusals.
+    pub fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> Result<(), Refused> {
+        let of_workers = matches!(
+            observation,
+            Observation::Worker { .. }
+                | Observation::StartFailed { .. }
+                | Observation::Pool(_)
+                | Observation::Finished { .. }
+        );
+        self.count(if of_workers { Ok(()) } else { Err(Refused::OfTheService) })?;
+        let known = usize::from(class.0) < self.parts.len();
+        self.count(if known { Ok(()) } else { Err(Refused::UnknownClass { class, classes: self.parts.len() }) })?;
+        let now = self.live(now);
+        let Some(part) = class.of_mut(&mut self.parts) else { return Ok(()) };
+        let outcome = part.observe(now, observation);
+        let capacity = u64::from(part.capacity.as_thousandths());
+        let adopted = self.count(outcome.map_err(Refused::from))?;
+        if let Observation::Finished { .. } = observation {
+            let outcome = self.planner.observe(now, observation);
+            self.count(outcome.map_err(Refused::from))?;
+            self.learn();
+        }
+        self.tell(capacity.saturating_mul(u64::from(adopted)), false);
+        self.accepted();
+        Ok(())
+    }
+
+    /// The decision at `now`. Asking again repeats no command.
+    #[must_use = "the commands are given once"]
+    pub fn decide(&mut self, now: Timestamp) -> Decision {
+        let now = self.live(now);
+        let observes = self.planner.mode() == Mode::Observe;
+        let (mut commands, mut would) = (Vec::new(), Vec::new());
+        let mut made = self.make_up();
+        for _ in 0..ROUNDS {
+            for ((part, count), class) in self.parts.iter_mut().zip(&made.mix.counts).zip(self.settings.ids()) {
+                let tagged = |command| ClassCommand { class, command };
+                if observes {
+                    let mut tried = part.clone();
+                    tried.aim(now, *count);
+                    would.extend(tried.commands(now).into_iter().map(tagged));
+                } else {
+                    part.aim(now, *count);
+                    commands.extend(part.commands(now).into_iter().map(tagged));
+                }
+            }
+            let wanted = self.planner.desired();
+            self.tell(0, false);
+            if observes || self.planner.desired() == wanted {
+                break;
+            }
+            made = self.make_up();
+        }
+        self.explained(&made, commands, would)
+    }
+
+    /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
+    /// could. Calling earlier is harmless.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        let parts = self.parts.iter().filter_map(Part::next_wakeup);
+        parts.chain(self.planner.next_change_by_time()).filter(|at| *at > self.now).min()
+    }
+
+    /// How many reference workers are wanted, as of the latest call.
+    #[must_use]
+    pub const fn wanted(&self) -> u32 {
+        self.planner.desired()
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The service at a glance, its workers counted in reference workers, as of the latest call.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = self.planner.status();
+        status.input.rejected = self.refused;
+        status
+    }
+
+    /// One class at a glance, as of the latest call; `None` if there is no such class.
+    #[must_use]
+    pub fn class_status(&self, class: ClassId) -> Option<Status> {
+        class.of(&self.parts).map(|part| part.autoscaler().status())
+    }
+
+    /// What a worker of a class counts for; `None` if there is no such class.
+    #[must_use]
+    pub fn capacity(&self, class: ClassId) -> Option<Capacity> {
+        class.of(&self.parts).map(|part| part.capacity)
+    }
+
+    // Time ------------------------------------------------------------------------------------------------------
+
+    /// Lives through the time up to `now`, stopping at every instant at which anything changes; an earlier `now` counts as
+    /// the latest one.
+    fn live(&mut self, now: Timestamp) -> Timestamp {
+        let now = now.max(self.now);
+        while let Some(at) = self.next_change().filter(|at| *at <= now) {
+            self.sequence = self.sequence.saturating_add(1);
+            self.step(at);
+        }
+        self.step(now);
+        now
+    }
+
+    fn step(&mut self, now: Timestamp) {
+        self.now = now;
+        self.planner.live(now);
+        for part in &mut self.parts {
+            part.live(now);
+        }
+        self.tell(0, false);
+    }
+
+    fn next_change(&self) -> Option<Timestamp> {
+        let parts = self.parts.iter().filter_map(Part::next_change);
+        parts.chain(self.planner.next_change_by_time()).filter(|at| *at > self.now).min()
+    }
+
+    const fn accepted(&mut self) {
+        self.sequence = self.sequence.saturating_add(1);
+    }
+
+    fn count<T>(&mut self, outcome: Result<T, Refused>) -> Result<T, Refused> {
+        self.refused = self.refused.saturating_add(u64::from(outcome.is_err()));
+        outcome
+    }
+
+    // The planner -----------------------------------------------------------------------------------------------
+
+    /// Tells the planner of the workers, if they are others than it was last told of: the capacity of all classes in
+    /// reference workers, no more than it wants. What is there beyond that is on its way out, or stands in for something;
+    /// only `adopted` capacity, which nobody had ordered, it is to take over.
+    fn tell(&mut self, adopted: u64, first: bool) {
+        let mut adopted = u32::try_from(adopted.div_ceil(u64::from(REFERENCE))).unwrap_or(u32::MAX);
+        let mut first = first;
+        for _ in 0..ROUNDS {
+            let counts = self.counts(self.planner.desired().saturating_add(adopted));
+            if counts == self.told && !first {
+                return;
+            }
+            (self.told, first, adopted) = (counts, false, 0);
+            let told = self.planner.observe(self.now, Observation::Pool(counts));
+            debug_assert!(told.is_ok(), "it is told no worker by id, and of no more idle ones than ready ones");
+        }
+    }
+
+    /// All workers as reference workers, at most so many of them in service.
+    fn counts(&self, most: u32) -> PoolCounts {
+        let (mut ready, mut busy, mut starting, mut draining) = (0_u64, 0_u64, 0_u64, 0_u64);
+        for part in &self.parts {
+            let (staff, capacity) = (part.staff(), u64::from(part.capacity.as_thousandths()));
+            let add = |sum: &mut u64, workers: u32| {
+                *sum = sum.saturating_add(capacity.saturating_mul(u64::from(workers)));
+            };
+            add(&mut ready, staff.ready);
+            add(&mut busy, staff.ready.saturating_sub(staff.idle));
+            add(&mut starting, staff.committed.saturating_sub(staff.ready));
+            add(&mut draining, staff.draining);
+        }
+        // Part of a reference worker is nobody but where there is no more: then it is the one who serves.
+        let whole = |thousandths: u64| {
+            let whole = (thousandths / u64::from(REFERENCE)).max(u64::from(thousandths > 0));
+            u32::try_from(whole).unwrap_or(u32::MAX)
+        };
+        let ready = whole(ready).min(most);
+        let busy = u32::try_from(busy.div_ceil(u64::from(REFERENCE))).unwrap_or(u32::MAX);
+        PoolCounts {
+            ready,
+            idle: Some(ready.saturating_sub(busy)),
+            starting: whole(starting).min(most.saturating_sub(ready)),
+            draining: whole(draining),
+            ..PoolCounts::default()
+        }
+    }
+
+    fn learn(&mut self) {
+        let at = self.settings.reference();
+        let slots = |class: &Class| class.slots.unwrap_or(self.settings.service().concurrency());
+        let Some((part, class)) = self.parts.get(at).zip(self.settings.classes().get(at)) else { return };
+        let reference =
+            Reference { learner: part.learner, slots: slots(class), capacity: part.capacity.as_thousandths() };
+        for ((place, part), class) in self.parts.iter_mut().enumerate().zip(self.settings.classes()) {
+            if place != at && class.capacity.is_none() {
+                part.learn(slots(class), &reference);
+            }
+        }
+    }
+
+    // The classes -----------------------------------------------------------------------------------------------
+
+    /// How what is wanted is made up now.
+    fn make_up(&self) -> MadeUp {
+        let wanted = u64::from(self.planner.desired()).saturating_mul(u64::from(REFERENCE));
+        let (stand_ins, saving) = (self.settings.stand_ins(), self.settings.exchange_saving());
+        let order = Order { wanted, stand_ins, saving };
+        let both = self.parts.iter().zip(self.settings.classes()).map(|(part, class)| part.offer(class));
+        let (offers, limits): (Vec<Offer>, Vec<u32>) = both.unzip();
+        let made = mix(&order, &offers);
+        let short_of = offers.iter().zip(&limits).any(|(offer, limit)| offer.most < *limit);
+        let passed_over = if short_of {
+            let willing = offers.iter().zip(&limits).map(|(offer, limit)| Offer { most: *limit, ..*offer });
+            let without = mix(&order, &willing.collect::<Vec<_>>());
+            let fewer = made.planned.iter().zip(&without.planned).map(|(planned, would)| planned < would);
+            fewer.zip(offers.iter().zip(&limits)).map(|(fewer, (offer, limit))| fewer && offer.most < *limit).collect()
+        } else {
+            Vec::new()
+        };
+        MadeUp { offers, mix: made, passed_over }
+    }
+
+    fn explained(&self, made: &MadeUp, commands: Vec<ClassCommand>, would: Vec<ClassCommand>) -> Decision {
+        let MadeUp { offers, mix, passed_over } = made;
+        let wanted = self.planner.desired();
+        let reference = self.settings.reference();
+        let classes = self.settings.ids().zip(self.settings.classes().iter().zip(&self.parts)).zip(0_usize..);
+        let classes = classes.map(|((id, (class, part)), at)| {
+            let staff = part.staff();
+            let learns = class.capacity.is_none() && at != reference && part.learner.progress() < LEARNED;
+            ClassCount {
+                class: id,
+                name: class.name.clone(),
+                capacity: part.capacity,
+                learning: learns.then(|| part.learner.progress()),
+                planned: mix.planned.get(at).copied().unwrap_or(0),
+                count: mix.counts.get(at).copied().unwrap_or(0),
+                ready: staff.ready,
+                starting: staff.committed.saturating_sub(staff.ready),
+                trouble: part.trouble(),
+                passed_over: passed_over.get(at).copied().unwrap_or(false),
+            }
+        });
+        let ranked = self.settings.classes().windows(2).any(|pair| matches!(pair, [a, b] if a.rank != b.rank));
+        let reason = match () {
+            () if wanted == 0 => Reason::Idle,
+            () if mix.short > 0 => Reason::Short,
+            () if passed_over.contains(&true) => Reason::Fallback,
+            () if mix.stays => Reason::Stays,
+            () if ranked => Reason::InOrder,
+            () => Reason::Cheapest,
+        };
+        Decision {
+            at: self.now,
+            sequence: self.sequence,
+            wanted,
+            reason,
+            classes: classes.collect(),
+            price: Price::of(price(offers, &mix.planned)),
+            short: mix.short,
+            commands,
+            would,
+            plan: self.planner.explanation(),
+            next_wakeup: self.next_wakeup(),
+        }
+    }
+}
+
+/// How what is wanted is made up, and of what.
+struct MadeUp {
+    offers: Vec<Offer>,
+    mix: Mix,
+    /// Classes that would have had more, were their provider willing; none, if all are.
+    passed_over: Vec<bool>,
+}

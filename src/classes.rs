@@ -226,7 +226,9 @@ impl MixedPool {
         let observes = self.planner.mode() == Mode::Observe;
         let (mut commands, mut would) = (Vec::new(), Vec::new());
         let mut made = self.make_up();
+        // A worker that is revived is ready at once, which may let others go.
         for _ in 0..ROUNDS {
+            let given = commands.len();
             for ((part, count), class) in self.parts.iter_mut().zip(&made.mix.counts).zip(self.settings.ids()) {
                 let tagged = |command| ClassCommand { class, command };
                 if observes {
@@ -240,7 +242,7 @@ impl MixedPool {
             }
             let wanted = self.planner.desired();
             self.tell(0, false);
-            if observes || self.planner.desired() == wanted {
+            if observes || commands.len() == given && self.planner.desired() == wanted {
                 break;
             }
             made = self.make_up();

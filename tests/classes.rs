@@ -247,7 +247,8 @@ proptest! {
     fn cadence_changes_nothing(settings in settings(), steps in stream(), extra in prop::collection::vec(1_u64..60_000_000_000, 1..40)) {
         // Whoever asks at every wake-up and whoever asks in between as well.
         let run = |asked: &[u64]| {
-            let (mut pool, mut now, mut commands) = (new(&settings), Timestamp::ORIGIN, Vec::new());
+            let (mut pool, mut now) = (new(&settings), Timestamp::ORIGIN);
+            let mut commands = vec![(now, 0, pool.decide(now).commands)];
             let mut asked = asked.iter().map(|after| Timestamp::from_nanos(*after)).peekable();
             for (at, told) in steps.iter().cloned() {
                 loop {
@@ -288,7 +289,7 @@ proptest! {
             let quiet = decision.next_wakeup.map_or(Timestamp::from_secs(10_000_000), |next| Timestamp::from_nanos(next.as_nanos() - 1));
             let mut later = pool.clone();
             let then = later.decide(quiet.max(now));
-            prop_assert!(then.is_idle() && then.wanted == decision.wanted, "{then:#?}");
+            prop_assert!(then.is_idle() && then.wanted == decision.wanted, "{decision:#?} and then {then:#?}");
             prop_assert_eq!(
                 then.classes.iter().map(|class| (class.planned, class.count)).collect::<Vec<_>>(),
                 decision.classes.iter().map(|class| (class.planned, class.count)).collect::<Vec<_>>()

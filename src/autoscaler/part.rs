@@ -71,7 +71,8 @@ impl Autoscaler {
                 (ready.saturating_add(1), idle.saturating_add(serves_nothing))
             })
         } else {
-            let ready = census.ready.saturating_sub(pool.releases(now));
+            // What is let go by count is taken to be of those that start, as it is by id.
+            let ready = census.ready.min(pool.committed(now));
             (ready, census.idle.unwrap_or(0).min(ready))
         };
         Staff {

@@ -144,8 +144,9 @@ impl Part {
     /// What it has to offer, and how many it would have if its provider were willing.
     pub(super) fn offer(&self, class: &Class) -> (Offer, u32) {
         let staff = self.workers.staff();
-        // Orders beyond what is called for make up for starts that fail: they are not workers to count on.
-        let running = staff.committed.min(self.workers.desired()).min(class.limit);
+        // Orders beyond what is called for make up for starts that fail: they are not workers to count on. Ready workers
+        // are, whether they are called for or not: an idle timeout may keep them.
+        let running = staff.committed.min(self.workers.desired().max(staff.ready)).min(class.limit);
         let most = match self.workers.room() {
             Room::Open => class.limit,
             Room::One(_) => staff.committed.saturating_add(1),

@@ -223,31 +223,12 @@ impl MixedPool {
     #[must_use = "the commands are given once"]
     pub fn decide(&mut self, now: Timestamp) -> Decision {
         let now = self.live(now);
-        let observes = self.planner.mode() == Mode::Observe;
-        let (mut commands, mut would) = (Vec::new(), Vec::new());
-        let mut made = self.make_up();
-        // A worker that is revived is ready at once, which may let others go.
-        for _ in 0..ROUNDS {
-            let given = commands.len();
-            for ((part, count), class) in self.parts.iter_mut().zip(&made.mix.counts).zip(self.settings.ids()) {
-                let tagged = |command| ClassCommand { class, command };
-                if observes {
-                    let mut tried = part.clone();
-                    tried.aim(now, *count);
-                    would.extend(tried.commands(now).into_iter().map(tagged));
-                } else {
-                    part.aim(now, *count);
-                    commands.extend(part.commands(now).into_iter().map(tagged));
-                }
-            }
-            let wanted = self.planner.desired();
-            self.tell(0, false);
-            if observes || commands.len() == given && self.planner.desired() == wanted {
-                break;
-            }
-            made = self.make_up();
+        if self.planner.mode() == Mode::Observe {
+            let (would, made) = self.clone().act(now);
+            return self.explained(&made, Vec::new(), would);
         }
-        self.explained(&made, commands, would)
+        let (commands, made) = self.act(now);
+        self.explained(&made, commands, Vec::new())
     }
 
     /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
@@ -330,13 +311,15 @@ impl MixedPool {
     // The planner -----------------------------------------------------------------------------------------------
 
     /// Tells the planner of the workers, if they are others than it was last told of: the capacity of all classes in
-    /// reference workers, no more than it wants. What is there beyond that is on its way out, or stands in for something;
-    /// only `adopted` capacity, which nobody had ordered, it is to take over.
+    /// reference workers, no more than it wants or has wanted. What is there beyond that stands in for something, or is part
+    /// of a worker; only `adopted` capacity, which nobody had ordered, it is to take over.
     fn tell(&mut self, adopted: u64, first: bool) {
         let mut adopted = u32::try_from(adopted.div_ceil(u64::from(REFERENCE))).unwrap_or(u32::MAX);
         let mut first = first;
         for _ in 0..ROUNDS {
-            let counts = self.counts(self.planner.desired().saturating_add(adopted));
+            // Those that it gives up are there until they have gone.
+            let most = self.planner.desired().saturating_add(adopted);
+            let counts = self.counts(most.max(self.told.ready.saturating_add(self.told.starting)));
             if counts == self.told && !first {
                 return;
             }
@@ -389,6 +372,49 @@ impl MixedPool {
     }
 
     // The classes -----------------------------------------------------------------------------------------------
+
+    /// Gives the commands, and how what is wanted is made up.
+    fn act(&mut self, now: Timestamp) -> (Vec<ClassCommand>, MadeUp) {
+        let mut commands = Vec::new();
+        for _ in 1..ROUNDS {
+            let made = self.foresee(now);
+            commands.extend(self.carry_out(now, &made.mix));
+            let wanted = self.planner.desired();
+            self.tell(0, false);
+            if self.planner.desired() == wanted {
+                return (commands, made);
+            }
+        }
+        let made = self.foresee(now);
+        commands.extend(self.carry_out(now, &made.mix));
+        (commands, made)
+    }
+
+    /// How what is wanted is made up when all that can be had at once is there: a worker that is brought back is ready at
+    /// once, and others need not be ordered.
+    fn foresee(&self, now: Timestamp) -> MadeUp {
+        let mut made = self.make_up();
+        if self.parts.iter().all(|part| part.staff().revivable == 0) {
+            return made;
+        }
+        let mut trial = self.clone();
+        for _ in 0..ROUNDS {
+            if trial.carry_out(now, &made.mix).is_empty() {
+                break;
+            }
+            made = trial.make_up();
+        }
+        made
+    }
+
+    fn carry_out(&mut self, now: Timestamp, mix: &Mix) -> Vec<ClassCommand> {
+        let mut commands = Vec::new();
+        for ((part, count), class) in self.parts.iter_mut().zip(&mix.counts).zip(self.settings.ids()) {
+            part.aim(now, *count);
+            commands.extend(part.commands(now).into_iter().map(|command| ClassCommand { class, command }));
+        }
+        commands
+    }
 
     /// How what is wanted is made up now.
     fn make_up(&self) -> MadeUp {

@@ -23,6 +23,8 @@ pub(crate) struct Staff {
     pub(crate) in_service: u32,
     /// Called for and not seen yet.
     pub(crate) unseen: u32,
+    /// On their way out or in standby, and quick to bring back.
+    pub(crate) revivable: u32,
 }
 
 /// How many workers more can be ordered.
@@ -82,6 +84,11 @@ impl Autoscaler {
             draining: census.draining,
             in_service: pool.in_service(),
             unseen: pool.unseen(now),
+            revivable: census
+                .ready
+                .saturating_sub(ready)
+                .saturating_add(census.draining)
+                .saturating_add(census.standby),
         }
     }
 

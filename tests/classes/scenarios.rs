@@ -34,11 +34,21 @@ fn spot_beside_a_floor_on_demand_and_stand_ins_while_it_starts_and_is_taken_back
     let (spot, on_demand) = (class("spot", 1.0, 8), class("on demand", 3.0, 8));
     let settings = Settings::spot_with_fallback(Config::fixed(4).unwrap(), spot, on_demand, 1, true).unwrap();
     let mut world = World::new(settings, Duration::from_secs(30));
-    for line in lines(&mut world, 60, Turn::Pass) { println!("{line}"); }
-    for line in lines(&mut world, 60, Turn::Stock(0, false)) { println!("{line}"); }
-    for line in lines(&mut world, 1, Turn::Storm) { println!("{line}"); }
-    for line in lines(&mut world, 100, Turn::Stock(0, true)) { println!("{line}"); }
-    for line in lines(&mut world, 200, Turn::Pass) { println!("{line}"); }
+    for line in lines(&mut world, 60, Turn::Pass) {
+        println!("{line}");
+    }
+    for line in lines(&mut world, 60, Turn::Stock(0, false)) {
+        println!("{line}");
+    }
+    for line in lines(&mut world, 1, Turn::Storm) {
+        println!("{line}");
+    }
+    for line in lines(&mut world, 100, Turn::Stock(0, true)) {
+        println!("{line}");
+    }
+    for line in lines(&mut world, 200, Turn::Pass) {
+        println!("{line}");
+    }
 }
 
 #[test]

@@ -26,8 +26,19 @@ use plimsoll::{
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::FileFailurePersistence;
 
 use world::{State, Turn, World};
+
+/// A case is a whole history here: a quarter as many as elsewhere.
+fn cases() -> ProptestConfig {
+    let all = ProptestConfig::default();
+    ProptestConfig {
+        cases: all.cases.div_ceil(4),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..all
+    }
+}
 
 fn class() -> impl Strategy<Value = Class> {
     let capacity = weighted(0.8, select(vec![0.25, 0.5, 1.0, 1.0, 1.7, 2.5, 4.0]));
@@ -179,6 +190,8 @@ fn new(settings: &Settings) -> MixedPool {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn bounds_always_hold(settings in settings(), steps in hostile_stream()) {
         let (min, max) = (settings.service().min(), settings.service().max());
@@ -330,6 +343,8 @@ fn turns() -> impl Strategy<Value = Vec<(u64, Turn)>> {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn busy_is_never_stopped(settings in settings(), turns in turns(), cold_start in 1_u64..60) {
         let mut world = World::new(settings, Duration::from_secs(cold_start));

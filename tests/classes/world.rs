@@ -149,12 +149,6 @@ impl World {
             }
             let starts = |command: &ClassCommand| matches!(command.command, Command::Start { .. });
             self.exchanged += u32::from(decision.commands.iter().any(starts) && !decision.commands.iter().all(starts));
-            if decision.commands.iter().any(|c| matches!(c.command, Command::Release { .. })) {
-                panic!(
-                    "RELEASE {:?} {} wanted {} {:?}\n{:#?}",
-                    decision.commands, decision, decision.wanted, self.workers, decision.classes
-                );
-            }
             for ClassCommand { class, command, .. } in decision.commands {
                 self.obey(class, command);
             }

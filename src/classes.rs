@@ -344,7 +344,7 @@ impl MixedPool {
         }
         // Part of a reference worker is nobody but where there is no more: then it is the one who serves.
         let whole = |thousandths: u64| {
-            let whole = (thousandths / u64::from(REFERENCE)).max(u64::from(thousandths > 0));
+            let whole = thousandths.checked_div(u64::from(REFERENCE)).unwrap_or(0).max(u64::from(thousandths > 0));
             u32::try_from(whole).unwrap_or(u32::MAX)
         };
         let ready = whole(ready).min(most);

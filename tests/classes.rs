@@ -3,7 +3,6 @@
 #![expect(
     unreachable_pub,
     clippy::arithmetic_side_effects,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::std_instead_of_core,

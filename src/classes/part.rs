@@ -126,7 +126,7 @@ impl Part {
         self.workers.next_wakeup()
     }
 
-    pub(super) fn autoscaler(&self) -> &Autoscaler {
+    pub(super) const fn autoscaler(&self) -> &Autoscaler {
         &self.workers
     }
 

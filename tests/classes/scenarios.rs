@@ -12,7 +12,7 @@ fn class(name: &str, price: f64, limit: u32) -> Class {
     Class::new(name, Price::per_hour(price).unwrap(), limit)
 }
 
-fn at(secs: u64) -> Timestamp {
+const fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 

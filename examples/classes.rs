@@ -24,10 +24,10 @@ use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
-use plimsoll::classes::{Capacity, Class, Decision, Price, Settings};
+use plimsoll::classes::{Capacity, Class, ClassCount, Decision, Price, Reason, Settings};
 use plimsoll::policy::Outpost;
 use plimsoll::sim::{ReadOptions, Workload};
-use plimsoll::{Config, Rate, Timestamp};
+use plimsoll::{Config, FailureCause, Rate, Timestamp};
 
 #[path = "support/failure.rs"]
 mod failure;
@@ -72,18 +72,19 @@ fn classes() -> Result<(), Failure> {
         out,
         "Spot has no stock from 12 to 24 and 38 to 42 min, on demand none from 14 to 20 min; all spot workers are taken back at 16 and 38 min.\n"
     )?;
-    let (mut rows, mut lines, mut last) = (Vec::new(), Vec::new(), None);
-    let mut next = Timestamp::ORIGIN;
+    let (mut rows, mut next) = (Vec::new(), Timestamp::ORIGIN);
+    // Each time that another reason or other classes' troubles decide, as it stands when the instant is over.
+    let mut decided: Vec<Decision> = Vec::new();
     let course = World::new(mixed.clone(), natures(&mixed), workload.requests(), &troubles).run(|decision, waiting| {
         if decision.at >= next {
             rows.push(row(decision, waiting));
             next = decision.at.saturating_add(STEP);
         }
-        // What was decided, whenever something else than the number of planned workers was.
-        let said = (decision.reason, decision.classes.iter().map(|class| class.passed_over).collect::<Vec<_>>());
-        if last.as_ref() != Some(&said) {
-            lines.push(format!("{}  {decision}", clock(decision.at)));
-            last = Some(said);
+        if decided.last().is_some_and(|last| last.at == decision.at) {
+            decided.pop();
+        }
+        if decided.last().is_none_or(|last| grounds(last) != grounds(decision)) {
+            decided.push(decision.clone());
         }
     });
     let course = course.map_err(|error| input(error.into()))?;
@@ -92,8 +93,8 @@ fn classes() -> Result<(), Failure> {
     let alone = alone.map_err(|error| input(error.into()))?;
 
     writeln!(out, "{}\n", counts(&mixed, rows))?;
-    for line in lines {
-        writeln!(out, "{line}")?;
+    for decision in decided {
+        writeln!(out, "{}  {decision}", clock(decision.at))?;
     }
     writeln!(
         out,
@@ -115,7 +116,7 @@ fn classes() -> Result<(), Failure> {
 
 /// How many reference workers are wanted: one has four slots and should have 0.7 req/s.
 fn service() -> Result<Config, Box<dyn Error>> {
-    let config = Config::outpost(Outpost::new(Rate::per_second(0.7)?), 2, 20)?
+    let config = Config::outpost(Outpost::new(Rate::per_second(0.7)?), 8, 20)?
         .with_concurrency(SLOTS)?
         .with_up_delay(Duration::from_secs(20))?
         .with_down_delay(Duration::from_secs(180))?;
@@ -142,6 +143,12 @@ fn natures(settings: &Settings) -> Vec<Nature> {
         _ => Nature { speed: 1.0, cold_start: Duration::from_secs(45) },
     };
     settings.classes().iter().map(nature).collect()
+}
+
+/// What decided, however many workers it is.
+fn grounds(decision: &Decision) -> (Reason, Vec<Option<FailureCause>>) {
+    let cause = |class: &ClassCount| class.trouble.filter(|_| class.passed_over).map(|trouble| trouble.cause);
+    (decision.reason, decision.classes.iter().map(cause).collect())
 }
 
 fn clock(at: Timestamp) -> String {

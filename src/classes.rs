@@ -66,7 +66,7 @@ use serde::{Deserialize, Serialize};
 pub use self::amounts::{Capacity, NotACapacity, NotAPrice, Price};
 pub use self::decision::{ClassCommand, ClassCount, Decision, Reason};
 pub use self::learn::LEARNED;
-use self::learn::Reference;
+use self::learn::Work;
 use self::mix::price;
 pub use self::mix::{Mix, Offer, Order, REFERENCE, mix};
 use self::part::Part;
@@ -76,7 +76,7 @@ use crate::autoscaler::Autoscaler;
 use crate::observation::{Mode, Observation, PoolCounts, Rejected};
 use crate::report::Report;
 use crate::status::Status;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, nanos};
 
 /// Telling the planner of the workers may change what it wants, which may change what it is told: so often at the most. More
 /// than a few take a policy that asks for more workers than it sees, and a pool that has more than it shows.
@@ -131,6 +131,8 @@ pub struct MixedPool {
     /// Decides how many reference workers are wanted. Its own commands are not used.
     planner: Autoscaler,
     parts: Vec<Part>,
+    /// The work that a request is.
+    work: Work,
     /// What the planner was last told of the workers.
     told: PoolCounts,
     /// The latest instant that was ever given.
@@ -147,7 +149,8 @@ impl MixedPool {
         // The settings were tried when they were made.
         let configs = settings.ids().filter_map(|id| settings.class_config(id).ok());
         let parts = configs.zip(settings.classes()).map(|(config, class)| Part::new(config, class, now)).collect();
-        let mut pool = Self { settings, planner, parts, told: PoolCounts::default(), now, sequence: 0, refused: 0 };
+        let (work, told) = (Work::default(), PoolCounts::default());
+        let mut pool = Self { settings, planner, parts, work, told, now, sequence: 0, refused: 0 };
         pool.tell(0, true);
         pool
     }
@@ -209,10 +212,10 @@ impl MixedPool {
         let outcome = part.observe(now, observation);
         let capacity = u64::from(part.capacity.as_thousandths());
         let adopted = self.count(outcome.map_err(Refused::from))?;
-        if let Observation::Finished { .. } = observation {
+        if let Observation::Finished { service } = observation {
             let outcome = self.planner.observe(now, observation);
             self.count(outcome.map_err(Refused::from))?;
-            self.learn();
+            self.learn(class, nanos(service));
         }
         self.tell(capacity.saturating_mul(u64::from(adopted)), false);
         self.accepted();
@@ -358,16 +361,13 @@ impl MixedPool {
         }
     }
 
-    fn learn(&mut self) {
-        let at = self.settings.reference();
-        let slots = |class: &Class| class.slots.unwrap_or(self.settings.service().concurrency());
-        let Some((part, class)) = self.parts.get(at).zip(self.settings.classes().get(at)) else { return };
-        let reference =
-            Reference { learner: part.learner, slots: slots(class), capacity: part.capacity.as_thousandths() };
-        for ((place, part), class) in self.parts.iter_mut().enumerate().zip(self.settings.classes()) {
-            if place != at && class.capacity.is_none() {
-                part.learn(slots(class), &reference);
-            }
+    /// A request was served on a worker of a class.
+    fn learn(&mut self, class: ClassId, service: u64) {
+        let (slots, known) = (self.settings.slots(class), self.settings.is_reference(class));
+        match class.of_mut(&mut self.parts) {
+            Some(part) if known => self.work.known_by(service, part.capacity, slots),
+            Some(part) => part.learn(service, slots, &mut self.work),
+            None => {}
         }
     }
 
@@ -423,7 +423,10 @@ impl MixedPool {
         let order = Order { wanted, stand_ins, saving };
         let both = self.parts.iter().zip(self.settings.classes()).map(|(part, class)| part.offer(class));
         let (offers, limits): (Vec<Offer>, Vec<u32>) = both.unzip();
-        let made = mix(&order, &offers);
+        let mut made = mix(&order, &offers);
+        for ((part, offer), count) in self.parts.iter().zip(&offers).zip(&mut made.counts) {
+            *count = if part.probes() { offer.running.max(*count) } else { *count };
+        }
         let short_of = offers.iter().zip(&limits).any(|(offer, limit)| offer.most < *limit);
         let passed_over = if short_of {
             let willing = offers.iter().zip(&limits).map(|(offer, limit)| Offer { most: *limit, ..*offer });
@@ -439,11 +442,10 @@ impl MixedPool {
     fn explained(&self, made: &MadeUp, commands: Vec<ClassCommand>, would: Vec<ClassCommand>) -> Decision {
         let MadeUp { offers, mix, passed_over } = made;
         let wanted = self.planner.desired();
-        let reference = self.settings.reference();
         let classes = self.settings.ids().zip(self.settings.classes().iter().zip(&self.parts)).zip(0_usize..);
         let classes = classes.map(|((id, (class, part)), at)| {
             let staff = part.staff();
-            let learns = class.capacity.is_none() && at != reference && part.learner.progress() < LEARNED;
+            let learns = !self.settings.is_reference(id) && part.learner.progress() < LEARNED;
             ClassCount {
                 class: id,
                 name: class.name.clone(),

@@ -1,6 +1,6 @@
 //! A decision about several classes, and one line of plain text for people.
 //!
-//! `2 × A100 spot + 1 × A100: cheapest for 11 req/s; H100 out of stock until +50 s`
+//! `2 × A100 spot + 1 × A100: cheapest for 11 req/s (3 wanted); H100 out of stock until +50 s`
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -154,7 +154,7 @@ impl Display for Decision {
         })?;
         match (self.reason, self.plan.signals.arrival_rate) {
             (Reason::Idle, _) => {}
-            (_, Some(rate)) => write!(f, "{rate} req/s")?,
+            (_, Some(rate)) => write!(f, "{rate} req/s ({} wanted)", self.wanted)?,
             (_, None) => write!(f, "{} wanted", self.wanted)?,
         }
         if self.short > 0 {

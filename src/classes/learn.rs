@@ -1,8 +1,10 @@
 //! What a worker of a class can do, learned from the requests that it served.
 //!
-//! With `s` the slots of a worker and `m` the mean service time, the capacity of a class against that of the reference is
-//! `(s / m) / (s_ref / m_ref)` times the reference's. Service times are taken to be of the same mix of requests on every
-//! class: where requests are routed by what they need, give the capacities instead.
+//! With `s` the slots of a worker and `m` the mean service time, a class whose capacity `c` is given shows how much work a
+//! request is: `w = c × m / s`, in reference workers × time. A worker of another class then has the capacity `s × w / m`,
+//! both means taken over the same requests of that class, so that a change of the requests does not look like one of the
+//! workers. Requests are taken to be of the same mix on every class: where they are routed by what they need, give the
+//! capacities instead.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,50 +21,82 @@ const SPAN: u32 = 256;
 /// workers would be exchanged for it.
 const CHANGE: u64 = 10;
 
-/// The service times of one class.
+/// A mean over the latest of many times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Learner {
-    served: u32,
+struct Mean {
+    count: u32,
     /// In nanoseconds.
     mean: u64,
 }
 
+impl Mean {
+    fn add(&mut self, time: u64) {
+        self.count = self.count.saturating_add(1);
+        let weight = u64::from(self.count.min(SPAN));
+        let step = self.mean.abs_diff(time).checked_div(weight).unwrap_or(0);
+        self.mean = if time >= self.mean { self.mean.saturating_add(step) } else { self.mean.saturating_sub(step) };
+    }
+
+    /// Once it is known.
+    fn known(&self) -> Option<u64> {
+        (self.count >= LEARNED && self.mean > 0).then_some(self.mean)
+    }
+}
+
+/// The work that a request is, in nanoseconds of a thousandth of a reference worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Work {
+    mean: Mean,
+    /// Requests that have been served by workers of unknown capacity since the last by one of known capacity.
+    age: u32,
+}
+
+impl Work {
+    /// A request was served within `service` by a worker of known capacity with so many slots.
+    pub(super) fn known_by(&mut self, service: u64, capacity: Capacity, slots: u32) {
+        let work = u128::from(service).saturating_mul(u128::from(capacity.as_thousandths()));
+        self.mean.add(u64::try_from(work.checked_div(u128::from(slots)).unwrap_or(0)).unwrap_or(u64::MAX));
+        self.age = 0;
+    }
+
+    /// The work of a request of these days, if there has been one.
+    fn of_late(&self) -> Option<u64> {
+        self.mean.known().filter(|_| self.age <= LEARNED)
+    }
+}
+
+/// The requests of one class whose capacity is learned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Learner {
+    service: Mean,
+    /// What was known of the work of a request when each of them was served.
+    work: Mean,
+}
+
 impl Learner {
-    pub(super) fn add(&mut self, service: u64) {
-        self.served = self.served.saturating_add(1);
-        let weight = u64::from(self.served.min(SPAN));
-        let step = self.mean.abs_diff(service).checked_div(weight).unwrap_or(0);
-        self.mean = if service >= self.mean { self.mean.saturating_add(step) } else { self.mean.saturating_sub(step) };
+    /// A request was served within `service`. It counts while it is known what work a request is.
+    pub(super) fn served(&mut self, service: u64, work: &mut Work) {
+        work.age = work.age.saturating_add(1);
+        if let Some(of_late) = work.of_late() {
+            self.service.add(service);
+            self.work.add(of_late);
+        }
     }
 
     /// Requests served, as far as they count for being known.
     pub(super) fn progress(&self) -> u32 {
-        self.served.min(LEARNED)
+        self.service.count.min(LEARNED)
     }
 
-    /// The mean service time, once it is known.
-    fn known(&self) -> Option<u64> {
-        (self.served >= LEARNED && self.mean > 0).then_some(self.mean)
-    }
-
-    /// What a worker with so many slots can do, against a reference.
-    pub(super) fn capacity(&self, slots: u32, reference: &Reference) -> Option<Capacity> {
-        let (own, theirs) = (self.known()?, reference.learner.known()?);
-        let work = u128::from(slots).saturating_mul(u128::from(theirs)).saturating_mul(u128::from(reference.capacity));
-        let pace = u128::from(reference.slots.max(1)).saturating_mul(u128::from(own));
-        let thousandths = work.checked_div(pace)?;
+    /// What a worker with so many slots can do.
+    pub(super) fn capacity(&self, slots: u32) -> Option<Capacity> {
+        let work = u128::from(slots).saturating_mul(u128::from(self.work.known()?));
+        let thousandths = work.checked_div(u128::from(self.service.known()?))?;
         Some(Capacity::from_thousandths(u64::try_from(thousandths).unwrap_or(u64::MAX)))
     }
-}
-
-/// What other classes are compared with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reference {
-    pub(super) learner: Learner,
-    pub(super) slots: u32,
-    /// In thousandths of a reference worker.
-    pub(super) capacity: u32,
 }
 
 /// Whether a capacity has been learned that is to replace the one in use.
@@ -75,31 +109,56 @@ pub(super) fn differs(used: Capacity, learned: Capacity) -> bool {
 mod tests {
     use super::*;
 
-    fn of(times: impl IntoIterator<Item = u64>) -> Learner {
+    fn work(service: u64, times: u32) -> Work {
+        let mut work = Work::default();
+        (0..times).for_each(|_| work.known_by(service, Capacity::ONE, 2));
+        work
+    }
+
+    fn learned(service: u64, times: u32, work: &mut Work) -> Option<u32> {
         let mut learner = Learner::default();
-        times.into_iter().for_each(|time| learner.add(time));
-        learner
+        (0..times).for_each(|_| learner.served(service, work));
+        learner.capacity(4).map(Capacity::as_thousandths)
     }
 
     #[test]
     fn twice_as_fast_with_twice_the_slots_is_worth_four() {
-        let reference = Reference { learner: of([2_000_000; 50]), slots: 2, capacity: 1_000 };
-        let learned = |times: usize| of(vec![1_000_000; times]).capacity(4, &reference);
-        assert_eq!((learned(49), learned(50).map(Capacity::as_thousandths)), (None, Some(4_000)));
-        let unknown = Reference { learner: of([2_000_000; 49]), ..reference };
-        assert_eq!(of([1_000_000; 50]).capacity(4, &unknown), None);
-        assert_eq!(of([0; 90]).capacity(4, &reference), None, "no time at all says nothing");
+        let known = || work(2_000_000, 50);
+        assert_eq!(learned(1_000_000, 49, &mut known()), None);
+        assert_eq!(learned(1_000_000, 50, &mut known()), Some(4_000));
+        assert_eq!(learned(1_000_000, 50, &mut work(2_000_000, 49)), None);
+        assert_eq!(learned(0, 50, &mut known()), None, "no time at all says nothing");
+        let mut work = Work::default();
+        work.known_by(u64::MAX, Capacity::ONE, 0);
+        assert_eq!(work.mean.mean, 0);
+    }
+
+    #[test]
+    fn requests_that_become_longer_are_no_slower_workers() {
+        let (mut work, mut learner) = (work(2_000, 50), Learner::default());
+        for round in 1..2_000 {
+            work.known_by(2_000 * round, Capacity::ONE, 2);
+            learner.served(1_000 * round, &mut work);
+        }
+        let capacity = learner.capacity(2).map(Capacity::as_thousandths);
+        assert!(capacity.is_some_and(|held| (1_700..=2_000).contains(&held)), "{capacity:?}");
+        // What the work is was long ago: nothing more is learned.
+        for _ in 0..1_000 {
+            learner.served(1, &mut work);
+        }
+        assert!(learner.capacity(2).is_some_and(|held| held.as_thousandths() < 3_000));
     }
 
     #[test]
     fn the_mean_is_that_of_all_and_then_of_the_latest() {
-        assert_eq!(of([10, 20, 30]).mean, 20);
-        let mut learner = of([1_000; 300]);
-        for _ in 0..2_000 {
-            learner.add(3_000);
-        }
-        assert!(learner.mean > 2_700, "{}", learner.mean);
-        assert_eq!(of([u64::MAX, 0, u64::MAX]).served, 3);
+        let mut mean = Mean::default();
+        [10, 20, 30].into_iter().for_each(|time| mean.add(time));
+        assert_eq!(mean.mean, 20);
+        (0..300).for_each(|_| mean.add(1_000));
+        (0..2_000).for_each(|_| mean.add(3_000));
+        assert!(mean.mean > 2_700, "{}", mean.mean);
+        [u64::MAX, 0].into_iter().for_each(|time| mean.add(time));
+        assert_eq!(mean.count, 2_305);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::learn::{Learner, Reference, differs};
+use super::learn::{Learner, Work, differs};
 use super::mix::Offer;
 use super::settings::{Class, Settings};
 use super::{Capacity, ClassId};
@@ -12,8 +12,8 @@ use crate::autoscaler::{Autoscaler, Room, Snapshot, Staff};
 use crate::config::Config;
 use crate::decision::Command;
 use crate::observation::{FailureCause, Mode, Observation, Rejected, WorkerEvent};
-use crate::provider::Trouble;
-use crate::time::{Timestamp, nanos};
+use crate::provider::{Measure, Trouble};
+use crate::time::Timestamp;
 
 /// An autoscaler that is told its count.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,10 +77,7 @@ impl Part {
                 let preempted = event == WorkerEvent::Failed(FailureCause::Preempted);
                 (new, preempted && self.workers.staff().ready < ready_before)
             }
-            Observation::Finished { service } => {
-                self.learner.add(nanos(service));
-                return Ok(0);
-            }
+            Observation::Finished { .. } => return Ok(0),
             _ => {
                 self.workers.observe(now, observation)?;
                 (matches!(observation, Observation::Pool(_)), false)
@@ -104,13 +101,12 @@ impl Part {
         Ok(adopted)
     }
 
-    /// What is learned of its workers replaces the capacity in use, where it differs.
-    pub(super) fn learn(&mut self, slots: u32, reference: &Reference) {
-        if let Some(learned) =
-            self.learner.capacity(slots, reference).filter(|learned| differs(self.capacity, *learned))
-        {
-            self.capacity = learned;
-        }
+    /// One of its workers with so many slots has served a request: what is learned replaces the capacity in use, where it
+    /// differs.
+    pub(super) fn learn(&mut self, service: u64, slots: u32, work: &mut Work) {
+        self.learner.served(service, work);
+        let learned = self.learner.capacity(slots);
+        self.capacity = learned.filter(|learned| differs(self.capacity, *learned)).unwrap_or(self.capacity);
     }
 
     pub(super) fn live(&mut self, now: Timestamp) {
@@ -132,6 +128,13 @@ impl Part {
 
     pub(super) fn staff(&self) -> Staff {
         self.workers.staff()
+    }
+
+    /// One worker is on its way to see whether the provider has any. It may come, whatever is planned: while it is not
+    /// known what became of it, there is no other.
+    pub(super) fn probes(&self) -> bool {
+        let staff = self.workers.staff();
+        staff.committed > staff.ready && self.trouble().is_some_and(|trouble| trouble.measure == Measure::Probe)
     }
 
     pub(super) fn trouble(&self) -> Option<Trouble> {

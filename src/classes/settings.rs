@@ -359,9 +359,16 @@ impl Settings {
         service.idle_timeout().map_or(Ok(config.clone()), |timeout| config.with_idle_timeout(timeout))
     }
 
-    /// The class that others are compared with: the first whose capacity is given, or else the first.
-    pub(super) fn reference(&self) -> usize {
-        self.classes.iter().position(|class| class.capacity.is_some()).unwrap_or(0)
+    /// Whether a class's capacity is known from the beginning, so that others are measured by it: it is given, or the class
+    /// is the first of those of which none is.
+    pub(super) fn is_reference(&self, id: ClassId) -> bool {
+        let given = |class: &Class| class.capacity.is_some();
+        self.class(id).is_some_and(given) || id.0 == 0 && !self.classes.iter().any(given)
+    }
+
+    /// Requests that a worker of a class serves at once.
+    pub(super) fn slots(&self, id: ClassId) -> u32 {
+        self.class(id).and_then(|class| class.slots).unwrap_or(self.service.concurrency())
     }
 
     /// What a class's capacity is before anything is learned.

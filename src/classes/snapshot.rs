@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::learn::Work;
 use super::part::{Kept, Part};
 use super::{MixedPool, Settings};
 use crate::autoscaler::{Autoscaler, RestoreError, Snapshot};
@@ -18,6 +19,7 @@ pub struct PoolSnapshot {
     settings: Settings,
     planner: Snapshot,
     classes: Vec<Kept>,
+    work: Work,
     told: PoolCounts,
     now: Timestamp,
     sequence: u64,
@@ -40,6 +42,7 @@ impl MixedPool {
             settings: self.settings.clone(),
             planner: self.planner.snapshot(),
             classes: self.parts.iter().map(Part::keep).collect(),
+            work: self.work,
             told: self.told,
             now: self.now,
             sequence: self.sequence,
@@ -52,7 +55,7 @@ impl MixedPool {
     /// # Errors
     /// If it cannot be a snapshot: it names the part that is wrong.
     pub fn restore(snapshot: PoolSnapshot) -> Result<Self, RestoreError> {
-        let PoolSnapshot { settings, planner, classes, told, now, sequence, refused } = snapshot;
+        let PoolSnapshot { settings, planner, classes, work, told, now, sequence, refused } = snapshot;
         let unsound = |part| RestoreError::Unsound { part };
         let planner = Autoscaler::restore(planner)?;
         if planner.config() != settings.service() {
@@ -66,7 +69,7 @@ impl MixedPool {
             Part::restored(kept, &config, class)
         });
         let parts = parts.collect::<Option<Vec<_>>>().ok_or(unsound("classes"))?;
-        Ok(Self { settings, planner, parts, told, now, sequence, refused })
+        Ok(Self { settings, planner, parts, work, told, now, sequence, refused })
     }
 
     /// Goes on with other settings from `now` on. Classes are known by their names: the workers of one that is not among

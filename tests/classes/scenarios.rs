@@ -64,8 +64,8 @@ fn in_order_the_first_that_has_stock() {
     assert_eq!(
         lines(&mut world, 5, Turn::Arrive(6)),
         [
-            "5 [4, 2, 0] 4 × L4 + 2 × A5000: first in order for 0.6 req/s",
-            "5 [4, 0, 2] 4 × L4 + 2 × RTX 3090: next best for 0.6 req/s; A5000 out of stock until +9.8 s",
+            "5 [4, 2, 0] 4 × L4 + 2 × A5000: first in order for 0.6 req/s (6 wanted)",
+            "5 [4, 0, 2] 4 × L4 + 2 × RTX 3090: next best for 0.6 req/s (6 wanted); A5000 out of stock until +9.8 s",
         ]
     );
 }
@@ -96,10 +96,13 @@ fn a_worker_is_worth_what_it_was_seen_to_do() {
 fn what_is_still_being_learned_is_said() {
     let classes = vec![class("A100", 3.0, 1), class("H100", 5.0, 8).learned(Capacity::new(1.5).unwrap())];
     let mut pool = MixedPool::new(Settings::new(Config::fixed(4).unwrap(), classes).unwrap(), at(0));
-    pool.observe_class(at(0), ClassId(1), Observation::finished(Duration::from_millis(480))).unwrap();
+    // Nothing can be learned before it is known how much work a request is.
+    for class in [vec![1; 3], vec![0; 50], vec![1; 12]].concat() {
+        pool.observe_class(at(0), ClassId(class), Observation::finished(Duration::from_millis(480))).unwrap();
+    }
     assert_eq!(
         pool.decide(at(0)).to_string(),
-        "1 × A100 + 2 × H100: cheapest for 4 wanted; H100 counts as 1.5 (learning: 1 of 50 completions)"
+        "1 × A100 + 2 × H100: cheapest for 4 wanted; H100 counts as 1.5 (learning: 12 of 50 completions)"
     );
 }
 

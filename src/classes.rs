@@ -52,7 +52,7 @@ mod amounts;
 mod cover;
 mod decision;
 mod learn;
-mod mix;
+pub mod mix;
 mod part;
 mod preset;
 mod settings;
@@ -427,15 +427,13 @@ impl MixedPool {
         for ((part, offer), count) in self.parts.iter().zip(&offers).zip(&mut made.counts) {
             *count = if part.probes() { offer.running.max(*count) } else { *count };
         }
-        let short_of = offers.iter().zip(&limits).any(|(offer, limit)| offer.most < *limit);
-        let passed_over = if short_of {
-            let willing = offers.iter().zip(&limits).map(|(offer, limit)| Offer { most: *limit, ..*offer });
-            let without = mix(&order, &willing.collect::<Vec<_>>());
-            let fewer = made.planned.iter().zip(&without.planned).map(|(planned, would)| planned < would);
-            fewer.zip(offers.iter().zip(&limits)).map(|(fewer, (offer, limit))| fewer && offer.most < *limit).collect()
-        } else {
-            Vec::new()
-        };
+        let passed_over = (0..offers.len()).map(|at| {
+            let (offer, limit) = (offers.get(at)?, *limits.get(at)?);
+            let mut willing = offers.clone();
+            willing.get_mut(at).filter(|_| offer.most < limit)?.most = limit;
+            Some(mix(&order, &willing).planned.get(at) > made.planned.get(at))
+        });
+        let passed_over = passed_over.map(|more| more == Some(true)).collect();
         MadeUp { offers, mix: made, passed_over }
     }
 
@@ -488,6 +486,6 @@ impl MixedPool {
 struct MadeUp {
     offers: Vec<Offer>,
     mix: Mix,
-    /// Classes that would have had more, were their provider willing; none, if all are.
+    /// Of each class whether it would have more, were its provider willing.
     passed_over: Vec<bool>,
 }

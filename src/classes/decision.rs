@@ -158,7 +158,7 @@ impl Display for Decision {
             (_, None) => write!(f, "{} wanted", self.wanted)?,
         }
         if self.short > 0 {
-            write!(f, "; {} of {} wanted are missing", Thousandths(self.short), self.wanted)?;
+            write!(f, "; {} short", Thousandths(self.short))?;
         }
         for class in self.classes.iter().filter(|class| class.passed_over) {
             let Some(trouble) = class.trouble else { continue };

@@ -110,7 +110,7 @@ fn what_is_still_being_learned_is_said() {
 fn too_little_is_said_to_be_too_little() {
     let settings = Settings::new(Config::fixed(4).unwrap(), vec![class("A100", 3.0, 1), class("L4", 1.0, 1)]).unwrap();
     let decision = MixedPool::new(settings, at(0)).decide(at(0));
-    assert_eq!(decision.to_string(), "1 × A100 + 1 × L4: all that can be had for 4 wanted; 2 of 4 wanted are missing");
+    assert_eq!(decision.to_string(), "1 × A100 + 1 × L4: all that can be had for 4 wanted; 2 short");
     assert_eq!((decision.reason, decision.short, decision.code()), (Reason::Short, 2_000, "short"));
 }
 

@@ -42,7 +42,7 @@
 //! let decision = pool.decide(now);
 //! assert_eq!(
 //!     decision.to_string(),
-//!     "2 × A100 spot + 1 × A100: next best for 3 wanted; A100 spot out of stock until +8.9 s"
+//!     "2 × A100 spot + 1 × A100: next best for 3 wanted; A100 spot out of stock until +8.6 s"
 //! );
 //! assert_eq!(decision.next_wakeup, decision.classes[0].trouble.map(|trouble| trouble.at));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -327,8 +327,8 @@ impl MixedPool {
                 return;
             }
             (self.told, first, adopted) = (counts, false, 0);
-            let told = self.planner.observe(self.now, Observation::Pool(counts));
-            debug_assert!(told.is_ok(), "it is told no worker by id, and of no more idle ones than ready ones");
+            // Never refused, but by a planner that comes from a damaged snapshot.
+            let _ = self.planner.observe(self.now, Observation::Pool(counts));
         }
     }
 

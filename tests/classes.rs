@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, and its helpers are not seen to be tests"
 )]
 
+#[path = "classes/damage.rs"]
+mod damage;
 #[path = "classes/scenarios.rs"]
 mod scenarios;
 #[path = "classes/world.rs"]

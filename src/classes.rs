@@ -52,8 +52,10 @@ mod amounts;
 mod cover;
 mod decision;
 mod learn;
+mod making;
 pub mod mix;
 mod part;
+mod planner;
 mod preset;
 mod settings;
 mod snapshot;
@@ -67,7 +69,6 @@ pub use self::amounts::{Capacity, NotACapacity, NotAPrice, Price};
 pub use self::decision::{ClassCommand, ClassCount, Decision, Reason};
 pub use self::learn::LEARNED;
 use self::learn::Work;
-use self::mix::price;
 pub use self::mix::{Mix, Offer, Order, REFERENCE, mix};
 use self::part::Part;
 pub use self::settings::{Class, Settings, SettingsError};
@@ -77,10 +78,6 @@ use crate::observation::{Mode, Observation, PoolCounts, Rejected};
 use crate::report::Report;
 use crate::status::Status;
 use crate::time::{Timestamp, nanos};
-
-/// Telling the planner of the workers may change what it wants, which may change what it is told: so often at the most. More
-/// than a few take a policy that asks for more workers than it sees, and a pool that has more than it shows.
-const ROUNDS: u32 = 64;
 
 /// A class, by its place in the settings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -310,182 +307,4 @@ impl MixedPool {
         self.refused = self.refused.saturating_add(u64::from(outcome.is_err()));
         outcome
     }
-
-    // The planner -----------------------------------------------------------------------------------------------
-
-    /// Tells the planner of the workers, if they are others than it was last told of: the capacity of all classes in
-    /// reference workers, no more than it wants or has wanted. What is there beyond that stands in for something, or is part
-    /// of a worker; only `adopted` capacity, which nobody had ordered, it is to take over.
-    fn tell(&mut self, adopted: u64, first: bool) {
-        let mut adopted = u32::try_from(adopted.div_ceil(u64::from(REFERENCE))).unwrap_or(u32::MAX);
-        let mut first = first;
-        for _ in 0..ROUNDS {
-            // Those that it gives up are there until they have gone.
-            let most = self.planner.desired().saturating_add(adopted);
-            let counts = self.counts(most.max(self.told.ready.saturating_add(self.told.starting)));
-            if counts == self.told && !first {
-                return;
-            }
-            (self.told, first, adopted) = (counts, false, 0);
-            // Never refused, but by a planner that comes from a damaged snapshot.
-            let _ = self.planner.observe(self.now, Observation::Pool(counts));
-        }
-    }
-
-    /// All workers as reference workers, at most so many of them in service.
-    fn counts(&self, most: u32) -> PoolCounts {
-        let (mut ready, mut busy, mut starting, mut draining) = (0_u64, 0_u64, 0_u64, 0_u64);
-        for part in &self.parts {
-            let (staff, capacity) = (part.staff(), u64::from(part.capacity.as_thousandths()));
-            let add = |sum: &mut u64, workers: u32| {
-                *sum = sum.saturating_add(capacity.saturating_mul(u64::from(workers)));
-            };
-            add(&mut ready, staff.ready);
-            add(&mut busy, staff.ready.saturating_sub(staff.idle));
-            add(&mut starting, staff.committed.saturating_sub(staff.ready));
-            add(&mut draining, staff.draining);
-        }
-        // Part of a reference worker is nobody but where there is no more: then it is the one who serves.
-        let whole = |thousandths: u64| {
-            let whole = thousandths.checked_div(u64::from(REFERENCE)).unwrap_or(0).max(u64::from(thousandths > 0));
-            u32::try_from(whole).unwrap_or(u32::MAX)
-        };
-        let ready = whole(ready).min(most);
-        let busy = u32::try_from(busy.div_ceil(u64::from(REFERENCE))).unwrap_or(u32::MAX);
-        PoolCounts {
-            ready,
-            idle: Some(ready.saturating_sub(busy)),
-            starting: whole(starting).min(most.saturating_sub(ready)),
-            draining: whole(draining),
-            ..PoolCounts::default()
-        }
-    }
-
-    /// A request was served on a worker of a class.
-    fn learn(&mut self, class: ClassId, service: u64) {
-        let (slots, known) = (self.settings.slots(class), self.settings.is_reference(class));
-        match class.of_mut(&mut self.parts) {
-            Some(part) if known => self.work.known_by(service, part.capacity, slots),
-            Some(part) => part.learn(service, slots, &mut self.work),
-            None => {}
-        }
-    }
-
-    // The classes -----------------------------------------------------------------------------------------------
-
-    /// Gives the commands, and how what is wanted is made up.
-    fn act(&mut self, now: Timestamp) -> (Vec<ClassCommand>, MadeUp) {
-        let mut commands = Vec::new();
-        for _ in 1..ROUNDS {
-            let made = self.foresee(now);
-            commands.extend(self.carry_out(now, &made.mix));
-            let wanted = self.planner.desired();
-            self.tell(0, false);
-            if self.planner.desired() == wanted {
-                return (commands, made);
-            }
-        }
-        let made = self.foresee(now);
-        commands.extend(self.carry_out(now, &made.mix));
-        (commands, made)
-    }
-
-    /// How what is wanted is made up when all that can be had at once is there: a worker that is brought back is ready at
-    /// once, and others need not be ordered.
-    fn foresee(&self, now: Timestamp) -> MadeUp {
-        let mut made = self.make_up();
-        if self.parts.iter().all(|part| part.staff().revivable == 0) {
-            return made;
-        }
-        let mut trial = self.clone();
-        for _ in 0..ROUNDS {
-            if trial.carry_out(now, &made.mix).is_empty() {
-                break;
-            }
-            made = trial.make_up();
-        }
-        made
-    }
-
-    fn carry_out(&mut self, now: Timestamp, mix: &Mix) -> Vec<ClassCommand> {
-        let mut commands = Vec::new();
-        for ((part, count), class) in self.parts.iter_mut().zip(&mix.counts).zip(self.settings.ids()) {
-            part.aim(now, *count);
-            commands.extend(part.commands(now).into_iter().map(|command| ClassCommand { class, command }));
-        }
-        commands
-    }
-
-    /// How what is wanted is made up now.
-    fn make_up(&self) -> MadeUp {
-        let wanted = u64::from(self.planner.desired()).saturating_mul(u64::from(REFERENCE));
-        let (stand_ins, saving) = (self.settings.stand_ins(), self.settings.exchange_saving());
-        let order = Order { wanted, stand_ins, saving };
-        let both = self.parts.iter().zip(self.settings.classes()).map(|(part, class)| part.offer(class));
-        let (offers, limits): (Vec<Offer>, Vec<u32>) = both.unzip();
-        let mut made = mix(&order, &offers);
-        for ((part, offer), count) in self.parts.iter().zip(&offers).zip(&mut made.counts) {
-            *count = if part.probes() { offer.running.max(*count) } else { *count };
-        }
-        let passed_over = (0..offers.len()).map(|at| {
-            let (offer, limit) = (offers.get(at)?, *limits.get(at)?);
-            let mut willing = offers.clone();
-            willing.get_mut(at).filter(|_| offer.most < limit)?.most = limit;
-            Some(mix(&order, &willing).planned.get(at) > made.planned.get(at))
-        });
-        let passed_over = passed_over.map(|more| more == Some(true)).collect();
-        MadeUp { offers, mix: made, passed_over }
-    }
-
-    fn explained(&self, made: &MadeUp, commands: Vec<ClassCommand>, would: Vec<ClassCommand>) -> Decision {
-        let MadeUp { offers, mix, passed_over } = made;
-        let wanted = self.planner.desired();
-        let classes = self.settings.ids().zip(self.settings.classes().iter().zip(&self.parts)).zip(0_usize..);
-        let classes = classes.map(|((id, (class, part)), at)| {
-            let staff = part.staff();
-            let learns = !self.settings.is_reference(id) && part.learner.progress() < LEARNED;
-            ClassCount {
-                class: id,
-                name: class.name.clone(),
-                capacity: part.capacity,
-                learning: learns.then(|| part.learner.progress()),
-                planned: mix.planned.get(at).copied().unwrap_or(0),
-                count: mix.counts.get(at).copied().unwrap_or(0),
-                ready: staff.ready,
-                starting: staff.committed.saturating_sub(staff.ready),
-                trouble: part.trouble(),
-                passed_over: passed_over.get(at).copied().unwrap_or(false),
-            }
-        });
-        let ranked = self.settings.classes().windows(2).any(|pair| matches!(pair, [a, b] if a.rank != b.rank));
-        let reason = match () {
-            () if wanted == 0 => Reason::Idle,
-            () if mix.short > 0 => Reason::Short,
-            () if passed_over.contains(&true) => Reason::Fallback,
-            () if mix.stays => Reason::Stays,
-            () if ranked => Reason::InOrder,
-            () => Reason::Cheapest,
-        };
-        Decision {
-            at: self.now,
-            sequence: self.sequence,
-            wanted,
-            reason,
-            classes: classes.collect(),
-            price: Price::of(price(offers, &mix.planned)),
-            short: mix.short,
-            commands,
-            would,
-            plan: self.planner.explanation(),
-            next_wakeup: self.next_wakeup(),
-        }
-    }
-}
-
-/// How what is wanted is made up, and of what.
-struct MadeUp {
-    offers: Vec<Offer>,
-    mix: Mix,
-    /// Of each class whether it would have more, were its provider willing.
-    passed_over: Vec<bool>,
 }

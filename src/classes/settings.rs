@@ -49,8 +49,8 @@ pub struct Class {
     /// Requests that one worker serves at once; the service's `concurrency` if left out. Only what is learned needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
-    /// From a worker's order to its first request, if it is known: four times as long is too long, and of two classes that
-    /// cost the same the quicker one is taken. Left out, the service's `start_timeout` holds until it has been measured.
+    /// From a worker's order to its first request, if it is known: four times as long is too long. Left out, the service's
+    /// `start_timeout` holds until it has been measured.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
     pub cold_start: Option<Duration>,
     /// Its place where the order counts before the price: a class is called on for what those of a lower rank do not have.
@@ -113,7 +113,7 @@ impl Class {
 /// | setting | default | why |
 /// |---|---|---|
 /// | `service` | required | how many *reference workers* are wanted: any [`Config`], its bounds and policies in workers of capacity 1 |
-/// | `classes` | required | 1 to 16, what each costs and can do, see [`Class`] |
+/// | `classes` | required | 1 to 16, what each costs and can do, see [`Class`]; of two that are alike the first is taken |
 /// | `stand_ins` | false | they cost a worker twice for every spot worker's cold start; worth it where a spot market is thin |
 /// | `exchange_saving` | 0.1 | an exchanged worker is paid twice for a cold start: at a tenth it has paid for itself after ten of them |
 ///

@@ -103,12 +103,10 @@ pub enum Refused {
         classes: usize,
     },
     /// A worker was spoken of without its class.
-    #[error("an observation of workers needs their class: give it to observe_class")]
+    #[error("workers need an id and a class: tell each worker's events to observe_class")]
     OfAClass,
     /// What concerns the whole service was told of a class.
-    #[error(
-        "only workers, failed starts, pool counts and finished requests are of one class: give the others to observe"
-    )]
+    #[error("only workers by id, failed starts and finished requests are of one class: give other facts to observe")]
     OfTheService,
     /// The queue of a single worker.
     #[error("workers of several classes share one queue: leave `queue` out, and add up what their own queues hold")]
@@ -187,7 +185,7 @@ impl MixedPool {
         Ok(())
     }
 
-    /// Takes in one fact about the workers of a class; or about a request that one of them has finished, from which its
+    /// Takes in one fact about the workers of a class, which are known by their ids; or about a request that one of them has finished, from which its
     /// capacity is learned. Of such a request the service as a whole is told, too.
     ///
     /// # Errors
@@ -196,10 +194,7 @@ impl MixedPool {
     pub fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> Result<(), Refused> {
         let of_workers = matches!(
             observation,
-            Observation::Worker { .. }
-                | Observation::StartFailed { .. }
-                | Observation::Pool(_)
-                | Observation::Finished { .. }
+            Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Finished { .. }
         );
         self.count(if of_workers { Ok(()) } else { Err(Refused::OfTheService) })?;
         let known = usize::from(class.0) < self.parts.len();

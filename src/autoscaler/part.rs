@@ -4,7 +4,7 @@ use super::Autoscaler;
 use crate::decision::Explanation;
 use crate::observation::{FailureCause, Mode, WorkerId};
 use crate::placement;
-use crate::pool::State;
+use crate::pool::Census;
 use crate::provider::{Measure, Trouble};
 use crate::time::Timestamp;
 
@@ -13,12 +13,10 @@ use crate::time::Timestamp;
 pub(crate) struct Staff {
     /// Starting and ready, orders under way included, departures under way not.
     pub(crate) committed: u32,
-    /// Those of them that are ready, …
+    /// Those of them that are ready.
     pub(crate) ready: u32,
-    /// … and serve nothing.
-    pub(crate) idle: u32,
-    /// Finishing what they have.
-    pub(crate) draining: u32,
+    /// As observed, whatever they have been told.
+    pub(crate) census: Census,
     /// Starting and ready as observed.
     pub(crate) in_service: u32,
     /// Called for and not seen yet.
@@ -66,22 +64,17 @@ impl Autoscaler {
     pub(crate) fn staff(&self) -> Staff {
         let (pool, now) = (&self.state.pool, self.state.now);
         let census = pool.census();
-        let (ready, idle) = if pool.by_id() {
+        let ready = if pool.by_id() {
             let staying = pool.workers().iter().filter(|worker| worker.is_committed() && worker.state.is_ready());
-            staying.fold((0_u32, 0_u32), |(ready, idle), worker| {
-                let serves_nothing = u32::from(worker.state == State::Idle);
-                (ready.saturating_add(1), idle.saturating_add(serves_nothing))
-            })
+            u32::try_from(staying.count()).unwrap_or(u32::MAX)
         } else {
             // What is let go by count is taken to be of those that start, as it is by id.
-            let ready = census.ready.min(pool.committed(now));
-            (ready, census.idle.unwrap_or(0).min(ready))
+            census.ready.min(pool.in_service().saturating_sub(pool.releases(now)))
         };
         Staff {
             committed: pool.committed(now),
             ready,
-            idle,
-            draining: census.draining,
+            census,
             in_service: pool.in_service(),
             unseen: pool.unseen(now),
             revivable: census

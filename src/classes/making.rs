@@ -17,21 +17,11 @@ pub(super) struct MadeUp {
 }
 
 impl MixedPool {
-    /// Gives the commands, and how what is wanted is made up.
+    /// Gives the commands, and how what is wanted is made up. They change nothing of what is wanted: the planner knows
+    /// workers as they are observed.
     pub(super) fn act(&mut self, now: Timestamp) -> (Vec<ClassCommand>, MadeUp) {
-        let mut commands = Vec::new();
-        for _ in 1..ROUNDS {
-            let made = self.foresee(now);
-            commands.extend(self.carry_out(now, &made.mix));
-            let wanted = self.planner.desired();
-            self.tell(0, false);
-            if self.planner.desired() == wanted {
-                return (commands, made);
-            }
-        }
         let made = self.foresee(now);
-        commands.extend(self.carry_out(now, &made.mix));
-        (commands, made)
+        (self.carry_out(now, &made.mix), made)
     }
 
     /// How what is wanted is made up when all that can be had at once is there: a worker that is brought back is ready at

@@ -80,7 +80,7 @@ impl Part {
             Observation::Finished { .. } => return Ok(0),
             _ => {
                 self.workers.observe(now, observation)?;
-                (matches!(observation, Observation::Pool(_)), false)
+                (false, false)
             }
         };
         if lost && self.preempted != Some(now) {

@@ -32,13 +32,14 @@ impl MixedPool {
         let (mut ready, mut busy, mut starting, mut draining) = (0_u64, 0_u64, 0_u64, 0_u64);
         for part in &self.parts {
             let (staff, capacity) = (part.staff(), u64::from(part.capacity.as_thousandths()));
+            let idle = staff.census.idle.unwrap_or(0);
             let add = |sum: &mut u64, workers: u32| {
                 *sum = sum.saturating_add(capacity.saturating_mul(u64::from(workers)));
             };
-            add(&mut ready, staff.ready);
-            add(&mut busy, staff.ready.saturating_sub(staff.idle));
-            add(&mut starting, staff.committed.saturating_sub(staff.ready));
-            add(&mut draining, staff.draining);
+            add(&mut ready, staff.census.ready);
+            add(&mut busy, staff.census.ready.saturating_sub(idle));
+            add(&mut starting, staff.in_service.saturating_sub(staff.census.ready));
+            add(&mut draining, staff.census.draining);
         }
         // Part of a reference worker is nobody but where there is no more: then it is the one who serves.
         let whole = |thousandths: u64| {

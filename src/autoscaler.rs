@@ -3,6 +3,7 @@
 mod calm;
 mod claim;
 mod explain;
+mod part;
 mod reports;
 mod rest;
 mod routing;
@@ -15,6 +16,7 @@ use core::time::Duration;
 use self::calm::Calm;
 pub(crate) use self::claim::Needs;
 use self::claim::wanted;
+pub(crate) use self::part::{Room, Staff};
 pub(crate) use self::rest::Kept;
 pub use self::snapshot::{RestoreError, Snapshot};
 use self::state::{Evaluation, Proposed, State};

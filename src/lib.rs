@@ -31,7 +31,8 @@
 //!
 //! It performs no I/O, reads no clock, starts no thread, draws no random number and, after construction, allocates
 //! nothing for an observation (but to remember one worker more than ever before). It is `no_std` with `alloc`. No call
-//! panics, whatever it is given. It does not route requests, and it does not know the price of a worker.
+//! panics, whatever it is given. It does not route requests, and it does not know the price of a worker, unless workers are
+//! of several [`classes`].
 //!
 //! # How a decision comes about
 //!
@@ -53,6 +54,7 @@
 //! - [`recorder`]: a log of everything observed and decided, and its replay, under another configuration too;
 //! - [`adapter`]: a clock, a pool and a driver, for those who want them;
 //! - [`fleet`]: many autoscalers under one roof, parked when at rest, with one budget, split and merged by key ranges;
+//! - [`classes`]: workers of several classes for one service, at the least cost, through stock-outs and preemption;
 //! - `calendar`, with the feature of that name: weekly schedules in a time zone, resolved to intervals;
 //! - `peers`, with the feature of that name: other autoscalers' rules, exact to the recorded step;
 //! - `sim`, with the feature of that name: a simulated pool that replays workloads, under the peers too.
@@ -102,6 +104,7 @@ pub mod adapter;
 mod autoscaler;
 #[cfg(feature = "calendar")]
 pub mod calendar;
+pub mod classes;
 pub mod config;
 pub mod decision;
 pub mod error;

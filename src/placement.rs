@@ -135,7 +135,7 @@ pub(crate) fn next_change(
 }
 
 /// How long the outcome of a probe may take.
-fn patience(pool: &Pool, config: &Config) -> u64 {
+pub(crate) fn patience(pool: &Pool, config: &Config) -> u64 {
     pool.start_deadline(config).max(nanos(config.order_timeout()))
 }
 

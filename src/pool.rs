@@ -425,6 +425,11 @@ impl Pool {
         (beyond <= self.expected.at(now)).then_some(self.expected.until)
     }
 
+    /// How many of those that the count calls for have not been seen.
+    pub(crate) const fn unseen(&self, now: Timestamp) -> u32 {
+        self.expected.at(now)
+    }
+
     pub(crate) const fn expected(&self) -> Outstanding {
         self.expected
     }

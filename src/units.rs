@@ -36,7 +36,6 @@ pub struct NotARate {
 impl Rate {
     /// No requests.
     pub const ZERO: Self = Self(0);
-    const MAX_PER_SECOND: f64 = 1e9;
     const MAX_MICROS: u64 = 1_000_000_000_000_000;
 
     /// `value` requests per second, rounded to the nearest millionth.
@@ -44,11 +43,7 @@ impl Rate {
     /// # Errors
     /// If `value` is negative, not finite or above 1e9.
     pub fn per_second(value: f64) -> Result<Self, NotARate> {
-        if value.is_finite() && (0.0..=Self::MAX_PER_SECOND).contains(&value) {
-            Ok(Self(millionths(value)))
-        } else {
-            Err(NotARate { value })
-        }
+        micros_of(value).map(Self).ok_or(NotARate { value })
     }
 
     /// A rate of so many millionths of a request per second, saturating at a billion requests per second.
@@ -110,6 +105,8 @@ impl Share {
     pub const ZERO: Self = Self(0);
     /// All of it.
     pub const ONE: Self = Self(1_000_000);
+    /// 10 %.
+    pub(crate) const TENTH: Self = Self(100_000);
     /// 99 %.
     pub(crate) const NINETY_NINE: Self = Self(990_000);
 
@@ -236,18 +233,23 @@ pub(crate) fn div_ceil_count(numerator: u64, denominator: u64) -> u32 {
     u32::try_from(numerator.div_ceil(denominator.max(1))).unwrap_or(u32::MAX)
 }
 
+/// Millionths of a number between 0 and a billion, rounded; `None` for any other.
+pub(crate) fn micros_of(value: f64) -> Option<u64> {
+    (value.is_finite() && (0.0..=1e9).contains(&value)).then(|| millionths(value))
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "callers have checked the range")]
 fn millionths(value: f64) -> u64 {
     (value * 1e6 + 0.5) as u64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display and files; exact below 2^53 millionths")]
-fn to_f64(micros: u64) -> f64 {
+pub(crate) fn to_f64(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
 /// Writes hundredths as a decimal number without trailing zeros.
-fn write_hundredths(f: &mut fmt::Formatter<'_>, hundredths: u64) -> fmt::Result {
+pub(crate) fn write_hundredths(f: &mut fmt::Formatter<'_>, hundredths: u64) -> fmt::Result {
     let (whole, frac) = (hundredths / 100, hundredths % 100);
     match (frac, frac % 10) {
         (0, _) => write!(f, "{whole}"),

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["status"],
     &["autoscaler"],
     &["recorder"],
-    &["adapter", "calendar", "peers", "fleet"],
+    &["adapter", "calendar", "peers", "fleet", "classes"],
     &["sim"],
 ];
 

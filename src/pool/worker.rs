@@ -40,7 +40,7 @@ impl State {
         }
     }
 
-    pub(super) const fn is_ready(self) -> bool {
+    pub(crate) const fn is_ready(self) -> bool {
         matches!(self, Self::Unknown | Self::Idle | Self::Busy(_) | Self::Leased(_))
     }
 

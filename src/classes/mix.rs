@@ -95,8 +95,8 @@ pub struct Mix {
 /// assert_eq!(mix(&order, &[spot, Offer { price: 29, ..one }, large]).planned, [2, 2, 0]);
 /// ```
 #[must_use]
-pub fn mix(order: &Order, offers: &[Offer]) -> Mix {
-    let mut offers = offers.to_vec();
+pub fn mix(order: &Order, asked: &[Offer]) -> Mix {
+    let mut offers = asked.to_vec();
     let mut mix = Mix::default();
     for _ in 0..ROUNDS {
         mix = once(order, &offers);
@@ -108,6 +108,12 @@ pub fn mix(order: &Order, offers: &[Offer]) -> Mix {
         if settled {
             break;
         }
+    }
+    // What stands in may take a place in the plan: the spot workers that it has it of are not ordered for nothing.
+    for ((offer, planned), count) in
+        asked.iter().zip(&mix.planned).zip(&mut mix.counts).filter(|((offer, _), _)| offer.spot)
+    {
+        *count = (*count).min((*planned).max(offer.running));
     }
     mix
 }

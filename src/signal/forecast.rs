@@ -480,12 +480,10 @@ impl Forecast {
             return None;
         }
         let forsaken = view.last_activity.plus(FORSAKEN);
-        if held > 1 {
-            return Some(forsaken);
-        }
         let stay = match objective.may_be_late() {
+            Some(_) if held > 1 => return Some(forsaken),
             Some(may) => self.gaps.within_budget(ratio(self.ledger.requests(), may, MICRO) / BY_ZERO),
-            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service)),
+            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service), held, view.concurrency),
         };
         Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
     }

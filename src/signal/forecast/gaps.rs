@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fixed::ratio;
 use crate::units::MICRO;
 
 /// Bins of half an octave, from a second to 18 hours.
@@ -63,11 +64,16 @@ impl Gaps {
         0
     }
 
-    /// How long the last worker stays, in nanoseconds, so that it costs least: it, and what a start from zero costs, in
-    /// millionths of a worker-second, beside the late requests at `worth` each. Without data that is as long as what a
-    /// start costs: at most twice what who knows the future pays (ski rental).
-    pub(super) fn cheapest(&self, start: u64, worth: u64) -> u64 {
-        let start = start.saturating_add(worth.saturating_mul(self.late() / MICRO));
+    /// How long the last `held` workers stay, in nanoseconds, so that each costs least: it, and its part of what a start from
+    /// zero costs, in millionths of a worker-second, beside the late requests at `worth` each. As many are late as were by
+    /// earlier starts, and no fewer than the workers are held for. Without data that is as long as what a start costs: at
+    /// most twice what who knows the future pays (ski rental).
+    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, concurrency: u32) -> u64 {
+        let held = u64::from(held.max(1));
+        // One worker is held for whoever comes, several for as many as they have slots.
+        let slots = if held > 1 { held.saturating_mul(concurrency.into()) } else { 1 };
+        let late = (self.late() / MICRO).max(slots);
+        let start = start.saturating_add(ratio(worth, late, held));
         let rental = start.saturating_mul(1_000);
         let seen: u64 = self.bins.iter().map(|count| u64::from(*count)).sum();
         if seen < u64::from(UNIT).saturating_mul(STARTS) {

@@ -183,7 +183,7 @@ fn a_queue_that_stands_while_nothing_starts_orders_a_tenth_more() {
 fn without_data_the_last_worker_costs_at_most_twice_what_who_knows_the_future_pays() {
     // To keep it for a gap costs the gap, to order it again a cold start and one late request.
     let (start, worth) = (30_u64, 100_u64);
-    let stay = Gaps::default().cheapest(start * 1_000_000, worth * 1_000_000);
+    let stay = Gaps::default().cheapest(start * 1_000_000, worth * 1_000_000, 1, 1);
     let again = (start + worth) * SECOND;
     for gap in (1..2_000).map(|gap| gap * SECOND) {
         let paid = if gap <= stay { gap } else { stay + again };
@@ -197,7 +197,7 @@ fn recurring_gaps_are_kept_through_or_not() {
     for _ in 0..40 {
         gaps.saw(60 * SECOND);
     }
-    let stay = |start: u64, worth: u64| gaps.cheapest(start * 1_000_000, worth * 1_000_000);
+    let stay = |start: u64, worth: u64| gaps.cheapest(start * 1_000_000, worth * 1_000_000, 1, 1);
     assert!((60 * SECOND..120 * SECOND).contains(&stay(30, 100)), "a minute is cheaper than a start");
     assert_eq!(stay(5, 1), 0, "a minute is dearer than a start");
     assert!(gaps.within_budget(1) >= 60 * SECOND, "forty starts would make more than one late");
@@ -314,12 +314,12 @@ fn the_last_worker_stays_until_few_enough_gaps_are_longer() {
     let mut few = Gaps::default();
     few.started(4);
     few.started(2);
-    assert_eq!(few.cheapest(30 * MICRO, 100 * MICRO), 330 * SECOND, "three late requests, and the start");
+    assert_eq!(few.cheapest(30 * MICRO, 100 * MICRO, 1, 1), 330 * SECOND, "three late requests, and the start");
 }
 
 #[test]
 fn the_cheapest_stay_is_found_among_the_gaps_that_were_seen() {
-    let cheapest = |gaps: &Gaps, start: u64| gaps.cheapest(start * MICRO, MICRO);
+    let cheapest = |gaps: &Gaps, start: u64| gaps.cheapest(start * MICRO, MICRO, 1, 1);
     let mut gaps = Gaps::default();
     (0..9).for_each(|_| gaps.saw(SECOND));
     assert_eq!(cheapest(&gaps, 9), 10 * SECOND, "nine gaps say nothing: as long as a start costs");
@@ -589,6 +589,28 @@ fn a_digest_that_counts_another_time_as_late_is_read_by_its_buckets() {
     let slowest = Objective::share(Share::new(0.99).unwrap(), Duration::from_secs(1));
     sums.add(&told(now, 9, 4, 1), None, &slowest);
     assert_eq!((sums.started, sums.late), (18, 4));
+}
+
+#[test]
+fn at_a_price_all_workers_of_a_silent_service_go_together() {
+    let Service { mut forecast, view, now, .. } = Service::new(objective());
+    let price = Objective::price(600, Duration::from_millis(100));
+    let mut keeps = |held, concurrency| {
+        let view = View { concurrency, ..view };
+        forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|until| until.since(now) / SECOND)
+    };
+    assert_eq!(keeps(1, 8), Some(630), "a start of 30 s, and one late request");
+    assert_eq!(
+        [keeps(2, 1), keeps(6, 1), keeps(2, 8)],
+        [Some(630), Some(630), Some(4_830)],
+        "as many late as have slots"
+    );
+    for _ in 0..10 {
+        forecast.gaps.started(60);
+    }
+    let until = forecast.keeps_last(now, &view, &price, 30 * SECOND, 6);
+    assert_eq!(until, Some(now.plus(6_030 * SECOND)), "or as were late before: ten for each worker");
+    assert_eq!(forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2), Some(now.plus(FORSAKEN)));
 }
 
 #[test]

@@ -152,12 +152,16 @@ mod tests {
     #[test]
     fn the_mean_is_that_of_all_and_then_of_the_latest() {
         let mut mean = Mean::default();
-        [10, 20, 30].into_iter().for_each(|time| mean.add(time));
+        for time in [10, 20, 30] {
+            mean.add(time);
+        }
         assert_eq!(mean.mean, 20);
         (0..300).for_each(|_| mean.add(1_000));
         (0..2_000).for_each(|_| mean.add(3_000));
         assert!(mean.mean > 2_700, "{}", mean.mean);
-        [u64::MAX, 0].into_iter().for_each(|time| mean.add(time));
+        for time in [u64::MAX, 0] {
+            mean.add(time);
+        }
         assert_eq!(mean.count, 2_305);
     }
 

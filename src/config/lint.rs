@@ -271,7 +271,9 @@ impl Config {
     }
 
     fn idle_timeout_below_cold_start(&self, expected: &Expectations) -> Vec<Lint> {
-        let Some(start) = expected.cold_start.filter(|_| self.scales()) else { return Vec::new() };
+        // An objective keeps its workers itself for as long as they are worth it.
+        let judged = self.scales() && !self.policies.iter().any(|policy| matches!(policy, Policy::Objective(_)));
+        let Some(start) = expected.cold_start.filter(|_| judged) else { return Vec::new() };
         let to_zero = self.to_zero_delay.filter(|_| self.min == 0);
         let to_zero = to_zero.map(|delay| match self.idle_timeout {
             Some(idle) if idle > delay => (Setting::IdleTimeout, idle),

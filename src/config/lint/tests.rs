@@ -123,6 +123,8 @@ fn idle_timeout_below_cold_start() {
     assert!(found(&runpod, &Expectations::default()).is_empty());
     let slow_down = runpod.with_down_delay(secs(300)).unwrap();
     assert!(found(&slow_down, &start(45)).is_empty(), "the down delay keeps the worker");
+    let objective = Preset::Objective.config();
+    assert!(found(&objective, &start(45)).is_empty(), "it keeps a worker itself for as long as that is worth it");
 
     let down = outpost(1, 3).with_down_delay(secs(10)).unwrap();
     assert!(found(&down, &start(20))[0].starts_with("down_delay (10 s) is shorter"));

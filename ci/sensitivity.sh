@@ -33,6 +33,7 @@ ERRORS, GAPS, HOLD, LEDGER = (f"src/signal/forecast/{it}.rs" for it in ("errors"
 CONSTANTS = [
     ("allowance, times the share", OBJECTIVE, "ALLOWANCE"),
     ("a backlog that goes so soon is worth no worker", OBJECTIVE, "SOON"),
+    ("service times that a surge lasts", OBJECTIVE, "SURGE"),
     ("service times of the long rate", FORECAST, "LONG", 0),
     ("its least time", FORECAST, "LONG", 1),
     ("service times of the short rate", FORECAST, "SHORT", 0),
@@ -48,7 +49,6 @@ CONSTANTS = [
     ("gaps that were never seen", GAPS, "UNSEEN"),
     ("starts from zero that are remembered", GAPS, "STARTS"),
     ("gain of caution", LEDGER, "GAIN"),
-    ("most caution", LEDGER, "MOST"),
     ("deepest debt", LEDGER, "DEEPEST"),
     ("fewest late requests that say something", LEDGER, "FEWEST"),
     ("length of an episode", LEDGER, "EPISODE"),
@@ -72,6 +72,7 @@ TERMS = [
     ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
     ("demand, not backlog", FORECAST, "there.min(self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO))", "there"),
     ("peak", OBJECTIVE, "slots > peak", "false"),
+    ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots)", "slots"),
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
     ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(tick))", "planned"),
     ("alarm (CoDel)", FORECAST, "view.overloaded && view.starting == 0 && alarm > planned", "false"),

@@ -238,14 +238,14 @@ impl Forecast {
                 self.from_zero = Some((0, Timestamp::MAX));
             }
         }
-        self.arrived = self.arrived.saturating_add(report.arrived);
         self.ledger.arrived(report.arrived);
-        self.told.add(report, since, objective);
+        self.told.add(now, report, since, objective);
     }
 
     /// What observers counted since the last tick, as if it had been seen now.
     fn take_told(&mut self, now: Timestamp, objective: &Objective) {
-        let told = core::mem::take(&mut self.told);
+        let (told, come) = self.told.take(now, self.last);
+        self.arrived = self.arrived.saturating_add(come);
         let Told { started, late, completions, service, .. } = told;
         if let Some(gap) = told.gap() {
             self.gaps.saw(gap);
@@ -372,7 +372,8 @@ impl Forecast {
         // Where nothing happens demand only fades, ever more slowly.
         let silence = now.since(view.last_activity);
         let pause = tick.max(silence / PAUSES);
-        let faded = view.requests == 0 && self.counts.iter().all(|count| *count < MICRO / 64);
+        let gone = view.requests == 0 && !self.told.is_coming();
+        let faded = gone && self.counts.iter().all(|count| *count < MICRO / 64);
         let still = (faded || silence > FORSAKEN) && held == planned;
         if faded {
             (self.occupancy, self.counts) = (0, [0; 2]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::classes::{Capacity, Class, ClassId, MixedPool, Price, Reason, Settings, SettingsError};
+use plimsoll::classes::{Capacity, Class, ClassId, MixedPool, Price, Reason, Refused, Settings, SettingsError};
 use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::report::Reporter;
 use plimsoll::{Config, FailureCause, Observation, ObserverId, Policy, Rate, Share, Timestamp, WorkerEvent, WorkerId};
@@ -77,7 +77,7 @@ fn a_class_is_found_by_its_name_and_place() {
     let ready = |class| pool.class_status(ClassId(class)).map(|status| status.replicas.ready);
     assert_eq!([ready(0), ready(1), ready(2)], [Some(0), Some(1), None]);
     assert_eq!(
-        [0, 1, 2].map(|class| pool.capacity(ClassId(class)).map(|held| held.as_thousandths())),
+        [0, 1, 2].map(|class| pool.capacity(ClassId(class)).map(Capacity::as_thousandths)),
         [Some(1_000), Some(2_500), None]
     );
 }
@@ -185,4 +185,47 @@ fn a_report_counts_like_what_it_reports() {
     let mut old = Reporter::new(ObserverId(2), 1, Duration::from_millis(100), at(0));
     assert!(pool.report(at(1_000_000), &old.report(at(1_000_000))).is_err(), "it spans more than the window");
     assert_eq!(pool.status().input.rejected, 1);
+}
+
+#[test]
+fn queues_are_of_the_service_and_an_exchange_saves_a_tenth_unless_told() {
+    let text = r#"{"service": {"replicas": 1}, "classes": [{"name": "a", "price": 1, "limit": 1}]}"#;
+    let settings: Settings = serde_json::from_str(text).unwrap();
+    assert_eq!(settings.exchange_saving(), Share::new(0.1).unwrap());
+    let mut pool = MixedPool::new(settings, at(0));
+    let of_a_worker = Observation::Arrived { count: 1, queue: Some(WorkerId(1)) };
+    assert_eq!(pool.observe(at(0), of_a_worker), Err(Refused::QueueOfAWorker));
+}
+
+#[test]
+fn the_first_is_the_measure_where_no_capacity_is_given() {
+    let learning = |classes| {
+        let mut pool = MixedPool::new(Settings::new(one(), classes).unwrap(), at(0));
+        pool.decide(at(0)).classes.iter().map(|class| class.learning).collect::<Vec<_>>()
+    };
+    let learned = |name| class(name, 1.0, 2).learned(Capacity::ONE);
+    assert_eq!(learning(vec![learned("a"), learned("b")]), [None, Some(0)]);
+    assert_eq!(learning(vec![learned("a"), class("b", 1.0, 2)]), [Some(0), None]);
+}
+
+#[test]
+fn workers_are_counted_in_those_of_the_reference() {
+    let large = class("large", 1.0, 8).with_capacity(Capacity::new(2.0).unwrap());
+    let settings = Settings::new(Config::fixed(8).unwrap(), vec![large]).unwrap();
+    let mut pool = MixedPool::new(settings, at(0));
+    let _ = pool.decide(at(0));
+    let events = [
+        (1, WorkerEvent::Ready),
+        (1, WorkerEvent::Idle),
+        (2, WorkerEvent::Ready),
+        (2, WorkerEvent::Busy(1)),
+        (3, WorkerEvent::Ordered),
+        (4, WorkerEvent::Ready),
+        (4, WorkerEvent::Draining),
+    ];
+    for (id, event) in events {
+        pool.observe_class(at(0), ClassId(0), Observation::worker(WorkerId(id), event)).unwrap();
+    }
+    let there = pool.status().replicas;
+    assert_eq!((there.ready, there.idle, there.starting, there.draining), (4, Some(2), 2, 2));
 }

@@ -12,6 +12,8 @@
 
 #[path = "classes/damage.rs"]
 mod damage;
+#[path = "classes/presets.rs"]
+mod presets;
 #[path = "classes/scenarios.rs"]
 mod scenarios;
 #[path = "classes/world.rs"]

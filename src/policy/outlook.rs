@@ -61,3 +61,33 @@ impl fmt::Display for Outlook {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn it_says_what_the_most_would_keep_where_that_is_too_little() {
+        let share = |share| Share::new(share).unwrap();
+        let outlook = Outlook {
+            asked: share(0.99),
+            kept: Some(share(0.982)),
+            most: 10,
+            most_keep: share(0.915),
+            needs: 14,
+            reserve: 6,
+            lead: Duration::from_secs(30),
+        };
+        assert_eq!(
+            outlook.to_string(),
+            "98.2 % in time of late; 10 workers, as many as there may be, keep 91.5 %; 14 would keep 99 %, 6 of them \
+             idle until demand surges within 30 s"
+        );
+        assert!(!outlook.is_within_reach());
+        let enough = Outlook { kept: None, most: 14, reserve: 0, ..outlook };
+        assert!(enough.is_within_reach());
+        assert_eq!(enough.to_string(), "14 workers keep 99 %");
+    }
+}

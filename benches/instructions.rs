@@ -16,7 +16,7 @@ const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
 /// What is done so many times, and how many operations each time is.
 type Case = (&'static str, u64, fn(u64));
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 20] = [
     // 476 requests per second, which four replicas carry at 200 each, and cannot at 2.5.
     ("observe: request within the target", 3, |times| requests(counted(outpost(200.0)), times)),
     ("observe: request beyond the target", 3, |times| requests(counted(outpost(2.5)), times)),
@@ -25,10 +25,16 @@ const CASES: [Case; 14] = [
     ("observe: worker, of 10", 2, |times| loads(by_id(outpost(200.0), 10), times)),
     ("observe: worker, of 1,000", 2, |times| loads(by_id(outpost(200.0), 1_000), times)),
     ("observe: gauge", 2, |times| gauges(counted(outpost(2.5)), times)),
+    ("observe and decide: a gauge while 10 workers come and go", 1, |times| gauges_and_decisions(moving(10), times)),
+    ("observe and decide: the same of 1,000", 1, |times| gauges_and_decisions(moving(1_000), times)),
+    ("observe and decide: the same of 100,000", 1, |times| gauges_and_decisions(moving(100_000), times)),
     ("decide: nothing changed", 1, |times| decisions(busy(4), times, Duration::ZERO)),
     ("decide: a microsecond later, four policies", 1, |times| decisions(busy(4), times, Duration::from_micros(1))),
     ("decide: the same with 100 workers", 1, |times| decisions(busy(100), times, Duration::from_micros(1))),
     ("decide: after 2 s", 1, |times| decisions(busy(4), times, Duration::from_secs(2))),
+    ("decide_if_changed: nothing changed", 1, |times| asked(busy(4), times, Duration::ZERO)),
+    ("decide_if_changed: a microsecond later", 1, |times| asked(busy(100), times, Duration::from_micros(1))),
+    ("decide_if_changed: after each step of a request", 3, |times| asked_each(by_id(outpost(200.0), 4), times)),
     ("simulate: outpost-gpu, a request", 8_819, |times| replays(Preset::OutpostGpu, times)),
     ("simulate: runpod-high-performance, a request", 8_819, |times| replays(Preset::RunpodHighPerformance, times)),
     ("simulate: a fixed pool, a request", 8_819, fixed),
@@ -133,11 +139,57 @@ fn gauges(autoscaler: Autoscaler, times: u64) {
     observe(autoscaler, times, &[queue, Observation::in_flight(3)]);
 }
 
+/// So many workers, far more than are wanted: idle, and kept by an idle timeout. One starts and one drains.
+fn moving(workers: u64) -> Autoscaler {
+    let config = Config::new(Policy::Outpost(Outpost::new(Rate::per_second(200.0).unwrap())), 4, 200_000)
+        .and_then(|config| config.with_idle_timeout(Duration::from_secs(3_600)))
+        .and_then(|config| config.with_down_delay(Duration::ZERO))
+        .unwrap();
+    let mut autoscaler = by_id(config, workers);
+    for event in [
+        Observation::worker(WorkerId(workers), WorkerEvent::Ordered),
+        Observation::worker(WorkerId(0), WorkerEvent::Draining),
+    ] {
+        autoscaler.observe(Timestamp::from_secs(1), event).unwrap();
+    }
+    let _ = autoscaler.decide(Timestamp::from_secs(1));
+    autoscaler
+}
+
+/// A microsecond apart: nothing is due meanwhile.
+fn gauges_and_decisions(mut autoscaler: Autoscaler, times: u64) {
+    let mut now = Timestamp::from_secs(1);
+    for _ in 0..times {
+        now = now.saturating_add(Duration::from_micros(1));
+        autoscaler.observe(now, black_box(Observation::queue(7, None))).unwrap();
+        let _ = black_box(&autoscaler.decide(now));
+    }
+}
+
 fn decisions(mut autoscaler: Autoscaler, times: u64, apart: Duration) {
     let mut now = Timestamp::from_secs(10);
     for _ in 0..times {
         now = now.saturating_add(apart);
-        let _ = black_box(autoscaler.decide(now));
+        let _ = black_box(&autoscaler.decide(now));
+    }
+}
+
+fn asked(mut autoscaler: Autoscaler, times: u64, apart: Duration) {
+    let mut now = Timestamp::from_secs(10);
+    for _ in 0..times {
+        now = now.saturating_add(apart);
+        let _ = black_box(&autoscaler.decide_if_changed(now));
+    }
+}
+
+fn asked_each(mut autoscaler: Autoscaler, times: u64) {
+    let mut now = Timestamp::from_secs(1);
+    for _ in 0..times {
+        for observation in request() {
+            now = now.saturating_add(TICK);
+            autoscaler.observe(now, black_box(observation)).unwrap();
+            let _ = black_box(&autoscaler.decide_if_changed(now));
+        }
     }
 }
 

@@ -43,11 +43,10 @@ CONSTANTS = [
     ("service time before one was measured", FORECAST, "SERVICE"),
     ("cold start before one was measured", FORECAST, "COLD_START"),
     ("shortest tick", FORECAST, "TICK"),
-    ("part of what may be late that starts from zero may be", FORECAST, "BY_ZERO"),
     ("time between two steps of forgetting", FORECAST, "HOUR"),
     ("weight of a request among the errors, over the prior's", ERRORS, "UNIT"),
-    ("gaps that were never seen", GAPS, "UNSEEN"),
-    ("starts from zero that are remembered", GAPS, "STARTS"),
+    ("half a gap longer than any that was seen", GAPS, "LONGER"),
+    ("silences that are remembered", GAPS, "SILENCES"),
     ("gain of caution", LEDGER, "GAIN"),
     ("deepest debt", LEDGER, "DEEPEST"),
     ("fewest late requests that say something", LEDGER, "FEWEST"),
@@ -76,8 +75,11 @@ TERMS = [
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
     ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(tick))", "planned"),
     ("alarm (CoDel)", FORECAST, "view.overloaded && view.starting == 0 && alarm > planned", "false"),
-    ("a worker for whoever is there", OBJECTIVE, "workers.max(u32::from(known.requests > 0))", "workers"),
-    ("the last worker by the gaps (a cold start)", FORECAST, "stay.max(cold_start)", "cold_start"),
+    ("the last worker by the gaps (a cold start)", FORECAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),
+    ("being back before gaps end", GAPS, "returns.covers(bin)", "false"),
+    ("gaps a little shorter and longer than seen", GAPS, "seen(Some(bin)).saturating_mul(2).saturating_add(neighbours)", "seen(Some(bin)).saturating_mul(4)"),
+    ("who comes after a silence (one)", GAPS, "self.late.max(MICRO)", "MICRO"),
+    ("what starts from zero may make late, by caution (half)", FORECAST, "CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may))", "CAUTION * ONE / 2"),
     ("forgetting", FORECAST, "hours.min(FORGOTTEN)", "0"),
 ]
 
@@ -141,6 +143,9 @@ for name, file, constant, *place in CONSTANTS:
 for file, text in sources.items():
     # What asks for the variant is not constant.
     (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution)\(", r"fn \1(", text))
+# It is used there too.
+learned = copy / "src/signal/forecast/learned.rs"
+learned.write_text(learned.read_text().replace(".min(HANDFUL)", ".min(HANDFUL())"))
 library = copy / "src/lib.rs"
 library.write_text(library.read_text() + """
 fn variant() -> usize {

@@ -26,18 +26,15 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use plimsoll::classes::{Capacity, Class, ClassCount, Decision, Price, Reason, Settings};
 use plimsoll::policy::Outpost;
-use plimsoll::sim::{ReadOptions, Workload};
+use plimsoll::sim::{self, Options, Outcome, ReadOptions, Stock, Watch, Workload, simulate_classes};
 use plimsoll::{Config, FailureCause, Rate, Timestamp};
 
 #[path = "support/failure.rs"]
 mod failure;
 #[path = "support/human.rs"]
 mod human;
-#[path = "support/classes/world.rs"]
-mod world;
 
 use failure::Failure;
-use world::{Course, Nature, SLOTS, Troubles, World};
 
 const CHAT: &[u8] = include_bytes!("../data/llm_chat_azure2023.csv");
 const CHAT_NAME: &str = "llm_chat_azure2023.csv";
@@ -45,9 +42,8 @@ const NOTICE: &str = "Data: Azure LLM inference trace 2023, Microsoft, CC-BY 4.0
 
 /// How often the counts are shown.
 const STEP: Duration = Duration::from_secs(180);
-/// The classes' places.
-const SPOT: usize = 0;
-const ON_DEMAND: usize = 1;
+/// Requests that one worker serves at once.
+const SLOTS: u32 = 4;
 
 fn main() -> ExitCode {
     failure::exit(classes())
@@ -58,60 +54,57 @@ fn classes() -> Result<(), Failure> {
     let workload = Workload::read(CHAT_NAME, CHAT, &ReadOptions::default()).map_err(|error| input(error.into()))?;
     let mut out = BufWriter::new(io::stdout().lock());
     let (mixed, plain) = (mixed().map_err(input)?, on_demand_alone().map_err(input)?);
-
-    let minute = |minutes: u64| Timestamp::from_secs(minutes * 60);
-    let troubles = Troubles {
-        out_of_stock: vec![
-            (SPOT, minute(12), minute(24)),
-            (ON_DEMAND, minute(14), minute(20)),
-            (SPOT, minute(38), minute(42)),
-        ],
-        storms: vec![(SPOT, minute(16)), (SPOT, minute(38))],
-    };
     writeln!(
         out,
         "Spot has no stock from 12 to 24 and 38 to 42 min, on demand none from 14 to 20 min; all spot workers are taken back at 16 and 38 min.\n"
     )?;
-    let (mut rows, mut next) = (Vec::new(), Timestamp::ORIGIN);
-    // Each time that another reason or other classes' troubles decide, as it stands when the instant is over.
-    let mut decided: Vec<Decision> = Vec::new();
-    let course = World::new(mixed.clone(), natures(&mixed), workload.requests(), &troubles).run(|decision, waiting| {
-        if decision.at >= next {
-            rows.push(row(decision, waiting));
-            next = decision.at.saturating_add(STEP);
-        }
-        if decided.last().is_some_and(|last| last.at == decision.at) {
-            decided.pop();
-        }
-        if decided.last().is_none_or(|last| grounds(last) != grounds(decision)) {
-            decided.push(decision.clone());
-        }
-    });
-    let course = course.map_err(|error| input(error.into()))?;
-    let trouble_free = Troubles::default();
-    let alone = World::new(plain.clone(), natures(&plain), workload.requests(), &trouble_free).run(|_, _| {});
-    let alone = alone.map_err(|error| input(error.into()))?;
+    let mut look = Look::default();
+    let run = |settings: &Settings, options: &Options, watch: &mut dyn Watch| {
+        simulate_classes(&workload, settings, options, watch).map_err(|error| input(error.into()))
+    };
+    let outcome = run(&mixed, &troubled(&mixed), &mut look)?;
+    let alone = run(&plain, &machines(&plain), &mut ())?;
 
-    writeln!(out, "{}\n", counts(&mixed, rows))?;
-    for decision in decided {
+    writeln!(out, "{}\n", counts(&mixed, look.rows))?;
+    for decision in look.decided {
         writeln!(out, "{}  {decision}", clock(decision.at))?;
     }
-    writeln!(
-        out,
-        "\n{}",
-        summary(&[("spot first", &mixed, &course), ("all on demand, never out of stock", &plain, &alone)])
-    )?;
-    let (cost, other) = (cost(&mixed, &course), cost(&plain, &alone));
+    writeln!(out, "\n{}", summary(&[("spot first", &outcome), ("all on demand, never out of stock", &alone)]))?;
+    writeln!(out, "{}", bill(&outcome))?;
     writeln!(
         out,
         "{} less than all on demand; {} spot workers were taken back, and {} requests served anew.",
-        human::percent(1.0 - cost / other),
-        course.lost_workers,
-        course.again
+        human::percent(1.0 - outcome.cost / alone.cost),
+        outcome.failures.preempted,
+        outcome.retried
     )?;
     writeln!(out, "{NOTICE}")?;
     out.flush()?;
     Ok(())
+}
+
+/// The counts every few minutes, and each decision that has other grounds than the one before.
+#[derive(Default)]
+struct Look {
+    rows: Vec<Vec<String>>,
+    next: Timestamp,
+    /// As each stands when its instant is over.
+    decided: Vec<Decision>,
+}
+
+impl Watch for Look {
+    fn classes(&mut self, decision: &Decision) {
+        if decision.at >= self.next {
+            self.rows.push(row(decision));
+            self.next = decision.at.saturating_add(STEP);
+        }
+        if self.decided.last().is_some_and(|last| last.at == decision.at) {
+            self.decided.pop();
+        }
+        if self.decided.last().is_none_or(|last| grounds(last) != grounds(decision)) {
+            self.decided.push(decision.clone());
+        }
+    }
 }
 
 /// How many reference workers are wanted: one has four slots and should have 0.7 req/s.
@@ -137,12 +130,31 @@ fn on_demand_alone() -> Result<Settings, Box<dyn Error>> {
 }
 
 /// What the platform knows of them and the pool does not.
-fn natures(settings: &Settings) -> Vec<Nature> {
-    let nature = |class: &Class| match class.name.as_str() {
-        "H100" => Nature { speed: 2.2, cold_start: Duration::from_secs(75) },
-        _ => Nature { speed: 1.0, cold_start: Duration::from_secs(45) },
-    };
-    settings.classes().iter().map(nature).collect()
+fn machines(settings: &Settings) -> Options {
+    let mut options = Options::default();
+    options.cold_start = Duration::from_secs(45);
+    options.retries = 2;
+    options.classes = sim::Class::of(settings);
+    for class in options.classes.iter_mut().filter(|class| class.name == "H100") {
+        (class.speed, class.cold_start) = (2.2, Some(Duration::from_secs(75)));
+    }
+    options
+}
+
+/// The same on that day.
+fn troubled(settings: &Settings) -> Options {
+    let minute = |minutes: u64| Duration::from_secs(minutes * 60);
+    let mut options = machines(settings);
+    for class in &mut options.classes {
+        let (none, taken_back) = match class.name.as_str() {
+            "L40S spot" => (vec![(12, 24), (38, 42)], vec![minute(16), minute(38)]),
+            "L40S" => (vec![(14, 20)], vec![]),
+            _ => (vec![], vec![]),
+        };
+        let steps = |(from, to)| [(from, 0), (to, u32::MAX)].map(|(from, limit)| Stock { from: minute(from), limit });
+        (class.stock, class.taken_back) = (none.into_iter().flat_map(steps).collect(), taken_back);
+    }
+    options
 }
 
 /// What decided, however many workers it is.
@@ -155,7 +167,8 @@ fn clock(at: Timestamp) -> String {
     human::clock(at.saturating_since(Timestamp::ORIGIN).as_secs_f64(), true)
 }
 
-fn row(decision: &Decision, waiting: usize) -> Vec<String> {
+fn row(decision: &Decision) -> Vec<String> {
+    let waiting = decision.plan.signals.queue_depth.unwrap_or(0);
     let staff = decision.classes.iter().map(|class| match class.starting {
         0 => class.ready.to_string(),
         starting => format!("{} + {starting}", class.ready),
@@ -171,18 +184,25 @@ fn counts(settings: &Settings, rows: Vec<Vec<String>>) -> Table {
     table(head.chain(["H100 counts as".to_owned(), "Waiting".to_owned()]).collect(), rows)
 }
 
-fn summary(runs: &[(&str, &Settings, &Course)]) -> Table {
-    let rows = runs.iter().map(|(name, settings, course)| {
-        let hours = course.seconds.iter().sum::<f64>() / 3_600.0;
-        let wait = |share: f64| {
-            let place = (course.waits.len() as f64 * share) as usize;
-            human::duration(course.waits.get(place).copied().unwrap_or(0.0) * 1_000.0)
-        };
-        let waits = [wait(0.5), wait(0.95), wait(0.99)];
-        let head = [(*name).to_owned(), format!("{:.2}", cost(settings, course)), format!("{hours:.1}")];
+fn summary(runs: &[(&str, &Outcome)]) -> Table {
+    let rows = runs.iter().map(|(name, outcome)| {
+        let waits = [outcome.sojourn_p50, outcome.sojourn_p99, outcome.sojourn_max].map(human::words);
+        let head = [(*name).to_owned(), format!("{:.2}", outcome.cost), format!("{:.1}", outcome.replica_hours)];
         head.into_iter().chain(waits).collect()
     });
-    let head = ["", "Cost", "Worker hours", "Sojourn p50", "p95", "p99"].map(str::to_owned);
+    let head = ["", "Cost", "Worker hours", "Sojourn p50", "p99", "Longest"].map(str::to_owned);
+    table(head.into(), rows.collect())
+}
+
+/// What was paid for each class.
+fn bill(outcome: &Outcome) -> Table {
+    let rows = outcome.classes.iter().map(|class| {
+        let hours = format!("{:.1}", class.replica_hours);
+        let counts = [class.cold_starts, class.failures.stock_out, class.failures.preempted].map(|n| n.to_string());
+        let head = [class.name.clone(), format!("{:.2}", class.costs.total()), hours];
+        head.into_iter().chain(counts).collect()
+    });
+    let head = ["Spot first", "Cost", "Worker hours", "Starts", "Refused", "Taken back"].map(str::to_owned);
     table(head.into(), rows.collect())
 }
 
@@ -191,9 +211,4 @@ fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> Table {
     table.load_preset(UTF8_FULL_CONDENSED).set_header(head).add_rows(rows);
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table
-}
-
-fn cost(settings: &Settings, course: &Course) -> f64 {
-    let each = settings.classes().iter().zip(&course.seconds);
-    each.map(|(class, seconds)| class.price.as_f64() * seconds / 3_600.0).sum()
 }

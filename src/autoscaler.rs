@@ -1,6 +1,7 @@
 //! The state machine: it wires the stages together and computes nothing itself.
 
 mod calm;
+mod changed;
 mod claim;
 mod explain;
 mod part;
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::calm::Calm;
+use self::changed::{Ahead, Asked};
 pub(crate) use self::claim::Needs;
 use self::claim::wanted;
 pub(crate) use self::part::{Room, Staff};
@@ -62,6 +64,7 @@ pub struct Autoscaler {
     state: State,
     /// Follows from the state; kept for speed.
     calm: Calm,
+    asked: Asked,
     /// The count of the last evaluation before the bounds.
     wanted: u32,
 }
@@ -73,7 +76,7 @@ impl Autoscaler {
     pub fn new(config: Config, now: Timestamp) -> Self {
         let state = State::new(&config, now);
         let wanted = state.count;
-        let mut autoscaler = Self { config, state, calm: Calm::default(), wanted };
+        let mut autoscaler = Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted };
         autoscaler.evaluate(now);
         autoscaler
     }
@@ -125,55 +128,6 @@ impl Autoscaler {
         self.explained(commands)
     }
 
-    /// The decision at `now` if the count is no longer `known` or there is anything to do.
-    #[cfg(feature = "sim")]
-    pub(crate) fn decide_if_new(&mut self, now: Timestamp, known: u32) -> Option<Decision> {
-        let stands = self.stands(now, known);
-        if stands && self.is_placed() {
-            return None;
-        }
-        let commands = if stands { self.place(now) } else { self.act(now) };
-        let new = self.state.count != known || !commands.0.is_empty() || !commands.1.is_empty();
-        if new {
-            // What has only been counted was counted before the commands, which no evaluation looks at.
-            self.settle();
-            return Some(self.explained(commands));
-        }
-        if !stands {
-            self.calm_down(self.state.now);
-        }
-        None
-    }
-
-    /// Lives up to `now` and gives the commands, and what they would be.
-    fn act(&mut self, now: Timestamp) -> (Vec<Command>, Vec<Command>) {
-        let now = self.clamp(now);
-        self.advance(now);
-        if self.state.last.at < now || self.calm.counted {
-            self.evaluate(now);
-        }
-        self.place(now)
-    }
-
-    /// The present decision with these commands, and what they would be.
-    fn explained(&mut self, (commands, would): (Vec<Command>, Vec<Command>)) -> Decision {
-        let now = self.state.now;
-        if !commands.is_empty() || !self.stood_still(now) {
-            self.calm_down(now);
-        }
-        let change = self.change_after(now);
-        Decision {
-            at: now,
-            sequence: self.state.sequence,
-            desired: self.state.count,
-            commands,
-            would,
-            explanation: self.explain(&self.state.last),
-            last_change: self.state.events.iter().next_back().copied(),
-            next_wakeup: change.into_iter().chain(self.next_placement(now)).min(),
-        }
-    }
-
     /// The commands; in the observe mode none, and what they would be.
     fn place(&mut self, now: Timestamp) -> (Vec<Command>, Vec<Command>) {
         let target = (self.state.count, self.limits(now).max);
@@ -182,14 +136,6 @@ impl Autoscaler {
             return (Vec::new(), placement::place(&mut pool, &mut provider, now, target, &self.config));
         }
         (placement::place(&mut self.state.pool, &mut self.state.provider, now, target, &self.config), Vec::new())
-    }
-
-    /// The instant at which something could change without a new observation, after the latest call; `None` if nothing
-    /// could. Calling earlier is harmless.
-    #[must_use]
-    pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let placement = self.next_placement(self.state.now);
-        self.change_after(self.state.now).into_iter().chain(placement).min()
     }
 
     /// How many workers there should be, as of the latest call.
@@ -235,7 +181,7 @@ impl Autoscaler {
             timers: Timers {
                 up: due(Guard::UpDelay),
                 down: due(Guard::DownDelay),
-                to_zero: self.to_zero_at(now),
+                to_zero: self.to_zero_at(now, &inputs),
                 worker: self.next_placement(now),
                 order: self.state.pool.next_lapse(now, &self.config),
                 mode: self.state.operator.mode_until(now),
@@ -287,7 +233,12 @@ impl Autoscaler {
         if now == self.state.now {
             return;
         }
-        while let Some(at) = self.next_change(self.state.now).filter(|at| *at <= now && *at > self.state.now) {
+        loop {
+            let ahead = Ahead { fact: self.next_fact(self.state.now), step: self.next_step(self.state.now) };
+            let Some(at) = ahead.change().filter(|at| *at <= now && *at > self.state.now) else {
+                self.asked.look_ahead(ahead);
+                break;
+            };
             self.state.now = at;
             self.state.sequence = self.state.sequence.saturating_add(1);
             if self.lapse(at) {
@@ -313,12 +264,7 @@ impl Autoscaler {
         }
     }
 
-    /// The first instant after `now` at which signals, guards or commands change by time alone.
-    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.next_fact(now).into_iter().chain(self.next_step(now)).min()
-    }
-
-    /// The same without the guards.
+    /// The first instant after `now` at which signals or commands change by time alone, whatever the guards do.
     fn next_fact(&self, now: Timestamp) -> Option<Timestamp> {
         let (state, config) = (&self.state, &self.config);
         let mut next = Earliest::after(now);
@@ -357,11 +303,14 @@ impl Autoscaler {
         if self.config.schedule().is_empty() { 0 } else { self.state.pool.cold_starts.lead() }
     }
 
-    fn to_zero_at(&self, now: Timestamp) -> Option<Timestamp> {
+    fn to_zero_at(&self, now: Timestamp, inputs: &Inputs) -> Option<Timestamp> {
+        let busy = inputs.backlog > 0 || inputs.depth > Some(0) || inputs.in_flight > Some(0);
+        if busy || self.state.count == 0 || now < self.watched_from() || self.limits(now).min > 0 {
+            return None;
+        }
         let blind = self.state.last.proposals.iter().flatten().any(|proposal| proposal.blind);
-        let held = blind || now < self.watched_from() || self.state.guards.cliff_since().is_some();
-        let applies = self.state.count > 0 && self.limits(now).min == 0 && !held;
-        self.state.estimators.quiet_at(now, &self.state.pool, &self.config).filter(|at| applies && *at > now)
+        let held = blind || self.state.guards.cliff_since().is_some();
+        self.state.estimators.quiet_at(now, &self.state.pool, &self.config).filter(|at| !held && *at > now)
     }
 
     // One pass --------------------------------------------------------------------------------------------------
@@ -369,6 +318,7 @@ impl Autoscaler {
     /// Takes signals through policies and guards to the count. Idempotent at one instant.
     fn evaluate(&mut self, now: Timestamp) {
         self.calm = Calm::default();
+        self.asked.forget();
         self.state.estimators.plan(now, &self.state.pool, &self.config);
         let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
         self.state.estimators.note(now, &inputs);
@@ -376,6 +326,7 @@ impl Autoscaler {
         let mut demand = self.demand(now, &inputs, &proposed);
         if demand.proposed() < demand.count {
             // Who may not go matters only where somebody would: nothing else lowers a proposal below the count.
+            self.look_at_idle(now);
             demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
         }
         let count = self.state.count;
@@ -417,6 +368,13 @@ impl Autoscaler {
             self.state.events.push(&event);
         }
         self.note_event(forgot.as_ref(), pushed);
+    }
+
+    /// Finds once who has been idle for long enough to go.
+    fn look_at_idle(&mut self, now: Timestamp) {
+        if let Some(timeout) = self.config.idle_timeout().filter(|_| self.state.pool.by_id()) {
+            self.state.pool.look_at_idle(now, nanos(timeout));
+        }
     }
 
     /// What all proposals come to, and the circumstances; of workers that may not go it knows none.

@@ -13,6 +13,8 @@
 //! - **Spot.** A floor of on-demand workers is a class's `floor`. A spot worker that is taken back counts as a refusal, so
 //!   others are ordered at that same instant. With `stand_ins` other workers are ordered, too, for as long as spot workers
 //!   start.
+//! - **Cold starts.** By default they count for nothing. With `waiting` a class that is ready sooner may be taken before a
+//!   cheaper one while capacity is missing, and makes room for it afterwards: see [`Waiting`].
 //! - **Speed.** A class whose capacity is not given learns it from the service times of its requests.
 //!
 //! Bounds, as the service has them, hold for what is wanted. The plan exceeds that by less than one worker for each rank
@@ -51,6 +53,7 @@
 mod amounts;
 mod cover;
 mod decision;
+mod error;
 mod learn;
 mod making;
 pub mod mix;
@@ -59,6 +62,7 @@ mod planner;
 mod preset;
 mod settings;
 mod snapshot;
+mod waiting;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -67,13 +71,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::amounts::{Capacity, NotACapacity, NotAPrice, Price};
 pub use self::decision::{ClassCommand, ClassCount, Decision, Reason};
+pub use self::error::SettingsError;
 pub use self::learn::LEARNED;
 use self::learn::Work;
 pub use self::mix::{Mix, Offer, Order, REFERENCE, mix};
 use self::part::Part;
-pub use self::settings::{Class, Settings, SettingsError};
+pub use self::settings::{Class, Settings};
 pub use self::snapshot::PoolSnapshot;
+pub use self::waiting::Waiting;
 use crate::autoscaler::Autoscaler;
+use crate::decision::Explanation;
 use crate::observation::{Mode, Observation, PoolCounts, Rejected};
 use crate::report::Report;
 use crate::status::Status;
@@ -102,11 +109,11 @@ pub enum Refused {
         /// How many there are.
         classes: usize,
     },
-    /// A worker was spoken of without its class.
-    #[error("workers need an id and a class: tell each worker's events to observe_class")]
+    /// A worker, or a count of workers, was spoken of without its class.
+    #[error("workers need a class: tell observe_class each worker's events, or the counts of each class")]
     OfAClass,
     /// What concerns the whole service was told of a class.
-    #[error("only workers by id, failed starts and finished requests are of one class: give other facts to observe")]
+    #[error("only workers, failed starts and finished requests are of one class: give other facts to observe")]
     OfTheService,
     /// The queue of a single worker.
     #[error("workers of several classes share one queue: leave `queue` out, and add up what their own queues hold")]
@@ -118,8 +125,8 @@ pub enum Refused {
 
 /// Decides how many workers of each class a service should have. See the [module](self).
 ///
-/// It is told of requests by [`observe`](Self::observe) or [`report`](Self::report), and of workers, each by its id within
-/// its class, by [`observe_class`](Self::observe_class). No call panics, and the same calls give the same decisions.
+/// It is told of requests by [`observe`](Self::observe) or [`report`](Self::report), and of workers, by their ids within
+/// their class or by counts of it, by [`observe_class`](Self::observe_class). No call panics, and the same calls give the same decisions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MixedPool {
     settings: Settings,
@@ -185,8 +192,12 @@ impl MixedPool {
         Ok(())
     }
 
-    /// Takes in one fact about the workers of a class, which are known by their ids; or about a request that one of them has finished, from which its
+    /// Takes in one fact about the workers of a class; or about a request that one of them has finished, from which its
     /// capacity is learned. Of such a request the service as a whole is told, too.
+    ///
+    /// The workers of a class are known by their ids ([`Observation::Worker`]), or by how many there are in each state
+    /// ([`Observation::Pool`]), as it is with an [`Autoscaler`]: then its commands say how many are to be let go or brought
+    /// back, and the platform chooses which. One class may be known by ids and another by counts.
     ///
     /// # Errors
     /// If there is no such class, or the fact is not about workers or does not fit what is known of them; then nothing has
@@ -194,14 +205,18 @@ impl MixedPool {
     pub fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> Result<(), Refused> {
         let of_workers = matches!(
             observation,
-            Observation::Worker { .. } | Observation::StartFailed { .. } | Observation::Finished { .. }
+            Observation::Worker { .. }
+                | Observation::StartFailed { .. }
+                | Observation::Pool(_)
+                | Observation::Finished { .. }
         );
         self.count(if of_workers { Ok(()) } else { Err(Refused::OfTheService) })?;
         let known = usize::from(class.0) < self.parts.len();
         self.count(if known { Ok(()) } else { Err(Refused::UnknownClass { class, classes: self.parts.len() }) })?;
         let now = self.live(now);
+        let spot = self.settings.class(class).is_some_and(|class| class.spot);
         let Some(part) = class.of_mut(&mut self.parts) else { return Ok(()) };
-        let outcome = part.observe(now, observation);
+        let outcome = part.observe(now, spot, observation);
         let capacity = u64::from(part.capacity.as_thousandths());
         let adopted = self.count(outcome.map_err(Refused::from))?;
         if let Observation::Finished { service } = observation {
@@ -238,6 +253,12 @@ impl MixedPool {
     #[must_use]
     pub const fn wanted(&self) -> u32 {
         self.planner.desired()
+    }
+
+    /// The last changes of how many reference workers are wanted, oldest first, as many as the service's configuration keeps.
+    #[must_use]
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Explanation> + ExactSizeIterator {
+        self.planner.events()
     }
 
     /// The settings.

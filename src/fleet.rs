@@ -9,7 +9,8 @@
 //!   waiting, windows empty, no wait running, mode automatic) is *parked*: what is kept of it is a byte string of some
 //!   40 to 90 bytes, from which the next observation restores the very same autoscaler. Only the scaling events before the
 //!   last are forgotten. One that was never used keeps no more than its instant of birth.
-//! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it.
+//! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it, and
+//!   what new ones [begin with](Profile::with_prior): what objectives of others like them have learned.
 //! - **One budget** ([`Budget`]): what all services of a kind may have together. See [`Fleet::set_budget`].
 //! - **Shards.** A fleet is [split](Fleet::split_off) by key ranges and [taken over](Fleet::adopt) by another process, under
 //!   fencing epochs.
@@ -59,6 +60,7 @@ use crate::autoscaler::{Autoscaler, Kept};
 use crate::decision::Decision;
 use crate::observation::{Grant, Observation, Rejected};
 use crate::report::Report;
+use crate::signal::Learned;
 use crate::time::Timestamp;
 
 /// Settling a budget may change what is wanted, which may have to be settled again: so often within one call at the most.
@@ -267,6 +269,26 @@ impl<K: Ord + Clone> Fleet<K> {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Timestamp> {
         self.timers.first()
+    }
+
+    /// What the objectives of this profile's services have learned together, for a [prior](Profile::with_prior) of services that
+    /// are still to come; `None` if it has no objective, or no request ever came. It looks at every service of the fleet.
+    #[must_use]
+    pub fn learned(&self, profile: ProfileId) -> Option<Learned> {
+        let mut all: Option<Learned> = None;
+        for slot in self.services.values() {
+            let learned = match slot {
+                Slot::Awake(awake) if awake.profile == profile => awake.autoscaler.learned(),
+                Slot::Parked { profile: its, .. } if *its == profile => {
+                    slot.restored(&self.profiles, &self.patterns).and_then(|(autoscaler, _)| autoscaler.learned())
+                }
+                _ => None,
+            };
+            if let Some(learned) = learned {
+                all.get_or_insert_default().add(&learned);
+            }
+        }
+        all
     }
 
     /// A copy of one service's autoscaler as it stands, for its status, events or snapshot.

@@ -360,6 +360,11 @@ impl Guards {
         !(grows || shrinks)
     }
 
+    /// Time has passed to `now` under the same demand.
+    pub(crate) fn stand(&mut self, now: Timestamp, config: &Config) {
+        self.update(now, self.up.demand(), !self.down.demand(), config);
+    }
+
     /// Whether nothing else stands between them, an operator's mode and a surplus aside.
     pub(crate) const fn are_simple(config: &Config) -> bool {
         config.cliff().is_none() && !matches!(config.blind(), Blind::LastPeak(_))

@@ -141,7 +141,7 @@ pub use crate::observation::{
 };
 pub use crate::policy::Policy;
 pub use crate::report::Report;
-pub use crate::signal::Signals;
+pub use crate::signal::{Learned, Signals};
 pub use crate::status::Status;
 pub use crate::time::Timestamp;
 pub use crate::units::{NotARate, NotAShare, Rate, Share};

@@ -106,15 +106,7 @@ pub(crate) fn held(pool: &Pool, now: Timestamp, config: &Config) -> (u32, Option
     if !pool.by_id() {
         return (census.idle.map_or(0, |idle| census.ready.saturating_sub(idle)), None);
     }
-    let (mut free, mut next) = (0_u32, None);
-    for worker in pool.workers().iter().filter(|worker| worker.state == State::Idle) {
-        let due = worker.since.plus(timeout);
-        if due <= now {
-            free = free.saturating_add(1);
-        } else {
-            next = Some(next.map_or(due, |at: Timestamp| at.min(due)));
-        }
-    }
+    let (free, [next, _]) = pool.idle(now, timeout);
     (census.ready.saturating_sub(free), next)
 }
 
@@ -145,12 +137,18 @@ fn next_worker(pool: &Pool, now: Timestamp, surplus: bool, config: &Config) -> O
     if idle_timeout.is_none() && !draining {
         return None;
     }
-    let due = |worker: &Worker| match (worker.pending, worker.state) {
-        (None, State::Draining(_)) => Some(worker.since.plus(nanos(config.drain_timeout()))),
-        (None, State::Idle) => idle_timeout.map(|timeout| worker.since.plus(timeout)),
-        _ => None,
+    let idle = idle_timeout.and_then(|timeout| pool.idle(now, timeout).1[1]);
+    let deadline = nanos(config.drain_timeout());
+    let drained = match pool.drains_since().map(|first| first.map(|since| since.plus(deadline))) {
+        Ok(first) if first.is_none_or(|at| at > now) => first,
+        // One is late already, or it is not known who is the first.
+        _ => {
+            let draining = |worker: &&Worker| matches!(worker.state, State::Draining(_)) && worker.pending.is_none();
+            let ends = pool.workers().iter().filter(draining).map(|worker| worker.since.plus(deadline));
+            ends.filter(|at| *at > now).min()
+        }
     };
-    pool.workers().iter().filter_map(due).filter(|at| *at > now).min()
+    idle.into_iter().chain(drained).filter(|at| *at > now).min()
 }
 
 struct Placement<'a> {
@@ -203,7 +201,7 @@ impl Placement<'_> {
 
     /// Workers that took too long to start are stopped, should they still come.
     fn give_up_overdue_starts(&mut self) {
-        if self.pool.census().overdue == 0 {
+        if self.pool.overdue_untold() == 0 {
             return;
         }
         let overdue = |worker: &&Worker| worker.state == State::Overdue && worker.pending.is_none();
@@ -230,6 +228,13 @@ impl Placement<'_> {
                 self.commands.push(Command::Release { count });
             }
             return;
+        }
+        if let Some(timeout) = self.config.idle_timeout().map(nanos) {
+            // Only those go that are idle long enough, and those that start.
+            self.pool.look_at_idle(self.now, timeout);
+            if self.pool.census().starting == 0 && self.pool.idle(self.now, timeout).0 == 0 {
+                return;
+            }
         }
         let mut leaving: Vec<_> = self.pool.workers().iter().filter_map(|worker| self.departure(worker)).collect();
         leaving.sort_unstable();
@@ -266,10 +271,11 @@ impl Placement<'_> {
     }
 
     fn cut_off_late_drains(&mut self) {
-        if self.pool.census().draining == 0 {
+        let deadline = nanos(self.config.drain_timeout());
+        let none_late = |first: Option<Timestamp>| first.is_none_or(|since| since.plus(deadline) > self.now);
+        if self.pool.drains_since().is_ok_and(none_late) {
             return;
         }
-        let deadline = nanos(self.config.drain_timeout());
         // A lease may hold the beginning of a drain's time off beyond now.
         let late = |worker: &&Worker| {
             matches!(worker.state, State::Draining(_))

@@ -252,6 +252,8 @@ pub enum Because {
     Hold,
     /// Whether the last worker stays, by the gaps between requests.
     LastWorker,
+    /// Requests come again after silences of this length.
+    Prewarm,
     /// The service time is learned from few completions yet.
     Learning,
     /// A signal that the policy needs is missing.
@@ -282,6 +284,7 @@ impl Because {
             Self::Drain => "drain",
             Self::Hold => "hold",
             Self::LastWorker => "last_worker",
+            Self::Prewarm => "prewarm",
             Self::Learning => "learning",
             Self::Missing => "missing",
         }

@@ -5,6 +5,7 @@
 
 mod cohorts;
 mod counts;
+mod firsts;
 mod lapse;
 mod outstanding;
 mod queues;
@@ -16,6 +17,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use self::cohorts::Cohorts;
+use self::firsts::Known;
 pub(crate) use self::outstanding::Outstanding;
 use self::starts::Starts;
 pub(crate) use self::worker::{Pending, State, Worker};
@@ -102,6 +104,9 @@ pub(crate) struct Pool {
     replica_depth: u64,
     replica_queues: bool,
     replica_oldest: Option<(Waiting, WorkerId)>,
+    /// Nothing before the first worker is known by id.
+    #[serde(skip)]
+    firsts: Known,
 }
 
 impl Pool {
@@ -113,6 +118,7 @@ impl Pool {
         }
         (self.busy_slots, self.unknown_load, self.untold_load) = (0, 0, 0);
         (self.committed_by_id, self.standby_by_id, self.parking, self.replica_depth) = (0, 0, 0, 0);
+        self.firsts = Known::default();
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
             self.cohorts = Cohorts::default();
@@ -349,9 +355,15 @@ impl Pool {
             State::Busy(slots) => slots,
             _ => return None,
         };
+        if before == 0 && slots > 0 {
+            self.firsts.note_idle(worker, false);
+        }
         worker.state = if slots == 0 { State::Idle } else { State::Busy(slots) };
         if (before == 0) != (slots == 0) {
             worker.since = now;
+            if slots == 0 {
+                self.firsts.note_idle(worker, true);
+            }
             if let Some(idle) = &mut self.census.idle {
                 *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) };
             }
@@ -378,6 +390,7 @@ impl Pool {
 
     /// Adds a worker to the sums, or takes it out.
     fn tally(&mut self, worker: &Worker, add: bool) {
+        self.firsts.note(worker, add);
         let step = |sum: &mut u32| *sum = if add { sum.saturating_add(1) } else { sum.saturating_sub(1) };
         match worker.state {
             State::Starting { .. } => step(&mut self.census.starting),

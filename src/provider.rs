@@ -50,6 +50,7 @@ pub enum Measure {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[repr(C, packed(4))]
 struct Row {
     /// Failures in a row.
     failures: u32,
@@ -100,7 +101,8 @@ impl Provider {
                 self.success = self.success.saturating_sub(self.success / 8);
             }
         }
-        if let Some(row) = self.rows.get_mut(cause as usize).filter(|row| row.failures == 0 || row.retry_at <= now) {
+        if let Some(row) = self.rows.get_mut(cause as usize).filter(|row| row.failures == 0 || { row.retry_at } <= now)
+        {
             row.failures = row.failures.saturating_add(1);
             row.retry_at = now.plus(wait(config.backoff(), cause, row.failures));
         }
@@ -133,7 +135,7 @@ impl Provider {
     /// A worker became ready.
     pub(crate) fn succeeded(&mut self, now: Timestamp) {
         self.success = self.success.saturating_add(WHOLE.saturating_sub(self.success).div_ceil(8));
-        for row in self.rows.iter_mut().filter(|row| row.retry_at <= now) {
+        for row in self.rows.iter_mut().filter(|row| { row.retry_at } <= now) {
             row.failures = 0;
         }
         if self.open_until.is_some_and(|until| until <= now) {
@@ -149,7 +151,7 @@ impl Provider {
             return Some(Trouble { cause, measure, at });
         }
         let rows =
-            FailureCause::ALL.into_iter().zip(&self.rows).filter(|(_, row)| row.failures > 0 && row.retry_at > now);
+            FailureCause::ALL.into_iter().zip(&self.rows).filter(|(_, row)| row.failures > 0 && { row.retry_at } > now);
         let (cause, row) = rows.max_by_key(|(_, row)| row.retry_at)?;
         Some(Trouble { cause, measure: Measure::BackOff, at: row.retry_at })
     }

@@ -18,12 +18,14 @@ use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 use self::codel::Codel;
+pub use self::forecast::Learned;
 use self::forecast::{Forecast, View};
 use self::queue::{InFlight, Queue};
 use self::rate::{Arrivals, SLICES};
 pub(crate) use self::reports::News;
 use self::reports::{Heard, Reports};
 use self::sojourn::SojournWindow;
+pub(crate) use self::view::Quantiles;
 pub use self::view::Signals;
 use crate::config::{Config, Precision};
 use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
@@ -227,6 +229,18 @@ impl Estimators {
     /// When it is time to plan for an objective, if there is one.
     pub(crate) fn next_plan(&self) -> Option<Timestamp> {
         self.forecast.as_ref().and_then(|forecast| forecast.next())
+    }
+
+    /// What an objective has learned that holds for others; `None` without one, and before the first request.
+    pub(crate) fn learned(&self) -> Option<Learned> {
+        self.forecast.as_ref()?.learned()
+    }
+
+    /// Begins with what was learned of others.
+    pub(crate) fn believe(&mut self, learned: &Learned) {
+        if let Some(forecast) = &mut self.forecast {
+            forecast.believe(learned);
+        }
     }
 
     /// What an objective with a share can be expected to keep, with so many workers at the most.

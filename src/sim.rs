@@ -9,18 +9,22 @@
 //! next: [`Metrics`] (what is told, when, and what is lost), [`Delivery`] (when decisions are asked for, and how their
 //! commands arrive) and the [clock](ClockStep). The engine knows nothing of them.
 //!
+//! A service whose workers are of [several classes](crate::classes) is run by [`simulate_classes`], through the same layers.
+//!
 //! With the feature `peers` as well, other autoscalers can be put in place of the crate's own: see `sim::peers`.
 
 mod bound;
 mod chance;
 mod classes;
 mod clock;
+mod commands;
 mod controller;
 mod delivery;
 mod engine;
 pub mod generate;
 mod measure;
 mod metrics;
+mod mixed;
 mod options;
 mod outages;
 mod outcome;
@@ -34,14 +38,16 @@ mod starts;
 mod workers;
 pub mod workload;
 
-pub use self::classes::{Class, Spot};
+pub use self::classes::{Class, Spot, Stock};
 pub use self::clock::ClockStep;
+pub use self::commands::{Commands, Decided};
 pub use self::controller::{Controller, Plan};
 pub use self::delivery::Delivery;
 pub use self::metrics::{Metrics, Told};
+pub use self::mixed::simulate_classes;
 pub use self::options::{OptionError, Options};
 pub use self::outages::Outages;
-pub use self::outcome::{Failures, Outcome, Sample};
+pub use self::outcome::{ClassOutcome, Failures, Outcome, Sample};
 #[cfg(feature = "peers")]
 pub use self::peers::{Peer, PeerController};
 pub use self::prices::{Costs, Prices};

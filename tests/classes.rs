@@ -10,18 +10,24 @@
     reason = "a test fails by panicking, and its helpers are not seen to be tests"
 )]
 
+#[path = "classes/counted.rs"]
+mod counted;
 #[path = "classes/damage.rs"]
 mod damage;
 #[path = "classes/presets.rs"]
 mod presets;
+#[path = "classes/probation.rs"]
+mod probation;
 #[path = "classes/scenarios.rs"]
 mod scenarios;
+#[path = "classes/waiting.rs"]
+mod waiting;
 #[path = "classes/world.rs"]
 mod world;
 
 use std::time::Duration;
 
-use plimsoll::classes::{Capacity, Class, ClassId, Decision, MixedPool, PoolSnapshot, Price, Settings};
+use plimsoll::classes::{Capacity, Class, ClassId, Decision, MixedPool, PoolSnapshot, Price, Settings, Waiting};
 use plimsoll::policy::{Outpost, RunPod};
 use plimsoll::{
     Command, Config, FailureCause, Mode, Observation, Policy, PoolCounts, Rate, Share, Timestamp, WorkerEvent, WorkerId,
@@ -46,8 +52,11 @@ fn cases() -> ProptestConfig {
 fn class() -> impl Strategy<Value = Class> {
     let capacity = weighted(0.8, select(vec![0.25, 0.5, 1.0, 1.0, 1.7, 2.5, 4.0]));
     let price = select(vec![0.0, 0.8, 1.0, 2.2, 3.0, 5.5]);
-    (capacity, price, 1_u32..8, 0_u8..3, 0_u32..3, any::<bool>()).prop_map(
-        |(capacity, price, limit, rank, floor, spot)| Class {
+    // None that would be given up too early: that of the platform is up to a minute.
+    let cold_start = weighted(0.5, (60_u64..300).prop_map(Duration::from_secs));
+    (capacity, price, 1_u32..8, 0_u8..3, 0_u32..3, any::<bool>(), cold_start).prop_map(
+        |(capacity, price, limit, rank, floor, spot, cold_start)| Class {
+            cold_start,
             capacity: capacity.map(|capacity| Capacity::new(capacity).unwrap()),
             rank: rank / 2,
             floor: (floor / 2).min(limit),
@@ -66,8 +75,9 @@ fn settings() -> impl Strategy<Value = Settings> {
     ];
     let delays = (select(vec![0_u64, 10, 45]), select(vec![0_u64, 30, 300]), weighted(0.4, select(vec![0_u64, 20])));
     let saving = select(vec![0.0, 0.1, 0.5]);
-    (policy, 0_u32..3, 1_u32..12, delays, prop::collection::vec(class(), 1..5), any::<bool>(), saving).prop_map(
-        |(policy, min, more, (up, down, idle), mut classes, stand_ins, saving)| {
+    let waiting = weighted(0.4, (select(vec![0.5, 10.0, 200.0]), 60_u64..3_600));
+    (policy, 0_u32..3, 1_u32..12, delays, prop::collection::vec(class(), 1..5), any::<bool>(), (saving, waiting))
+        .prop_map(|(policy, min, more, (up, down, idle), mut classes, stand_ins, (saving, waiting))| {
             let mut service = Config::new(policy, min, min + more)
                 .and_then(|config| config.with_up_delay(Duration::from_secs(up)))
                 .and_then(|config| config.with_down_delay(Duration::from_secs(down)))
@@ -79,9 +89,12 @@ fn settings() -> impl Strategy<Value = Settings> {
                 class.name = format!("class {at}");
             }
             let saving = Share::new(saving).unwrap();
-            Settings::new(service, classes).unwrap().with_stand_ins(stand_ins).with_exchange_saving(saving)
-        },
-    )
+            let settings =
+                Settings::new(service, classes).unwrap().with_stand_ins(stand_ins).with_exchange_saving(saving);
+            let Some((price, stay)) = waiting else { return settings };
+            let waiting = Waiting { price: Price::per_hour(price).unwrap(), stay: Duration::from_secs(stay) };
+            settings.with_waiting(waiting).unwrap()
+        })
 }
 
 fn cause() -> impl Strategy<Value = FailureCause> {
@@ -117,7 +130,7 @@ fn told() -> impl Strategy<Value = Told> {
         12 => (id(), event).prop_map(|(id, event)| Observation::worker(id, event)),
         3 => (0_u32..5, cause()).prop_map(|(count, cause)| Observation::StartFailed { count, cause }),
         3 => (0_u64..3_000).prop_map(|millis| Observation::finished(Duration::from_millis(millis))),
-        1 => counts,
+        2 => counts,
         1 => Just(Observation::arrived(1)),
     ]
     .boxed();
@@ -367,8 +380,8 @@ proptest! {
     }
 
     #[test]
-    fn ready_replacements_come_before_stops(settings in settings(), turns in turns(), cold_start in 1_u64..60) {
-        let mut world = World::new(settings, Duration::from_secs(cold_start));
+    fn ready_replacements_come_before_stops(settings in settings(), turns in turns(), cold_start in 1_u64..60, counted: bool) {
+        let mut world = World::counted(settings, Duration::from_secs(cold_start), counted);
         let mut wrong = None;
         for (pause, turn) in turns {
             world.turn(Duration::from_millis(pause), turn, |world, decision| {
@@ -382,8 +395,8 @@ proptest! {
     }
 
     #[test]
-    fn limits_hold_for_what_exists(settings in settings(), turns in turns(), cold_start in 1_u64..60) {
-        let mut world = World::new(settings.clone(), Duration::from_secs(cold_start));
+    fn limits_hold_for_what_exists(settings in settings(), turns in turns(), cold_start in 1_u64..60, counted: bool) {
+        let mut world = World::counted(settings.clone(), Duration::from_secs(cold_start), counted);
         let mut wrong = None;
         for (pause, turn) in turns {
             world.turn(Duration::from_millis(pause), turn, |world, _| {
@@ -401,9 +414,9 @@ proptest! {
 
     /// With stock everywhere, and time: what is wanted is there, and nothing beside it.
     #[test]
-    fn it_settles_at_the_plan(settings in settings(), turns in turns(), cold_start in 1_u64..60) {
+    fn it_settles_at_the_plan(settings in settings(), turns in turns(), cold_start in 1_u64..60, counted: bool) {
         let classes = u8::try_from(settings.classes().len()).unwrap();
-        let mut world = World::new(settings, Duration::from_secs(cold_start));
+        let mut world = World::counted(settings, Duration::from_secs(cold_start), counted);
         for (pause, turn) in turns {
             world.turn(Duration::from_millis(pause), turn, |_, _| {});
         }

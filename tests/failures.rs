@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use plimsoll::config::{Backoff, Blind, Breaker, Cliff};
-use plimsoll::policy::{Outpost, RunPod};
+use plimsoll::policy::{Objective, Outpost, RunPod};
 use plimsoll::provider::Measure;
 use plimsoll::schedule::Interval;
 use plimsoll::{
@@ -734,5 +734,17 @@ fn a_rule_that_has_lost_a_signal_asks_for_nothing_after_the_count_was_lowered_ei
         assert_eq!(service.at(60).tell(Observation::in_flight(0)).decide().desired, 1, "wanted from now on");
         assert_eq!(service.at(64).decide().desired, 1);
         assert_eq!(service.at(65).decide().desired, 2);
+    }
+}
+
+#[test]
+fn a_plan_beyond_all_measure_orders_as_many_as_there_may_be() {
+    let objective = Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(100));
+    let mut autoscaler = Autoscaler::new(Config::objective(objective, 0, 40).unwrap(), Timestamp::ORIGIN);
+    for second in 1..=3 {
+        autoscaler.observe(at(second * 1_000), Observation::arrived(u32::MAX)).unwrap();
+        let commands = autoscaler.decide(at(second * 1_000)).commands;
+        let ordered = if second == 1 { vec![start(40)] } else { Vec::new() };
+        assert_eq!((autoscaler.desired(), commands), (40, ordered), "{second}");
     }
 }

@@ -21,6 +21,8 @@
 
 #[path = "laws/generators.rs"]
 mod generators;
+#[path = "laws/objectives.rs"]
+mod objectives;
 #[path = "laws/world.rs"]
 mod world;
 
@@ -311,6 +313,47 @@ fn cadence_changes_nothing() {
             prop_assert_eq!(told(&[late]), told(&[asked]), "never asked before");
         }
         tally.saw("changed by time", by_time);
+        Ok(())
+    });
+}
+
+/// `decide_if_changed` gives what `decide` would, if and only if that has another count than the decision given last, or
+/// commands; asking so leaves the same state behind.
+#[test]
+fn only_changes_are_given() {
+    let cases = (hostile_case(), vec(0..=16_u32, 1..5));
+    let interesting = [("given", 50), ("nothing new", 50), ("only commands", 5), ("changed by time", 10)];
+    holds("only_changes_are_given", cases, &interesting, |(case, sixteenths), tally| {
+        let (mut always, mut seldom, mut given) = (case.autoscaler(), case.autoscaler(), None);
+        let (mut at, mut saw) = (case.start, [false; 4]);
+        for (told_at, step) in &case.steps {
+            let _ = (tell(&mut always, *told_at, step), tell(&mut seldom, *told_at, step));
+            at = at.max(*told_at);
+            // At that instant, on the way to the wake-up, and at it.
+            let wake = always.next_wakeup().filter(|wake| *wake > at).unwrap_or(at);
+            let wait = wake.saturating_since(at) / 16;
+            let between = sixteenths.iter().map(|sixteenths| at.saturating_add(wait * *sixteenths));
+            let asked: Vec<_> =
+                if matches!(step, Step::Decide) { between.chain([wake]).collect() } else { [at].into() };
+            for asked in asked {
+                let (count, decision) = (always.desired(), always.decide(asked));
+                let commands = !decision.commands.is_empty() || !decision.would.is_empty();
+                let new = given != Some(decision.desired) || commands;
+                let only_commands = given == Some(decision.desired) && commands;
+                for (saw, here) in saw.iter_mut().zip([new, !new, only_commands, decision.desired != count]) {
+                    *saw |= here;
+                }
+                given = if new { Some(decision.desired) } else { given };
+                prop_assert_eq!(seldom.decide_if_changed(asked), new.then_some(decision), "at {}", asked);
+                prop_assert_eq!(seldom.next_wakeup(), always.next_wakeup(), "after {}", asked);
+                at = at.max(asked);
+            }
+        }
+        for ((what, _), saw) in interesting.iter().zip(saw) {
+            tally.saw(what, saw);
+        }
+        prop_assert_eq!(seldom.status(), always.status());
+        prop_assert!(seldom == always, "another state");
         Ok(())
     });
 }

@@ -13,8 +13,10 @@ use plimsoll::peers::knative::{Metric, Parameters};
 use plimsoll::peers::kubernetes::Controller as Settings;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
 use plimsoll::sim::peers::{Kind, Peer, Stock};
-use plimsoll::sim::{Controller, Options, Outcome, ReadOptions, Request, Service, Workload, simulate_with};
-use plimsoll::{Command, Decision, Observation, Share, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::sim::{
+    Commands, Controller, Decided, Options, Outcome, ReadOptions, Request, Service, Workload, simulate_with,
+};
+use plimsoll::{Command, Observation, Share, Timestamp, WorkerEvent, WorkerId};
 use proptest::prelude::*;
 
 const TARGET: Duration = Duration::from_secs(1);
@@ -81,13 +83,13 @@ impl<C: Controller> Controller for Checked<C> {
         self.inner.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         let decision = self.inner.decide(now, commands);
         let desired = self.inner.desired();
         assert!((self.bounds.0..=self.bounds.1).contains(&desired), "{desired} at {now:?}");
         assert!(self.inner.next_wakeup().is_some_and(|wakeup| wakeup > now), "time goes on at {now:?}");
-        for command in commands.iter() {
-            self.obey(*command);
+        for (_, command) in commands.iter() {
+            self.obey(command);
         }
         if self.wanted.last().is_none_or(|(_, last)| *last != desired) {
             self.wanted.push((now, desired));

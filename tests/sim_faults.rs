@@ -5,12 +5,13 @@
 use core::ops::Range;
 use core::time::Duration;
 
+use plimsoll::classes::{Capacity, Price, Settings};
 use plimsoll::policy::RunPod;
 use plimsoll::sim::generate::{Arrivals, Generated, ServiceTime};
 use plimsoll::sim::peers::{Kind, Peer, Stock};
 use plimsoll::sim::{
     Class, ClockStep, Delivery, Metrics, Options, Outages, Outcome, Prices, Router, Service, Spot, StartTime, Starts,
-    Told, Workload, simulate, simulate_with,
+    Stock as Stocked, Told, Workload, simulate, simulate_classes, simulate_with,
 };
 use plimsoll::{Config, Preset, Share};
 use proptest::prelude::*;
@@ -86,9 +87,11 @@ prop_compose! {
 }
 
 fn classes() -> impl Strategy<Value = Vec<Class>> {
-    let class = (0.2..4.0_f64, 0.0..9.0_f64, 0..9_u32, life()).prop_map(|(speed, price, limit, life)| {
+    let slots = prop::option::of(0..5_u32);
+    let class = (0.2..4.0_f64, 0.0..9.0_f64, 0..9_u32, life(), slots).prop_map(|(speed, price, limit, life, slots)| {
         let mut class = Class::default();
         (class.speed, class.price_per_hour, class.limit, class.mean_life) = (speed, price, limit, life);
+        class.slots = slots;
         class
     });
     prop::collection::vec(class, 0..4)
@@ -142,13 +145,58 @@ fn check(outcome: &Outcome, options: &Options) {
     assert!(outcome.cost.is_finite() && outcome.cost >= 0.0 && outcome.costs.rounding >= 0.0);
     let close = (outcome.costs.total() - outcome.cost).abs() <= 1e-9 * outcome.cost.max(1.0);
     assert!(close, "{:?} is {}", outcome.costs, outcome.cost);
-    let limit: u64 = options.classes.iter().map(|class| u64::from(class.limit)).sum();
+    let most = |class: &Class| class.stock.iter().map(|stock| stock.limit).fold(class.limit, u32::max);
+    let limit: u64 = options.classes.iter().map(|class| u64::from(most(class))).sum();
     assert!(options.classes.is_empty() || u64::from(outcome.peak_workers) <= limit);
     assert!(options.retries > 0 || outcome.retried == 0);
 }
 
+/// A pool of so many classes, and machines that are what they are.
+fn pool(config: &Config, options: &Options) -> (Settings, Options) {
+    let mut options = options.clone();
+    options.classes.truncate(3);
+    if options.classes.is_empty() {
+        options.classes.push(Class::default());
+    }
+    let mut classes = Vec::new();
+    for (at, machine) in options.classes.iter_mut().enumerate() {
+        machine.name = format!("class {at}");
+        let price = Price::per_hour(machine.price_per_hour).unwrap();
+        let mut class = plimsoll::classes::Class::new(&*machine.name, price, 6);
+        // Of some it is known, of others it is learned, and of the last it is wrong.
+        class.capacity = (at != 1).then(|| Capacity::new(machine.speed).unwrap());
+        class.standby = config.standby().min(1);
+        class.slots = machine.slots.filter(|slots| *slots > 0);
+        machine.limit = machine.limit.max(1);
+        if at == 2 {
+            machine.speed /= 2.0;
+        }
+        classes.push(class);
+    }
+    let settings = Settings::new(config.clone().with_standby(0), classes).unwrap();
+    (settings, options)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_pool_of_classes_bears_them_too(
+        workload in workload(), config in config(), options in options(), storm in 0..1_200_u64,
+    ) {
+        let (settings, mut options) = pool(&config, &options);
+        options.classes[0].taken_back = vec![Duration::from_secs(storm)];
+        options.classes[0].stock = vec![
+            Stocked { from: Duration::from_secs(storm), limit: 0 },
+            Stocked { from: Duration::from_secs(storm + 300), limit: 5 },
+        ];
+        let outcome = simulate_classes(&workload, &settings, &options, &mut ()).unwrap();
+        check(&outcome, &options);
+        let whole: f64 = outcome.classes.iter().map(|class| class.costs.total()).sum();
+        prop_assert!((whole - outcome.cost).abs() <= 1e-9 * outcome.cost.max(1.0));
+        let again = simulate_classes(&workload, &settings, &options, &mut ()).unwrap();
+        prop_assert_eq!(outcome, again);
+    }
 
     #[test]
     fn troubles_lose_no_request_and_break_nothing(

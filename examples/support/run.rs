@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plimsoll::Config;
 use plimsoll::config::Lint;
-use plimsoll::sim::{Costs, Failures, Options, Outcome};
+use plimsoll::sim::{ClassOutcome, Costs, Failures, Options, Outcome};
 use serde::Serialize;
 
 use crate::human::{grouped, percent, short, words};
@@ -57,6 +57,8 @@ struct Summary<'a> {
     price_per_hour: f64,
     cost: f64,
     costs: &'a Costs,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    classes: &'a [ClassOutcome],
     failures: &'a Failures,
     peak_workers: u32,
     max_workers: u32,
@@ -113,8 +115,13 @@ impl Run {
         if let Some(over) = self.over_bound {
             rows.push((format!("÷ bound for {} in time", percent(outcome.within_target)), format!("{over:.2}")));
         }
+        rows.extend([(setup::cost(&self.options), format!("{:.2}", outcome.cost))]);
+        for (class, number) in outcome.classes.iter().zip(1..) {
+            let name = if class.name.is_empty() { format!("class {number}") } else { class.name.clone() };
+            let paid = format!("{:.2} for {:.2} h", class.costs.total(), class.replica_hours);
+            rows.push((format!("… {name}"), paid));
+        }
         rows.extend([
-            (setup::cost(&self.options), format!("{:.2}", outcome.cost)),
             ("Peak workers".to_owned(), format!("{} of {}", outcome.peak_workers, self.config.max())),
             ("Scaling events".to_owned(), grouped(outcome.scaling_events)),
             ("Direction reversals".to_owned(), grouped(outcome.reversals)),
@@ -164,6 +171,7 @@ impl Run {
             price_per_hour: self.options.price_per_hour,
             cost: outcome.cost,
             costs: &outcome.costs,
+            classes: &outcome.classes,
             failures: &outcome.failures,
             peak_workers: outcome.peak_workers,
             max_workers: self.config.max(),

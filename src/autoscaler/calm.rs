@@ -15,6 +15,7 @@ use alloc::borrow::Cow;
 use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
+use super::changed::Ahead;
 use super::state::State;
 use crate::guard::Guards;
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
@@ -43,11 +44,11 @@ pub(super) struct Calm {
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
-    simple: bool,
+    pub(super) simple: bool,
     /// No idle worker may go before this instant, if there is an idle timeout.
     idle: Timestamp,
     /// The workers are those that the count calls for: which of them serve calls for no command.
-    placed: bool,
+    pub(super) placed: bool,
     /// Something has been counted and not evaluated.
     pub(super) counted: bool,
 }
@@ -125,6 +126,9 @@ impl Autoscaler {
         if active {
             self.state.estimators.active(now);
         }
+        if slots == 0 {
+            self.asked.idle_until(due);
+        }
         if slots == 0 && due < self.calm.idle {
             self.calm.idle = due;
             if self.state.guards.keeps_below(self.state.count) {
@@ -140,6 +144,7 @@ impl Autoscaler {
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;
+        self.asked.counted();
     }
 
     /// Takes what the requests call for to the delays. True if it leaves the count what it is; otherwise it is to be
@@ -153,16 +158,22 @@ impl Autoscaler {
         let (open, _) = state.estimators.counted();
         state.estimators.refresh(now, config, open != self.calm.open, &mut state.last.inputs);
         self.calm.open = open;
-        let inputs = state.last.inputs;
         debug_assert_eq!(
-            inputs,
+            state.last.inputs,
             state.estimators.inputs(now, &state.pool, config),
             "what is refreshed is all that changed"
         );
-        state.estimators.note(now, &inputs);
-        let proposed = self.propose(&inputs);
+        state.estimators.note(now, &state.last.inputs);
+        let proposed = self.propose(&self.state.last.inputs);
+        let surplus = self.state.last.inputs.surplus;
+        if !surplus && proposed.proposals == self.state.last.proposals && !self.state.guards.is_waking() {
+            // The demand is what it was, so nothing but time passes for the delays.
+            self.state.guards.stand(now, &self.config);
+            self.calm_requests(now);
+            return true;
+        }
         (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
-        let demand = self.demand(now, &inputs, &proposed);
+        let demand = self.demand(now, &self.state.last.inputs, &proposed);
         let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
@@ -201,22 +212,9 @@ impl Autoscaler {
         self.calm.placed
     }
 
-    /// Whether the count at `now` is still `known`, for certain: time has then passed, and nothing else. If not, nothing has
-    /// changed.
-    #[cfg(feature = "sim")]
-    pub(super) fn stands(&mut self, now: Timestamp, known: u32) -> bool {
-        let stands = now >= self.state.now && self.state.count == known && self.is_calm(now);
-        if stands {
-            self.state.now = now;
-            self.state.estimators.advance_within(now);
-            self.calm.counted |= self.state.last.at < now;
-        }
-        stands
-    }
-
     /// The first instant after `now`, that of the latest call, at which signals, guards or commands change by time alone.
     pub(super) fn change_after(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.stood_still(now) { self.calm.change } else { self.next_change(now) }
+        if self.stood_still(now) { self.calm.change } else { self.ahead(now).change() }
     }
 
     /// Whether neither observations nor time have changed anything since the last evaluation.
@@ -233,7 +231,13 @@ impl Autoscaler {
             return self.next_wakeup();
         }
         let overdue = self.state.estimators.oldest_reaches(self.calm.age);
-        let placement = if self.calm.placed { None } else { self.next_placement(self.state.now) };
+        let placed_until = self.asked.placed_until();
+        let placement = match placed_until {
+            _ if self.calm.placed => None,
+            Timestamp::MAX => None,
+            at if at > self.state.now => Some(at),
+            _ => self.next_placement(self.state.now),
+        };
         // At the end of time nothing is to come.
         overdue.into_iter().chain(placement).chain([self.calm.until]).min().filter(|at| *at > self.state.now)
     }
@@ -241,8 +245,9 @@ impl Autoscaler {
     /// Says up to where the last evaluation holds, which was at `now`.
     pub(super) fn calm_down(&mut self, now: Timestamp) {
         if self.may_calm_down(now) {
-            let (fact, step) = (self.next_fact(now), self.next_step(now));
-            self.calm_down_from(now, fact, step);
+            self.look_at_idle(now);
+            let ahead = self.ahead(now);
+            self.calm_down_from(now, ahead);
         } else {
             self.calm = Calm::default();
         }
@@ -261,7 +266,8 @@ impl Autoscaler {
             && state.pool.expects_until(now, self.expected_workers(now)).is_some()
     }
 
-    fn calm_down_from(&mut self, now: Timestamp, fact: Option<Timestamp>, step: Option<Timestamp>) {
+    fn calm_down_from(&mut self, now: Timestamp, ahead: Ahead) {
+        let Ahead { fact, step } = ahead;
         let (state, config) = (&self.state, &self.config);
         // Who is active now is quiet a whole delay later at the earliest.
         let quiet = now.plus(nanos(config.to_zero_delay()));
@@ -278,7 +284,7 @@ impl Autoscaler {
         let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
-        let change = fact.into_iter().chain(step).min();
+        let change = ahead.change();
         self.calm = Calm { until, facts_until, change, open, simple, idle, placed, ..Calm::default() };
         self.calm_requests(now);
     }

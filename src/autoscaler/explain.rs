@@ -5,15 +5,20 @@ use super::state::Evaluation;
 use crate::decision::{Explanation, Outlook, Reason, Terms};
 use crate::guard::Guard;
 use crate::policy::Inputs;
-use crate::signal::Signals;
+use crate::signal::{Quantiles, Signals};
 use crate::time::Timestamp;
 
 impl Autoscaler {
     pub(super) fn signals(&self, now: Timestamp, inputs: &Inputs) -> Signals {
-        self.state.estimators.view(now, inputs, &self.config)
+        self.state.estimators.view(now, inputs, self.state.estimators.quantiles(now, &self.config), &self.config)
     }
 
     pub(super) fn explain(&self, evaluation: &Evaluation) -> Explanation {
+        self.explain_with(evaluation, self.state.estimators.quantiles(evaluation.at, &self.config))
+    }
+
+    /// The same where the quantiles are known.
+    pub(super) fn explain_with(&self, evaluation: &Evaluation, quantiles: Quantiles) -> Explanation {
         let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
         let bound = match Explanation::last_effect(&stages) {
             Some(guard) => Reason::Guard(guard),
@@ -35,7 +40,7 @@ impl Autoscaler {
             trouble: self.state.provider.trouble(at),
             cliff_since: self.state.guards.cliff_since(),
             settling_until: Some(self.watched_from()).filter(|until| *until > at),
-            signals: self.signals(at, &evaluation.inputs),
+            signals: self.state.estimators.view(at, &evaluation.inputs, quantiles, config),
             terms: Terms {
                 policy: evaluation.deciding,
                 min: limits.min,
@@ -63,7 +68,7 @@ impl Autoscaler {
             Reason::Guard(Guard::Mode) => (Guard::Mode, evaluation.proposed, self.state.operator.mode_until(at)?),
             Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
                 let by_delay = self.state.guards.outlook(self.state.count, self.limits(at), config);
-                let to_zero = self.to_zero_at(at).map(|due| (Guard::ZeroGate, 0, due));
+                let to_zero = self.to_zero_at(at, &evaluation.inputs).map(|due| (Guard::ZeroGate, 0, due));
                 match (by_delay, to_zero) {
                     (Some(delay), Some(zero)) if delay.1 == 0 || zero.2 < delay.2 => zero,
                     (Some(delay), _) => delay,

@@ -1,11 +1,13 @@
 //! An autoscaler as a part of something larger: what it is asked beside its decisions.
 
+use core::time::Duration;
+
 use super::Autoscaler;
 use crate::decision::Explanation;
 use crate::observation::{FailureCause, Mode, WorkerId};
 use crate::placement;
 use crate::pool::Census;
-use crate::provider::{Measure, Trouble};
+use crate::provider::Trouble;
 use crate::time::Timestamp;
 
 /// The workers that there are.
@@ -19,6 +21,8 @@ pub(crate) struct Staff {
     pub(crate) census: Census,
     /// Starting and ready as observed.
     pub(crate) in_service: u32,
+    /// Those of them that have not been told to go.
+    pub(crate) staying: u32,
     /// Called for and not seen yet.
     pub(crate) unseen: u32,
     /// On their way out or in standby, and quick to bring back.
@@ -64,18 +68,20 @@ impl Autoscaler {
     pub(crate) fn staff(&self) -> Staff {
         let (pool, now) = (&self.state.pool, self.state.now);
         let census = pool.census();
+        let staying = pool.in_service().saturating_sub(pool.releases(now));
         let ready = if pool.by_id() {
             let staying = pool.workers().iter().filter(|worker| worker.is_committed() && worker.state.is_ready());
             u32::try_from(staying.count()).unwrap_or(u32::MAX)
         } else {
             // What is let go by count is taken to be of those that start, as it is by id.
-            census.ready.min(pool.in_service().saturating_sub(pool.releases(now)))
+            census.ready.min(staying)
         };
         Staff {
             committed: pool.committed(now),
             ready,
             census,
             in_service: pool.in_service(),
+            staying,
             unseen: pool.unseen(now),
             revivable: census
                 .ready
@@ -90,22 +96,33 @@ impl Autoscaler {
         self.state.pool.worker(id).is_some()
     }
 
+    /// Workers that have failed.
+    pub(crate) const fn failures(&self) -> u64 {
+        self.state.pool.failed
+    }
+
+    /// The mean of the cold starts that were measured, if there were any.
+    pub(crate) fn mean_cold_start(&self) -> Option<Duration> {
+        self.state.pool.cold_starts.mean()
+    }
+
     /// Whether more can be ordered.
     pub(crate) fn room(&self) -> Room {
         let (provider, now) = (&self.state.provider, self.state.now);
         match provider.trouble(now) {
             None => Room::Open,
-            Some(trouble) if trouble.measure == Measure::Probe => {
+            // Only as a probe.
+            Some(trouble) => {
                 let patience = placement::patience(&self.state.pool, &self.config);
                 if provider.allows(now, 1, patience) > 0 { Room::One(trouble) } else { Room::None(trouble) }
             }
-            Some(trouble) => Room::None(trouble),
         }
     }
 
     /// The provider took a worker back that was ready: it is taken at its word that it has none to give for a while. How
     /// many of those that are ordered come is another matter.
     pub(crate) fn preempted(&mut self) {
+        self.asked.forget();
         self.state.provider.failed(self.state.now, 0, FailureCause::Preempted, &self.config);
     }
 }

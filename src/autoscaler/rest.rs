@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::changed::Asked;
 use super::claim::wanted;
 use super::state::State;
 use crate::config::Config;
@@ -50,7 +51,7 @@ impl Autoscaler {
     pub(crate) fn from_kept(config: Config, kept: Kept) -> Option<Self> {
         let state = kept.revived(&config)?.0;
         let wanted = wanted(&state.last.stages);
-        Some(Self { config, state, calm: Calm::default(), wanted })
+        Some(Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted })
     }
 
     /// Holds no room for events to come: it is taken when they come.

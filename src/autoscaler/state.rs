@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
+use super::changed::Asked;
 use super::claim::wanted;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
@@ -15,7 +16,7 @@ use crate::operator::Operator;
 use crate::policy::{Inputs, MAX_PROPOSALS, Policy, Proposal};
 use crate::pool::Pool;
 use crate::provider::Provider;
-use crate::signal::Estimators;
+use crate::signal::{Estimators, Learned};
 use crate::status::{EventLog, InputCounts};
 use crate::time::Timestamp;
 
@@ -96,6 +97,14 @@ pub(super) struct Evaluation {
     pub(super) pressed_since: Option<Timestamp>,
 }
 
+impl Evaluation {
+    /// Whether the count is what was proposed, and no guard changed that.
+    pub(super) fn is_free(&self) -> bool {
+        let same = self.proposed == self.count && self.count == self.desired;
+        same && self.stages.iter().all(|stage| stage.effect == Effect::Pass)
+    }
+}
+
 impl State {
     pub(super) fn new(config: &Config, now: Timestamp) -> Self {
         let operator = Operator::default();
@@ -149,6 +158,21 @@ impl Autoscaler {
         Snapshot::new(self.config.clone(), self.settled().into_owned())
     }
 
+    /// What its [objective](crate::policy::Objective) has learned that holds for services like this one, and what it was told
+    /// itself; `None` without an objective, and before the first request.
+    #[must_use]
+    pub fn learned(&self) -> Option<Learned> {
+        self.settled().estimators.learned()
+    }
+
+    /// The same autoscaler, whose objective begins with what was learned of services like this one. Once a request has come
+    /// nothing changes, nor without an objective.
+    #[must_use]
+    pub fn with_prior(mut self, learned: &Learned) -> Self {
+        self.state.estimators.believe(learned);
+        self
+    }
+
     /// The autoscaler of which `snapshot` was taken: its decisions go on as if it had never stopped. Time that has
     /// passed since is lived through at the next call, like any other silence.
     ///
@@ -158,7 +182,7 @@ impl Autoscaler {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
         let wanted = wanted(&state.last.stages);
-        let autoscaler = Self { config, state, calm: Calm::default(), wanted };
+        let autoscaler = Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });

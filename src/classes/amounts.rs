@@ -50,6 +50,12 @@ impl Capacity {
     pub const fn as_thousandths(self) -> u32 {
         self.0
     }
+
+    /// Reference workers, for display.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        to_f64(u64::from(self.0).saturating_mul(1_000))
+    }
 }
 
 impl fmt::Display for Capacity {

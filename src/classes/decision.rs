@@ -91,6 +91,8 @@ pub enum Reason {
     Cheapest,
     /// The classes' order, then the price.
     InOrder,
+    /// It is ready sooner than what costs less, and capacity is missing.
+    Soonest,
     /// What runs does; to exchange it would save too little.
     Stays,
     /// A class that would have been taken has nothing to give.
@@ -107,6 +109,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::Cheapest => "cheapest",
             Self::InOrder => "in_order",
+            Self::Soonest => "soonest",
             Self::Stays => "stays",
             Self::Fallback => "fallback",
             Self::Short => "short",
@@ -148,6 +151,7 @@ impl Display for Decision {
             Reason::Idle => ": none is wanted",
             Reason::Cheapest => ": cheapest for ",
             Reason::InOrder => ": first in order for ",
+            Reason::Soonest => ": soonest at its price for ",
             Reason::Stays => ": what runs is cheap enough for ",
             Reason::Fallback => ": next best for ",
             Reason::Short => ": all that can be had for ",

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::learn::LEARNED;
 use super::mix::{Mix, Offer, Order, mix, price};
+use super::part::Part;
 use super::planner::ROUNDS;
-use super::{ClassCommand, ClassCount, Decision, MixedPool, Price, REFERENCE, Reason};
+use super::{Class, ClassCommand, ClassCount, Decision, MixedPool, Price, REFERENCE, Reason};
 use crate::time::Timestamp;
 
 /// How what is wanted is made up, and of what.
@@ -14,6 +15,8 @@ pub(super) struct MadeUp {
     mix: Mix,
     /// Of each class whether it would have more, were its provider willing.
     passed_over: Vec<bool>,
+    /// It costs more than it would if it did not matter how long workers take to start.
+    hurried: bool,
 }
 
 impl MixedPool {
@@ -55,9 +58,14 @@ impl MixedPool {
         let wanted = u64::from(self.planner.desired()).saturating_mul(u64::from(REFERENCE));
         let (stand_ins, saving) = (self.settings.stand_ins(), self.settings.exchange_saving());
         let order = Order { wanted, stand_ins, saving };
-        let both = self.parts.iter().zip(self.settings.classes()).map(|(part, class)| part.offer(class));
-        let (offers, limits): (Vec<Offer>, Vec<u32>) = both.unzip();
+        let waits = self.waits();
+        let both = self.parts.iter().zip(self.settings.classes()).zip(&waits);
+        let (offers, limits): (Vec<Offer>, Vec<u32>) =
+            both.map(|((part, class), wait)| part.offer(class, *wait)).unzip();
         let mut made = mix(&order, &offers);
+        let idle: Vec<Offer> = offers.iter().map(|offer| Offer { wait: 0, running: 0, ready: 0, ..*offer }).collect();
+        let hurried = waits.iter().any(|wait| *wait > 0)
+            && price(&offers, &mix(&order, &idle).planned) < price(&offers, &made.planned);
         for ((part, offer), count) in self.parts.iter().zip(&offers).zip(&mut made.counts) {
             *count = if part.probes() { offer.running.max(*count) } else { *count };
         }
@@ -68,11 +76,23 @@ impl MixedPool {
             Some(mix(&order, &willing).planned.get(at) > made.planned.get(at))
         });
         let passed_over = passed_over.map(|more| more == Some(true)).collect();
-        MadeUp { offers, mix: made, passed_over }
+        MadeUp { offers, mix: made, passed_over, hurried }
+    }
+
+    /// What the cold start of each class costs: as much as it is longer than that of the fastest.
+    fn waits(&self) -> Vec<u64> {
+        let each = self.parts.iter().zip(self.settings.classes());
+        let fastest = each.clone().filter_map(|(part, class)| part.cold_start(class)).min();
+        let wait = |(part, class): (&Part, &Class)| {
+            let (waiting, fastest) = self.settings.waiting().zip(fastest)?;
+            let later = part.cold_start(class)?.saturating_sub(fastest);
+            Some(waiting.costs(part.capacity, later))
+        };
+        each.map(|both| wait(both).unwrap_or(0)).collect()
     }
 
     pub(super) fn explained(&self, made: &MadeUp, commands: Vec<ClassCommand>, would: Vec<ClassCommand>) -> Decision {
-        let MadeUp { offers, mix, passed_over } = made;
+        let MadeUp { offers, mix, passed_over, hurried } = made;
         let wanted = self.planner.desired();
         let classes = self.settings.ids().zip(self.settings.classes().iter().zip(&self.parts)).zip(0_usize..);
         let classes = classes.map(|((id, (class, part)), at)| {
@@ -97,6 +117,7 @@ impl MixedPool {
             () if mix.short > 0 => Reason::Short,
             () if passed_over.contains(&true) => Reason::Fallback,
             () if mix.stays => Reason::Stays,
+            () if *hurried => Reason::Soonest,
             () if ranked => Reason::InOrder,
             () => Reason::Cheapest,
         };

@@ -6,7 +6,9 @@
 //! 2. **rank by rank**: a class of a higher rank number gets what those before it do not have;
 //! 3. within a rank the **least cost** that covers what is left (an exact search, see the source of `cover` for its cost),
 //!    unless what runs already does at little more: running workers are exchanged only where that saves more than a
-//!    share of what the exchanged ones cost.
+//!    share of what the exchanged ones cost. While ready workers have less than is wanted, a worker that is not ready
+//!    costs its [`wait`](Offer::wait) as well, so that one which comes sooner may be the cheaper one. When nothing is
+//!    missing any more the prices alone count, and what costs less takes its place without anybody waiting.
 //!
 //! What it calls for meanwhile, `counts`, is that and, until those of the plan that are ready have the wanted capacity:
 //!
@@ -51,6 +53,9 @@ pub struct Offer {
     pub ready: u32,
     /// Others may stand in for it, and it for nobody.
     pub spot: bool,
+    /// What its cold start costs, in the unit of the price: added to it for each worker that is not ready while capacity is
+    /// missing. 0 where the price alone decides.
+    pub wait: u64,
 }
 
 /// What is asked of the classes.
@@ -85,7 +90,7 @@ pub struct Mix {
 /// use plimsoll::Share;
 /// use plimsoll::classes::{Offer, Order, mix};
 ///
-/// let one = Offer { capacity: 1_000, price: 30, rank: 0, floor: 0, most: 10, running: 0, ready: 0, spot: false };
+/// let one = Offer { capacity: 1_000, price: 30, rank: 0, floor: 0, most: 10, running: 0, ready: 0, spot: false, wait: 0 };
 /// let spot = Offer { price: 10, most: 2, spot: true, ..one };
 /// let large = Offer { capacity: 2_500, price: 60, ..one };
 /// let order = Order { wanted: 4_000, stand_ins: false, saving: Share::ZERO };
@@ -93,10 +98,18 @@ pub struct Mix {
 /// assert_eq!(mix(&order, &[spot, one, large]).planned, [2, 0, 1]);
 /// // Two at 29 cost less than one at 60.
 /// assert_eq!(mix(&order, &[spot, Offer { price: 29, ..one }, large]).planned, [2, 2, 0]);
+/// // They start later, which is worth 2 for each while nothing is ready.
+/// assert_eq!(mix(&order, &[spot, Offer { price: 29, wait: 2, ..one }, large]).planned, [2, 0, 1]);
 /// ```
 #[must_use]
 pub fn mix(order: &Order, asked: &[Offer]) -> Mix {
     let mut offers = asked.to_vec();
+    let ready: Vec<u32> = offers.iter().map(|offer| offer.ready.min(offer.running).min(offer.most)).collect();
+    if capacity(&offers, &ready) >= order.wanted {
+        for offer in &mut offers {
+            offer.wait = 0;
+        }
+    }
     let mut mix = Mix::default();
     for _ in 0..ROUNDS {
         mix = once(order, &offers);
@@ -156,12 +169,13 @@ fn plan(order: &Order, offers: &[Offer]) -> (Vec<u32>, bool) {
         }
     }
     for rank in ranks(offers) {
-        let open: Vec<(u32, u32)> = offers
+        let open: Vec<Open> = offers
             .iter()
             .zip(&counts)
             .map(|(offer, floor)| {
                 let open = |workers: u32| if offer.rank == rank { workers.saturating_sub(*floor) } else { 0 };
-                (open(offer.most), open(offer.running.min(offer.most)))
+                let running = offer.running.min(offer.most);
+                Open { most: open(offer.most), running: open(running), ready: open(offer.ready.min(running)) }
             })
             .collect();
         let (taken, stayed) = level(left, order.saving, offers, &open);
@@ -172,30 +186,66 @@ fn plan(order: &Order, offers: &[Offer]) -> (Vec<u32>, bool) {
     (counts, stays)
 }
 
-/// Of one rank: the least cost, or what runs where that costs little more. `open` has the most of each, and what runs.
-fn level(need: u64, saving: Share, offers: &[Offer], open: &[(u32, u32)]) -> (Vec<u32>, bool) {
-    let (most, running): (Vec<u32>, Vec<u32>) = open.iter().copied().unzip();
-    let least = take(need, offers, &most);
+/// What may be taken of one class.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    most: u32,
+    running: u32,
+    ready: u32,
+}
+
+/// Of one rank: the least cost, or what runs where that costs little more.
+fn level(need: u64, saving: Share, offers: &[Offer], open: &[Open]) -> (Vec<u32>, bool) {
+    let of = |each: fn(&Open) -> u32| -> Vec<u32> { open.iter().map(each).collect() };
+    let (running, ready) = (of(|open| open.running), of(|open| open.ready));
+    let least = choose(need, offers, &ready, &of(|open| open.most));
     if running.iter().all(|workers| *workers == 0) {
         return (least, false);
     }
-    let more: Vec<u32> = open.iter().map(|(most, running)| most.saturating_sub(*running)).collect();
-    let more = take(need.saturating_sub(capacity(offers, &running)), offers, &more);
-    let staying = take(need, offers, &sum(&running, &more));
-    let saved = price(offers, &staying).saturating_sub(price(offers, &least));
+    let none = vec![0; offers.len()];
+    let more = of(|open| open.most.saturating_sub(open.running));
+    let more = choose(need.saturating_sub(capacity(offers, &running)), offers, &none, &more);
+    let staying = choose(need, offers, &ready, &sum(&running, &more));
+    let saved = cost(offers, &ready, &staying).saturating_sub(cost(offers, &ready, &least));
     let exchanged: Vec<u32> =
         running.iter().zip(&least).map(|(running, least)| running.saturating_sub(*least)).collect();
     let worth = price(offers, &exchanged).saturating_mul(u128::from(saving.as_micros()));
     if saved.saturating_mul(1_000_000) > worth { (least, false) } else { (staying, saved > 0) }
 }
 
-/// As much as is needed of what there is, rank by rank at the least cost.
+/// As much as is needed of what there is, at the least cost; who is not ready is waited for.
+fn choose(need: u64, offers: &[Offer], ready: &[u32], most: &[u32]) -> Vec<u32> {
+    if offers.iter().all(|offer| offer.wait == 0) {
+        return take(need, offers, most);
+    }
+    let both = || offers.iter().zip(ready).zip(most);
+    let kind = |offer: &Offer, wait: u64, most: u32| {
+        let price = offer.price.saturating_add(wait);
+        Kind { capacity: offer.capacity, price, most }
+    };
+    let there = both().map(|((offer, ready), most)| kind(offer, 0, *ready.min(most)));
+    let awaited = both().map(|((offer, ready), most)| kind(offer, offer.wait, most.saturating_sub(*ready)));
+    let taken = cover(need, &there.chain(awaited).collect::<Vec<_>>());
+    let (there, awaited) = taken.split_at(offers.len().min(taken.len()));
+    sum(there, awaited)
+}
+
+/// Of so many workers of each class, of whom so many are ready: their prices, and what it costs to wait for the others.
+fn cost(offers: &[Offer], ready: &[u32], counts: &[u32]) -> u128 {
+    let awaited =
+        offers.iter().zip(ready).zip(counts).map(|((offer, ready), count)| {
+            u128::from(offer.wait).saturating_mul(u128::from(count.saturating_sub(*ready)))
+        });
+    price(offers, counts).saturating_add(awaited.fold(0, u128::saturating_add))
+}
+
+/// As much as is needed of what can be ordered, rank by rank at the least cost.
 fn by_rank(need: u64, offers: &[Offer], most: &[u32]) -> Vec<u32> {
     let (mut counts, mut left) = (vec![0; offers.len()], need);
     for rank in ranks(offers) {
         let of_rank: Vec<u32> =
             offers.iter().zip(most).map(|(offer, most)| if offer.rank == rank { *most } else { 0 }).collect();
-        let taken = take(left, offers, &of_rank);
+        let taken = choose(left, offers, &vec![0; offers.len()], &of_rank);
         left = left.saturating_sub(capacity(offers, &taken));
         counts = sum(&counts, &taken);
     }

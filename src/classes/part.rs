@@ -1,6 +1,7 @@
 //! One class within a pool: its workers, and what is known of them.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ pub(super) struct Part {
     workers: Autoscaler,
     pub(super) learner: Learner,
     pub(super) capacity: Capacity,
-    /// When a ready worker was last taken back: many at one instant are one refusal.
+    /// When ready workers were last taken back: many at one instant are one refusal.
     preempted: Option<Timestamp>,
 }
 
@@ -66,8 +67,8 @@ impl Part {
         }
     }
 
-    /// Takes in what was observed of one worker or order. How many workers appeared that nobody had ordered.
-    pub(super) fn observe(&mut self, now: Timestamp, observation: Observation) -> Result<u32, Rejected> {
+    /// Takes in what was observed of workers or orders. How many workers appeared that nobody had ordered.
+    pub(super) fn observe(&mut self, now: Timestamp, spot: bool, observation: Observation) -> Result<u32, Rejected> {
         let before = self.workers.staff();
         let (new, lost) = match observation {
             Observation::Worker { id, event } => {
@@ -76,6 +77,13 @@ impl Part {
                 self.workers.observe(now, observation)?;
                 let preempted = event == WorkerEvent::Failed(FailureCause::Preempted);
                 (new, preempted && self.workers.staff().ready < ready_before)
+            }
+            Observation::Pool(counts) => {
+                let failed = self.workers.failures();
+                self.workers.observe(now, observation)?;
+                // Who was to stay, has gone and is not said to have failed was taken back.
+                let fewer = before.staying > self.workers.staff().staying && counts.ready < before.census.ready;
+                (true, spot && fewer && self.workers.failures() == failed)
             }
             Observation::Finished { .. } => return Ok(0),
             _ => {
@@ -144,8 +152,13 @@ impl Part {
         }
     }
 
-    /// What it has to offer, and how many it would have if its provider were willing.
-    pub(super) fn offer(&self, class: &Class) -> (Offer, u32) {
+    /// How long its workers take to start, as far as that is known.
+    pub(super) fn cold_start(&self, class: &Class) -> Option<Duration> {
+        class.cold_start.or_else(|| self.workers.mean_cold_start())
+    }
+
+    /// What it has to offer, and how many it would have if its provider were willing; `wait` is what its cold start costs.
+    pub(super) fn offer(&self, class: &Class, wait: u64) -> (Offer, u32) {
         let staff = self.workers.staff();
         // Orders beyond what is called for make up for starts that fail: they are not workers to count on. Ready workers
         // are, whether they are called for or not: an idle timeout may keep them.
@@ -164,6 +177,7 @@ impl Part {
             running,
             ready: staff.ready.min(running),
             spot: class.spot,
+            wait,
         };
         (offer, class.limit)
     }

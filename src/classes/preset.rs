@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::Capacity;
-use super::settings::{Class, Settings, SettingsError};
+use super::error::SettingsError;
+use super::settings::{Class, Settings};
 use crate::config::Config;
 use crate::policy::Outpost;
 use crate::units::Rate;

@@ -6,11 +6,13 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::SettingsError;
+use super::waiting::Waiting;
 use super::{Capacity, ClassId, Price};
 use crate::config::{Config, LONGEST};
 use crate::error::ConfigError;
 use crate::policy::Policy;
-use crate::time::{Human, nanos, optional_span};
+use crate::time::optional_span;
 use crate::units::Share;
 
 /// As many classes as are told apart.
@@ -50,7 +52,7 @@ pub struct Class {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
     /// From a worker's order to its first request, if it is known: four times as long is too long. Left out, the service's
-    /// `start_timeout` holds until it has been measured.
+    /// `start_timeout` holds until it has been measured. With [`Waiting`] it weighs in the choice of class.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_span")]
     pub cold_start: Option<Duration>,
     /// Its place where the order counts before the price: a class is called on for what those of a lower rank do not have.
@@ -61,7 +63,8 @@ pub struct Class {
     #[serde(default)]
     pub floor: u32,
     /// The provider may take its workers back. A worker that is taken back counts as a refusal: others are ordered at once,
-    /// and the class is asked again after the back-off.
+    /// and the class is asked again after the back-off. Where workers are told by counts, that is a ready one which goes without
+    /// having been let go, and is not among the failed ones.
     #[serde(default)]
     pub spot: bool,
     /// Stopped, loaded workers to keep beside the others (flash boot). 0 by default.
@@ -115,6 +118,7 @@ impl Class {
 /// | `service` | required | how many *reference workers* are wanted: any [`Config`], its bounds and policies in workers of capacity 1 |
 /// | `classes` | required | 1 to 16, what each costs and can do, see [`Class`]; of two that are alike the first is taken |
 /// | `stand_ins` | false | they cost a worker twice for every spot worker's cold start; worth it where a spot market is thin |
+/// | `waiting` | none | what those who wait are worth is nobody's to guess: without it the price alone decides, see [`Waiting`] |
 /// | `exchange_saving` | 0.1 | an exchanged worker is paid twice for a cold start: at a tenth it has paid for itself after ten of them |
 ///
 /// ```
@@ -145,6 +149,7 @@ pub struct Settings {
     service: Config,
     classes: Vec<Class>,
     stand_ins: bool,
+    waiting: Option<Waiting>,
     exchange_saving: Share,
 }
 
@@ -155,6 +160,8 @@ struct File {
     classes: Vec<Class>,
     #[serde(default)]
     stand_ins: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
     #[serde(default = "a_tenth")]
     exchange_saving: Share,
 }
@@ -163,100 +170,20 @@ const fn a_tenth() -> Share {
     Share::TENTH
 }
 
-/// What is wrong with [`Settings`].
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// None, or more than are told apart.
-    #[error("classes holds {count}: give between 1 and {most}, and put together those that differ little")]
-    Count {
-        /// How many.
-        count: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// No name, or that of another.
-    #[error(
-        "classes[{class}].name ({name:?}) must be a name of its own: explanations and files tell classes apart by it"
-    )]
-    Name {
-        /// Which, counted from zero.
-        class: usize,
-        /// The name given.
-        name: String,
-    },
-    /// Nothing of what there must be at least one.
-    #[error("classes[{class}].{setting} (0) must be above zero: {remedy}")]
-    Zero {
-        /// Which, counted from zero.
-        class: usize,
-        /// The setting.
-        setting: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// More than the class may have.
-    #[error(
-        "classes[{class}].{setting} ({value}) must be at most its limit ({limit}): lower the {setting} or raise the limit"
-    )]
-    AboveLimit {
-        /// Which, counted from zero.
-        class: usize,
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        value: u32,
-        /// The limit.
-        limit: u32,
-    },
-    /// Both given and to be learned.
-    #[error(
-        "classes[{class}] gives capacity ({capacity}) and prior ({prior}): leave capacity out to have it learned, or prior to have it fixed"
-    )]
-    GivenAndLearned {
-        /// Which, counted from zero.
-        class: usize,
-        /// The capacity given.
-        capacity: Capacity,
-        /// The prior given.
-        prior: Capacity,
-    },
-    /// A cold start that cannot be.
-    #[error("classes[{class}].cold_start ({}) must be above zero and at most {}: give the time from order to readiness, such as \"90s\"", Human(nanos(*value)), Human(nanos(*most)))]
-    ColdStart {
-        /// Which, counted from zero.
-        class: usize,
-        /// The value given.
-        value: Duration,
-        /// The most it may be.
-        most: Duration,
-    },
-    /// Standby workers of no class.
-    #[error(
-        "service.standby ({workers}) has no class: leave it out, and give `standby` to the class whose workers are to be kept loaded"
-    )]
-    ServiceStandby {
-        /// The value given.
-        workers: u32,
-    },
-    /// The service itself, or what a class makes of it.
-    #[error(transparent)]
-    Service(#[from] ConfigError),
-}
-
 impl TryFrom<File> for Settings {
     type Error = SettingsError;
 
     fn try_from(file: File) -> Result<Self, SettingsError> {
-        let File { service, classes, stand_ins, exchange_saving } = file;
-        Ok(Self { stand_ins, exchange_saving, ..Self::new(service, classes)? })
+        let File { service, classes, stand_ins, waiting, exchange_saving } = file;
+        let settings = Self { stand_ins, exchange_saving, ..Self::new(service, classes)? };
+        waiting.map_or(Ok(settings.clone()), |waiting| settings.with_waiting(waiting))
     }
 }
 
 impl From<Settings> for File {
     fn from(settings: Settings) -> Self {
-        let Settings { service, classes, stand_ins, exchange_saving } = settings;
-        Self { service, classes, stand_ins, exchange_saving }
+        let Settings { service, classes, stand_ins, waiting, exchange_saving } = settings;
+        Self { service, classes, stand_ins, waiting, exchange_saving }
     }
 }
 
@@ -278,7 +205,7 @@ impl Settings {
             }
             check(at, class)?;
         }
-        let settings = Self { service, classes, stand_ins: false, exchange_saving: Share::TENTH };
+        let settings = Self { service, classes, stand_ins: false, waiting: None, exchange_saving: Share::TENTH };
         for id in settings.ids() {
             settings.class_config(id)?;
         }
@@ -290,6 +217,18 @@ impl Settings {
     pub const fn with_stand_ins(mut self, stand_ins: bool) -> Self {
         self.stand_ins = stand_ins;
         self
+    }
+
+    /// What it is worth that workers are ready sooner.
+    ///
+    /// # Errors
+    /// If the stay is zero or too long.
+    pub fn with_waiting(mut self, waiting: Waiting) -> Result<Self, SettingsError> {
+        if waiting.stay.is_zero() || waiting.stay > LONGEST {
+            return Err(SettingsError::Stay { value: waiting.stay, most: LONGEST });
+        }
+        self.waiting = Some(waiting);
+        Ok(self)
     }
 
     /// The share of what running workers cost that must be saved for them to be exchanged.
@@ -332,6 +271,12 @@ impl Settings {
     #[must_use]
     pub const fn stand_ins(&self) -> bool {
         self.stand_ins
+    }
+
+    /// What it is worth that workers are ready sooner, if anything.
+    #[must_use]
+    pub const fn waiting(&self) -> Option<Waiting> {
+        self.waiting
     }
 
     /// The share of their cost that must be saved for running workers to be exchanged.

@@ -254,6 +254,7 @@ impl Explanation {
                 | Because::Drain
                 | Because::Hold
                 | Because::LastWorker
+                | Because::Prewarm
                 | Because::Learning,
                 policy,
             ) => self.objective(f, proposal, policy),
@@ -358,6 +359,9 @@ impl Explanation {
         match (p.because, p.want) {
             (Because::LastWorker, 0) => return f.write_str("nobody came for longer than a worker is worth keeping"),
             (Because::LastWorker, _) => return f.write_str("the last worker stays for who may come soon"),
+            (Because::Prewarm, want) => {
+                return write!(f, "requests come again after such a silence: {want} ready for them");
+            }
             (Because::Drain, want) => {
                 return write!(f, "{} wait and would make later ones late; {want} work that off", self.signals.backlog);
             }

@@ -1,5 +1,6 @@
 //! What services share: a configuration, and a place in the budget.
 
+use alloc::boxed::Box;
 use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Claim, Kind};
 use crate::autoscaler::{Autoscaler, Needs};
 use crate::config::Config;
+use crate::signal::Learned;
 use crate::time::Timestamp;
 
 /// A configuration, and what its services count for in a budget. Kept once, however many services share it.
@@ -17,13 +19,15 @@ pub struct Profile {
     priority: u8,
     units: NonZeroU32,
     kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prior: Option<Box<Learned>>,
 }
 
 impl Profile {
     /// This configuration, with weight one in the lowest priority class, one unit of the default kind per worker.
     #[must_use]
     pub const fn new(config: Config) -> Self {
-        Self { config, weight: NonZeroU32::MIN, priority: 0, units: NonZeroU32::MIN, kind: Kind(0) }
+        Self { config, weight: NonZeroU32::MIN, priority: 0, units: NonZeroU32::MIN, kind: Kind(0), prior: None }
     }
 
     /// The share among those of the same class.
@@ -45,6 +49,13 @@ impl Profile {
     pub const fn with_units(mut self, units: NonZeroU32, kind: Kind) -> Self {
         self.units = units;
         self.kind = kind;
+        self
+    }
+
+    /// What objectives of services that are added with this profile begin with: see [`Fleet::learned`](super::Fleet::learned).
+    #[must_use]
+    pub fn with_prior(mut self, learned: Learned) -> Self {
+        self.prior = Some(Box::new(learned));
         self
     }
 
@@ -103,6 +114,9 @@ impl Known {
 
     pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {
         let mut autoscaler = Autoscaler::new(self.profile.config.clone(), now);
+        if let Some(learned) = &self.profile.prior {
+            autoscaler = autoscaler.with_prior(learned);
+        }
         autoscaler.slim();
         autoscaler
     }

@@ -20,7 +20,9 @@ use crate::time::Timestamp;
 /// Distinct levels remembered. Pools of up to sixteen workers are followed exactly, larger ones in sixteen steps.
 pub(crate) const CAPACITY: usize = 16;
 
+/// Packed, since there are 32 of them in every service.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[repr(C, packed(4))]
 struct Entry {
     level: u32,
     since: Timestamp,
@@ -46,7 +48,7 @@ impl Sustained {
 
     /// Whether this can be a table with such a setback: what comes from a snapshot may be anything.
     pub(crate) fn is_sound(&self, setback: u64) -> bool {
-        let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level && a.since <= b.since);
+        let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level && { a.since } <= { b.since });
         self.len <= CAPACITY && self.setback == setback && self.live().windows(2).all(rises)
     }
 
@@ -70,6 +72,11 @@ impl Sustained {
             Some(next) if next.level != level => self.insert(at, Entry { level, since: next.since }, delay),
             Some(_) => {}
         }
+    }
+
+    /// The level that was demanded last.
+    pub(crate) const fn demand(&self) -> u32 {
+        self.demand
     }
 
     /// The count has moved against this delay at `now`, to `level`: whatever is above begins anew.
@@ -133,7 +140,7 @@ impl Sustained {
             entry.since = entry.since.plus(loss);
         }
         // `since` rises with the level, so what has no progress left is at the end.
-        let left = self.live().partition_point(|entry| entry.since < self.at);
+        let left = self.live().partition_point(|entry| { entry.since } < self.at);
         self.truncate(left.max(first_lapsed));
     }
 

@@ -19,13 +19,17 @@
 //!   its root, where a queue would grow without end; and not with a price, as nothing says when surges last longer.
 //! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
 //!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·λ·B·s/k`: `k = √(p·λ·B·s/(H + 5 s))`, at most `B`.
-//!
-//! The rest is the [forecast's](crate::signal) to remember: counts are kept for the time of a cold start (no longer: a start that is
-//! billed from its order costs as much), and the last worker for as long as the gaps between requests make it worth.
+//! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
+//! - **silence**: when nobody is there, a worker costs its time `t`, one that comes back a start `H`, a gap that ends without
+//!   one `H + p·L`, where `L` came within a cold start of the end of earlier silences. In which stretches to have one follows
+//!   from the gaps that were seen: `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that
+//!   between timers there is none, and one is ordered a cold start before the next. With an objective `p` is the least at
+//!   which starts from zero make `(5 − u)/7` of what may be late so.
 //!
 //! Sources: the news-vendor's quantile; Lin, Wierman, Andrew and Thereska, "Dynamic right-sizing" (2011) for holding at
 //! break-even; Gibbs and Candès, "Adaptive conformal inference" (2021) for the correction; Gandhi, Harchol-Balter,
-//! Raghunathan and Kozuch, "`AutoScale`" (2012) for idle workers that are let go last in, first out.
+//! Raghunathan and Kozuch, "`AutoScale`" (2012) for idle workers that are let go last in, first out; Shahrad and others,
+//! "Serverless in the Wild" (2020) for workers that are back before gaps end.
 
 use core::time::Duration;
 
@@ -137,9 +141,8 @@ pub(crate) struct Circumstances {
     pub(crate) concurrency: u32,
     pub(crate) ready: u32,
     pub(crate) starting: u32,
-    /// Requests waiting, and all of them in the system.
+    /// Requests waiting.
     pub(crate) waiting: u64,
-    pub(crate) requests: u64,
 }
 
 /// How many workers there should be, and why.
@@ -223,8 +226,6 @@ impl Objective {
         let workers = div_ceil_count(busy, u64::from(known.concurrency).saturating_mul(MICRO));
         let drain = self.drain(known);
         let (workers, because) = if drain > workers { (drain, Because::Drain) } else { (workers, because) };
-        // Whoever is there has a worker.
-        let workers = workers.max(u32::from(known.requests > 0));
         ([forecast, slots.saturating_sub(forecast), slots.saturating_sub(busy)], workers, because)
     }
 

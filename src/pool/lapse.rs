@@ -1,5 +1,6 @@
 //! What time alone does to a pool: commands lapse, leases end, starts take too long.
 
+use super::firsts::Unknown;
 use super::outstanding::lapsed;
 use super::starts::deadline;
 use super::{Pool, State, Worker};
@@ -11,7 +12,11 @@ impl Pool {
     /// Forgets commands whose effect did not show in time, so that nothing stays stuck on a lost message, ends leases,
     /// and gives up workers that take too long to start. How many of those there are now.
     pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
-        let late = self.lapse_each(now, config);
+        let starting = self.by_id() && self.census.starting > 0;
+        if self.by_id() {
+            self.firsts.renew(&self.workers, starting);
+        }
+        let late = self.lapse_each(now, starting, config);
         if late > 0 {
             self.failed = self.failed.saturating_add(u64::from(late));
             self.last_failure = Some(FailureCause::Timeout);
@@ -19,7 +24,7 @@ impl Pool {
         late
     }
 
-    fn lapse_each(&mut self, now: Timestamp, config: &Config) -> u32 {
+    fn lapse_each(&mut self, now: Timestamp, starting: bool, config: &Config) -> u32 {
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         let late = self.cohorts.lapse(now, cold);
         if late > 0 {
@@ -27,8 +32,13 @@ impl Pool {
             // Of those that were told to go, these do not count any more.
             self.releases.confirm(late);
         }
-        let starting = self.by_id() && self.census.starting > 0;
-        if !starting && self.earliest_lapse.is_none_or(|at| at > now) {
+        let overdue = |since: Option<Timestamp>, deadline| since.is_some_and(|since| now.since(since) >= deadline);
+        let [cold_since, warm_since] = [self.firsts.cold, self.firsts.warm].map(|first| first.get().ok().flatten());
+        let any = starting && (overdue(cold_since, cold) || overdue(warm_since, warm));
+        if !any && self.earliest_lapse.is_none_or(|at| at > now) {
+            if starting {
+                self.earliest_lapse = self.firsts.lapses.get().ok().flatten();
+            }
             return late;
         }
         self.earliest_lapse = None;
@@ -59,7 +69,33 @@ impl Pool {
                 }
             }
         }
+        if self.by_id() {
+            self.firsts.renew(&self.workers, starting);
+        }
         late
+    }
+
+    /// Ready and idle workers that an idle timeout of so many nanoseconds lets go at `now`, and when the next of those that
+    /// are idle may go: whatever they were told, and of those that were told nothing.
+    pub(crate) fn idle(&self, now: Timestamp, timeout: u64) -> (u32, [Option<Timestamp>; 2]) {
+        self.firsts.idle(&self.workers, now, timeout)
+    }
+
+    /// Looks through the idle workers once, where that will be asked for.
+    pub(crate) fn look_at_idle(&mut self, now: Timestamp, timeout: u64) {
+        if self.by_id() {
+            self.firsts.renew_idle(&self.workers, now, timeout);
+        }
+    }
+
+    /// Since when the first of those drains that were told nothing more, if any.
+    pub(crate) fn drains_since(&self) -> Result<Option<Timestamp>, Unknown> {
+        self.firsts.draining.get()
+    }
+
+    /// Workers that took too long to start, and have not been told to stop.
+    pub(crate) fn overdue_untold(&self) -> u32 {
+        self.firsts.overdue
     }
 
     /// When the next worker will have taken too long to start.
@@ -70,6 +106,10 @@ impl Pool {
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
         if !self.by_id() {
             return self.cohorts.due(cold);
+        }
+        if let (Ok(first_cold), Ok(first_warm)) = (self.firsts.cold.get(), self.firsts.warm.get()) {
+            let due = [first_cold.map(|since| since.plus(cold)), first_warm.map(|since| since.plus(warm))];
+            return due.into_iter().flatten().min();
         }
         let due = |worker: &Worker| match worker.state {
             State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),

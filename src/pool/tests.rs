@@ -328,3 +328,79 @@ fn when_what_is_done_would_have_lapsed_is_forgotten() {
     pool.forget_what_is_over();
     assert_eq!(pool, Pool::default());
 }
+
+/// What is known of the first ones is what a look at all workers finds, whatever happens to them.
+mod firsts {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::pool::firsts::Firsts;
+
+    const IDLE: u64 = 7_000_000_000;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Event(u64, WorkerEvent),
+        Load(u64, u32),
+        Told(u64, Option<Pending>),
+        Lapse,
+        Idle,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        use WorkerEvent::{Busy, Draining, Gone, Idle, Leased, Ordered, Ready, Standby};
+        let lease = Leased(Duration::from_secs(5));
+        let event = select(vec![Ordered, Ordered, Ready, Ready, Idle, Idle, Busy(2), lease, Draining, Standby, Gone]);
+        let told =
+            select(vec![None, Some(Pending::Stop), Some(Pending::Park), Some(Pending::Drain), Some(Pending::Revive)]);
+        prop_oneof![
+            8 => (0..9_u64, event).prop_map(|(id, event)| Act::Event(id, event)),
+            4 => (0..9_u64, 0..3_u32).prop_map(|(id, slots)| Act::Load(id, slots)),
+            2 => (0..9_u64, told).prop_map(|(id, told)| Act::Told(id, told)),
+            2 => Just(Act::Lapse),
+            2 => Just(Act::Idle),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_what_a_look_at_all_finds(acts in prop::collection::vec((0..4_u64, act()), 1..150)) {
+            let config = config().with_order_timeout(Duration::from_secs(9)).unwrap();
+            let config = config.with_start_timeout(Duration::from_secs(12)).unwrap();
+            let (mut pool, mut secs) = (Pool::default(), 0);
+            for (gap, act) in acts {
+                secs += gap;
+                let now = at(secs);
+                match act {
+                    Act::Event(id, event) => {
+                        if pool.accepts(now, WorkerId(id), event).is_ok() {
+                            pool.event(now, WorkerId(id), event);
+                        }
+                    }
+                    Act::Load(id, slots) => drop(pool.load(now, WorkerId(id), slots)),
+                    Act::Told(id, told) => pool.told(WorkerId(id), told.map(|told| (told, at(secs + 9)))),
+                    Act::Idle => pool.look_at_idle(now, IDLE),
+                    Act::Lapse => {
+                        pool.lapse(now, &config);
+                        let kinds = [pool.firsts.cold, pool.firsts.warm, pool.firsts.draining];
+                        prop_assert!(kinds.iter().all(|first| first.get().is_ok()), "known again");
+                    }
+                }
+                let mut all = Firsts::default();
+                pool.workers().iter().for_each(|worker| all.note(worker, true));
+                let kinds = |firsts: &Firsts| [firsts.cold, firsts.warm, firsts.draining, firsts.lapses];
+                for (kind, (known, found)) in kinds(&pool.firsts).into_iter().zip(kinds(&all)).enumerate() {
+                    prop_assert!(known.get().is_err() || known.get() == found.get(), "{kind} at {now}");
+                }
+                prop_assert_eq!(pool.overdue_untold(), all.overdue);
+                prop_assert_eq!(pool.idle(now, IDLE), all.idle(pool.workers(), now, IDLE), "at {}", now);
+                let mut afresh = pool.clone();
+                prop_assert!(afresh.restore());
+                prop_assert_eq!(pool.next_lapse(now, &config), afresh.next_lapse(now, &config));
+                prop_assert_eq!(pool.lapse(now, &config), afresh.lapse(now, &config));
+                prop_assert_eq!(&pool, &afresh);
+            }
+        }
+    }
+}

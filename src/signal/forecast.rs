@@ -8,7 +8,9 @@
 mod errors;
 mod gaps;
 mod hold;
+mod learned;
 mod ledger;
+mod silence;
 mod told;
 
 use core::time::Duration;
@@ -18,10 +20,12 @@ use serde::{Deserialize, Serialize};
 use self::errors::Errors;
 use self::gaps::Gaps;
 use self::hold::Hold;
+pub use self::learned::Learned;
 use self::ledger::Ledger;
+use self::silence::Keep;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
-use crate::policy::{Because, Circumstances, LEARNED, Objective, Outlook, Plan, deviation, forecast};
+use crate::policy::{Because, CAUTION, Circumstances, LEARNED, Objective, Outlook, Plan, deviation, forecast};
 use crate::report::Report;
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
@@ -49,8 +53,6 @@ const COLD_START: u64 = 30 * SECOND;
 const PARTS: usize = 10;
 const SPACING: u64 = 8;
 const FORSAKEN: u64 = nanos(Objective::LONGEST_KEEP);
-/// Half of what may be late may be so by starts from zero.
-const BY_ZERO: u64 = 2;
 /// Hours after which next to nothing is remembered: by the hundredth a five-thousandth is left.
 const FORGOTTEN: u64 = 100;
 
@@ -111,8 +113,8 @@ pub(super) struct Forecast {
     highest: u64,
     ledger: Ledger,
     gaps: Gaps,
-    /// Late requests of a start from zero, and until when they are counted.
-    from_zero: Option<(u32, Timestamp)>,
+    /// Requests that came after a silence, and until when they would have been late without a worker.
+    woke: Option<(u32, Timestamp)>,
     told: Told,
     hold: Hold,
     plan: Plan,
@@ -139,7 +141,7 @@ impl Forecast {
             highest: 0,
             ledger: Ledger::new(now),
             gaps: Gaps::default(),
-            from_zero: None,
+            woke: None,
             told: Told::default(),
             hold: Hold::new(now),
             plan: Plan {
@@ -196,18 +198,29 @@ impl Forecast {
         }
         self.touched(now);
         if self.began.is_none() {
-            self.began = Some(now);
+            (self.began, self.faded) = (Some(now), now);
         } else if let Some(since) = since {
             self.gaps.saw(now.since(since));
         }
-        if self.plan.workers == 0 && self.from_zero.is_none() {
-            self.from_zero = Some((0, Timestamp::MAX));
-        }
+        self.wakes(now, count, since.map_or(0, |since| now.since(since)));
         self.arrived = self.arrived.saturating_add(u64::from(count));
         self.most = self.most.max(requests);
         self.ledger.arrived(count.into());
         if since.is_some() {
             self.next = self.next.min(Some(now.plus(TICK)));
+        }
+    }
+
+    /// So many came after nobody had for so long, in nanoseconds.
+    fn wakes(&mut self, now: Timestamp, count: u32, silence: u64) {
+        let lead = u64::from(self.plan.lead_millis).saturating_mul(1_000_000);
+        if let Some((woke, _)) = self.woke.take_if(|(_, until)| now > *until) {
+            self.gaps.woke(woke);
+        }
+        match &mut self.woke {
+            Some((woke, _)) => *woke = woke.saturating_add(count),
+            None if silence >= lead / SPACING => self.woke = Some((count, Timestamp::MAX)),
+            _ => {}
         }
     }
 
@@ -232,11 +245,8 @@ impl Forecast {
             (self.last, self.resting) = (now, false);
         }
         self.next = self.next.or(Some(Timestamp::MAX)).min(Some(now.plus(TICK)));
-        if report.arrived > 0 {
-            self.began = self.began.or(Some(now));
-            if self.plan.workers == 0 && self.from_zero.is_none() {
-                self.from_zero = Some((0, Timestamp::MAX));
-            }
+        if report.arrived > 0 && self.began.is_none() {
+            (self.began, self.faded) = (Some(now), now);
         }
         self.ledger.arrived(report.arrived);
         self.told.add(now, report, since, objective);
@@ -253,9 +263,7 @@ impl Forecast {
         if late > 0 {
             self.strained = now.plus(self.service.saturating_mul(STRAIN));
         }
-        if let Some((count, _)) = self.from_zero.as_mut().filter(|(_, until)| now <= *until) {
-            *count = count.saturating_add(capped(late));
-        }
+        self.wakes(now, capped(come), told.gap().unwrap_or(0));
         if let Some(may) = objective.may_be_late().filter(|_| started > 0) {
             self.ledger.told(now, started, late, may);
         }
@@ -279,10 +287,6 @@ impl Forecast {
         let late = wait > objective.patience();
         if late {
             self.strained = now.plus(self.service.saturating_mul(STRAIN));
-        }
-        // A start from zero is late like any other, and counted once more by itself.
-        if let Some((count, _)) = self.from_zero.as_mut().filter(|(_, until)| late && now <= *until) {
-            *count = count.saturating_add(1);
         }
         if let Some(may) = objective.may_be_late() {
             self.ledger.started(now, late, empty, may);
@@ -326,7 +330,6 @@ impl Forecast {
             ready: view.ready,
             starting: view.starting,
             waiting: view.waiting,
-            requests: view.requests,
         };
         // An objective is a share of requests, and counts what they saw; a price is paid by the second.
         let seen = match objective.may_be_late() {
@@ -351,15 +354,13 @@ impl Forecast {
         let because = if held > planned { Because::Hold } else { because };
         let kept = self.keeps_last(now, view, objective, cold_start, held);
         let (workers, because) = match kept {
-            Some(until) if until > now && held <= 1 => (1, Because::LastWorker),
-            Some(until) if until <= now => (0, Because::LastWorker),
+            Some(Keep::Again(_)) => (held.max(1), Because::Prewarm),
+            Some(Keep::Until(_)) if held <= 1 => (1, Because::LastWorker),
+            Some(Keep::Gone(_)) => (0, Because::LastWorker),
             _ => (held, because),
         };
-        let because = if self.completions < LEARNED && workers > 0 && because != Because::LastWorker {
-            Because::Learning
-        } else {
-            because
-        };
+        let silent = matches!(because, Because::LastWorker | Because::Prewarm);
+        let because = if self.completions < LEARNED && workers > 0 && !silent { Because::Learning } else { because };
         self.plan = Plan {
             workers,
             because,
@@ -380,7 +381,8 @@ impl Forecast {
         }
         self.resting = still || pause > tick;
         let pause = (!still).then_some(now.plus(pause));
-        self.next = kept.filter(|until| *until > now).into_iter().chain(pause).min();
+        let until = kept.map(|kept| view.last_activity.plus(kept.until()));
+        self.next = until.filter(|until| *until < Timestamp::MAX).into_iter().chain(pause).min();
         self.last = now;
     }
 
@@ -459,7 +461,7 @@ impl Forecast {
         }
     }
 
-    /// Until when workers stay although nobody is there; `None` while somebody is.
+    /// Whether workers stay, or are back, although nobody is there; `None` while somebody is.
     fn keeps_last(
         &mut self,
         now: Timestamp,
@@ -467,26 +469,30 @@ impl Forecast {
         objective: &Objective,
         cold_start: u64,
         held: u32,
-    ) -> Option<Timestamp> {
-        if let Some((late, until)) = self.from_zero {
+    ) -> Option<Keep> {
+        if let Some((count, until)) = self.woke {
             if until == Timestamp::MAX {
-                let counted = cold_start.saturating_add(self.service.saturating_mul(2));
-                self.from_zero = Some((late, now.plus(counted)));
+                self.woke = Some((count, now.plus(cold_start)));
             } else if now >= until {
-                self.gaps.started(late);
-                self.from_zero = None;
+                self.gaps.woke(count);
+                self.woke = None;
             }
         }
         if view.requests > 0 {
             return None;
         }
-        let forsaken = view.last_activity.plus(FORSAKEN);
-        let stay = match objective.may_be_late() {
-            Some(_) if held > 1 => return Some(forsaken),
-            Some(may) => self.gaps.within_budget(ratio(self.ledger.requests(), may, MICRO) / BY_ZERO),
-            None => self.gaps.cheapest(cold_start / 1_000, objective.worth(self.service), held, view.concurrency),
+        let (silence, start) = (now.since(view.last_activity), cold_start / 1_000);
+        let kept = match objective.may_be_late() {
+            Some(_) if held > 1 => Keep::Until(FORSAKEN),
+            Some(may) => {
+                // The bolder, the more of what may be late may be so by starts from zero.
+                let bold = CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may));
+                let budget = ratio(self.ledger.requests().saturating_mul(may), bold, CAUTION.saturating_mul(ONE));
+                self.gaps.within_budget(start, budget).at(silence, cold_start)
+            }
+            None => self.gaps.cheapest(start, objective.worth(self.service), held, view.concurrency, silence),
         };
-        Some(view.last_activity.plus(stay.max(cold_start)).min(forsaken))
+        Some(kept.at_most(silence, FORSAKEN))
     }
 }
 
@@ -500,3 +506,5 @@ fn capped(value: u64) -> u32 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

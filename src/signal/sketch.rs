@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::{bucket, buckets, representative};
 
 /// Buckets that are summed up together on the way to a quantile.
-const STRIDE: usize = 32;
+const RUN: usize = 16;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct Sketch {
@@ -89,30 +89,33 @@ impl Sketch {
         if total == 0 {
             return found;
         }
-        let ranks = per_mille.map(|per_mille| total.saturating_mul(per_mille).div_ceil(1_000).max(1));
-        let mut open = ranks.iter().zip(&mut found).peekable();
-        let mut seen = 0_u64;
-        let strides = self.current.counts.chunks(STRIDE).zip(self.previous.counts.chunks(STRIDE));
-        for (stride, (current, previous)) in strides.enumerate() {
+        let (mut from, mut seen) = (0_usize, 0_u64);
+        for (per_mille, found) in per_mille.into_iter().zip(&mut found) {
+            let rank = total.saturating_mul(per_mille).div_ceil(1_000).max(1);
             // The sums of short runs of buckets take a fraction of a look at each: only where a rank lies is one taken.
-            let all = self.current.sum_of(current).saturating_add(self.previous.sum_of(previous));
-            match open.peek() {
-                None => break,
-                Some((rank, _)) if seen.saturating_add(all) < **rank => {
-                    seen = seen.saturating_add(all);
-                    continue;
-                }
-                Some(_) => {}
+            while let Some(all) = self.run(from).filter(|all| seen.saturating_add(*all) < rank) {
+                (from, seen) = (from.saturating_add(RUN), seen.saturating_add(all));
             }
-            for (index, (current, previous)) in (stride.saturating_mul(STRIDE)..).zip(current.iter().zip(previous)) {
-                seen =
-                    seen.saturating_add(self.current.weight(*current)).saturating_add(self.previous.weight(*previous));
-                while let Some((_, quantile)) = open.next_if(|(rank, _)| seen >= **rank) {
-                    *quantile = Some(representative(u32::try_from(index).unwrap_or(0), self.per_octave));
-                }
-            }
+            let (current, previous) = (self.current.from(from), self.previous.from(from));
+            let mut below = seen;
+            let at = current.iter().zip(previous).position(|(current, previous)| {
+                below = below.wrapping_add(self.current.weight(*current)).wrapping_add(self.previous.weight(*previous));
+                below >= rank
+            });
+            let bucket = at.map(|index| from.saturating_add(index));
+            *found = bucket.map(|bucket| representative(u32::try_from(bucket).unwrap_or(0), self.per_octave));
         }
         found
+    }
+
+    /// What a run of buckets holds, in both generations; `None` where they are too few for a run.
+    fn run(&self, from: usize) -> Option<u64> {
+        let (current, previous) = (self.current.from(from).first_chunk()?, self.previous.from(from).first_chunk()?);
+        if self.current.scale == self.previous.scale {
+            let both = current.iter().zip(previous).map(|(one, other)| u32::from(*one).wrapping_add(u32::from(*other)));
+            return Some(self.current.weighted(both.fold(0, u32::wrapping_add)));
+        }
+        Some(self.current.sum_of(current).wrapping_add(self.previous.sum_of(previous)))
     }
 }
 
@@ -168,10 +171,17 @@ impl Generation {
         (count as u64) << (self.scale & 31)
     }
 
-    /// What so many of its buckets hold.
-    fn sum_of(&self, counts: &[u16]) -> u64 {
-        let sum = counts.iter().map(|count| u32::from(*count)).sum::<u32>();
-        u64::from(sum) << (self.scale & 31)
+    fn from(&self, bucket: usize) -> &[u16] {
+        self.counts.get(bucket..).unwrap_or(&[])
+    }
+
+    /// What a run of its buckets holds; the sum of their counts fits into 32 bits.
+    fn sum_of(&self, counts: &[u16; RUN]) -> u64 {
+        self.weighted(counts.iter().fold(0, |sum, count| sum.wrapping_add(u32::from(*count))))
+    }
+
+    const fn weighted(&self, counts: u32) -> u64 {
+        (counts as u64) << (self.scale & 31)
     }
 
     const fn total(&self) -> u64 {

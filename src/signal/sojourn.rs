@@ -13,7 +13,9 @@ use super::rate::{SLICES, following};
 use super::sketch::Sketch;
 use crate::time::Timestamp;
 
+/// Packed, since there are twelve of them in every service.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[repr(C, packed(4))]
 struct Slice {
     sojourns: u32,
     over_target: u32,

@@ -69,6 +69,9 @@ pub struct Signals {
     pub plan: Option<Plan>,
 }
 
+/// Median and 99th percentile in nanoseconds, if there is anything of which to be.
+pub(crate) type Quantiles = [Option<u64>; 2];
+
 impl Signals {
     /// Mean request latency: sojourn and service time.
     #[must_use]
@@ -78,11 +81,20 @@ impl Signals {
 }
 
 impl Estimators {
+    /// Median and 99th percentile of the sojourn, in nanoseconds.
+    pub(crate) fn quantiles(&self, now: Timestamp, config: &Config) -> Quantiles {
+        self.p50_p99(&self.heard(now, config))
+    }
+
+    /// Whether they change only with what is observed, and at the ends of slices.
+    pub(crate) const fn holds_quantiles(&self) -> bool {
+        self.reports.is_none()
+    }
+
     /// Everything a person may want to see.
-    pub(crate) fn view(&self, now: Timestamp, inputs: &Inputs, config: &Config) -> Signals {
+    pub(crate) fn view(&self, now: Timestamp, inputs: &Inputs, [p50, p99]: Quantiles, config: &Config) -> Signals {
         let heard = &self.heard(now, config);
         let totals = self.totals(heard);
-        let [p50, p99] = self.p50_p99(heard);
         let service = totals.service_mean();
         let slots = u64::from(inputs.ready).saturating_mul(u64::from(config.concurrency()));
         let per_replica = |rate: Rate| rate.as_micros().checked_div(u64::from(inputs.ready)).map(Rate::from_micros);

@@ -5,8 +5,9 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::commands::{Commands, Decided};
 use super::controller::Controller;
-use crate::decision::{Command, Decision};
+use crate::classes::ClassId;
 use crate::observation::Observation;
 use crate::report::Report;
 use crate::time::{Timestamp, span};
@@ -71,6 +72,11 @@ impl<C: Controller> Controller for Clock<C> {
         self.inner.observe(self.show(now), observation)
     }
 
+    fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> bool {
+        self.now = self.now.max(now);
+        self.inner.observe_class(self.show(now), class, observation)
+    }
+
     fn report(&mut self, now: Timestamp, report: &Report) -> bool {
         self.now = self.now.max(now);
         self.inner.report(self.show(now), report)
@@ -88,7 +94,7 @@ impl<C: Controller> Controller for Clock<C> {
         self.inner.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         self.now = self.now.max(now);
         self.inner.decide(self.show(now), commands)
     }
@@ -119,7 +125,7 @@ mod tests {
     fn a_clock_that_is_set_forward_makes_it_happen_at_once() {
         let mut clock = plan(&[step(90, -5), step(60, 50)]);
         assert_eq!(clock.next_wakeup(), Some(at(60)));
-        clock.decide(at(60), &mut Vec::new());
+        clock.decide(at(60), &mut Commands::default());
         assert_eq!((clock.desired(), clock.show(at(60)), clock.show(at(91))), (2, at(110), at(136)));
         assert_eq!(clock.next_wakeup(), Some(at(90)));
     }
@@ -127,11 +133,11 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_puts_it_off() {
         let mut clock = plan(&[step(60, -50)]);
-        clock.decide(at(60), &mut Vec::new());
+        clock.decide(at(60), &mut Commands::default());
         assert_eq!((clock.show(at(61)), clock.next_wakeup()), (at(11), Some(at(150))));
-        clock.decide(at(149), &mut Vec::new());
+        clock.decide(at(149), &mut Commands::default());
         assert_eq!(clock.desired(), 1);
-        clock.decide(at(150), &mut Vec::new());
+        clock.decide(at(150), &mut Commands::default());
         assert_eq!((clock.desired(), clock.next_wakeup()), (2, None));
         assert_eq!(plan(&[step(0, i64::MIN), step(1, i64::MIN)]).show(at(5)), Timestamp::ORIGIN);
     }

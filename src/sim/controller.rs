@@ -5,8 +5,10 @@ use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
 
+use super::commands::{Commands, Decided};
 use crate::autoscaler::Autoscaler;
-use crate::decision::{Command, Decision};
+use crate::classes::ClassId;
+use crate::decision::Command;
 use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::recorder::Record;
 use crate::report::Report;
@@ -17,6 +19,13 @@ pub trait Controller {
     /// Something became true. False if it was refused.
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool;
 
+    /// Something became true of a worker of a class, of a start or of a request that it served: the class by its place in
+    /// [`Options::classes`](super::Options::classes), 0 if there are none. Unless it is written, classes are not told apart.
+    fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> bool {
+        let _ = class;
+        self.observe(now, observation)
+    }
+
     /// The next instant at which it wants to be asked.
     fn next_wakeup(&self) -> Option<Timestamp>;
 
@@ -24,7 +33,7 @@ pub trait Controller {
     fn desired(&self) -> u32;
 
     /// Decides: adds its commands to `commands`, and explains itself if it can.
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision>;
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided>;
 
     /// Whether it wants to be asked when one of its workers has become idle and nothing else has happened to them.
     fn minds_idle(&self) -> bool {
@@ -52,9 +61,25 @@ pub trait Controller {
     }
 }
 
+/// Tells what is true, of a class or of the service as a whole.
+pub(super) fn tell<C: Controller>(
+    controller: &mut C,
+    now: Timestamp,
+    (class, observation): (Option<ClassId>, Observation),
+) -> bool {
+    match class {
+        Some(class) => controller.observe_class(now, class, observation),
+        None => controller.observe(now, observation),
+    }
+}
+
 impl<C: Controller + ?Sized> Controller for Box<C> {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         (**self).observe(now, observation)
+    }
+
+    fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> bool {
+        (**self).observe_class(now, class, observation)
     }
 
     fn next_wakeup(&self) -> Option<Timestamp> {
@@ -65,7 +90,7 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
         (**self).desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         (**self).decide(now, commands)
     }
 
@@ -86,8 +111,6 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
 pub(super) struct Native<'a> {
     pub(super) autoscaler: Autoscaler,
     pub(super) sink: Option<&'a mut dyn FnMut(&Record)>,
-    /// The count that was decided last.
-    pub(super) known: u32,
 }
 
 impl Controller for Native<'_> {
@@ -120,17 +143,16 @@ impl Controller for Native<'_> {
         !self.autoscaler.is_placed()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         let Some(sink) = &mut self.sink else {
-            let decision = self.autoscaler.decide_if_new(now, self.known);
-            self.known = self.autoscaler.desired();
+            let decision = self.autoscaler.decide_if_changed(now);
             commands.extend(decision.iter().flat_map(|decision| &decision.commands).copied());
-            return decision;
+            return decision.map(Decided::Pool);
         };
         let decision = self.autoscaler.decide(now);
         sink(&Record::decided(now, &decision));
-        commands.extend_from_slice(&decision.commands);
-        Some(decision)
+        commands.extend(decision.commands.iter().copied());
+        Some(decision.into())
     }
 }
 
@@ -191,7 +213,7 @@ impl Controller for Plan {
         self.desired
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         self.pass_to(now);
         self.roster.bring_to(now, self.desired, ORDERED_ONES_LAST, commands);
         None
@@ -322,7 +344,13 @@ impl Roster {
     }
 
     /// The commands that make it so many; who goes first is for `order` to say.
-    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, order: [Turn; 3], commands: &mut Vec<Command>) {
+    pub(super) fn bring_to(
+        &mut self,
+        now: Timestamp,
+        desired: u32,
+        order: [Turn; 3],
+        commands: &mut impl Extend<Command>,
+    ) {
         if self.retry.is_some_and(|at| at <= now) {
             self.ordered = self.ordered.saturating_sub(self.refused);
             (self.refused, self.retry) = (0, None);
@@ -330,7 +358,7 @@ impl Roster {
         let committed = self.committed();
         let missing = desired.saturating_sub(committed).saturating_sub(self.ordered);
         if missing > 0 {
-            commands.push(Command::Start { count: missing });
+            commands.extend([Command::Start { count: missing }]);
             self.ordered = self.ordered.saturating_add(missing);
         }
         let mut surplus = committed.saturating_sub(desired);
@@ -342,10 +370,10 @@ impl Roster {
                     continue;
                 }
                 let id = WorkerId(at as u64);
-                commands.push(match turn {
+                commands.extend([match turn {
                     Turn::Busy => Command::Drain { id },
                     Turn::Starting | Turn::Idle => Command::Stop { id, to_standby: false, cut_off: false },
-                });
+                }]);
                 self.set(id, Life::Gone);
                 surplus = surplus.saturating_sub(1);
             }

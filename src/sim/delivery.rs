@@ -2,15 +2,16 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::chance::Chance;
+use super::commands::{Commands, Decided};
 use super::controller::Controller;
 use super::options::Options;
 use crate::adapter::{Fence, Order};
-use crate::decision::{Command, Decision};
+use crate::classes::ClassId;
+use crate::decision::Command;
 use crate::observation::Observation;
 use crate::report::Report;
 use crate::time::{Timestamp, nanos, span};
@@ -76,6 +77,8 @@ pub(super) struct Carrying<C> {
 
 #[derive(Clone, Copy, Debug)]
 struct Parcel {
+    /// To whom.
+    class: Option<ClassId>,
     order: Order,
     number: u64,
     /// The decision had a sequence number.
@@ -105,7 +108,7 @@ impl<C: Controller> Carrying<C> {
         self.inner
     }
 
-    fn send(&mut self, now: Timestamp, command: Command, sequence: Option<u64>) {
+    fn send(&mut self, now: Timestamp, (class, command): (Option<ClassId>, Command), sequence: Option<u64>) {
         let void_at = now.plus(self.patience);
         let order = Order { command, at: now, sequence: sequence.unwrap_or(0), void_at };
         let mut late = nanos(self.delivery.late);
@@ -113,7 +116,7 @@ impl<C: Controller> Carrying<C> {
             late = late.saturating_add(self.spread.below(nanos(self.delivery.spread).saturating_add(1)));
         }
         let doubled = self.delivery.twice > Share::ZERO && self.twice.millionths() < self.delivery.twice.as_micros();
-        let parcel = Parcel { order, number: self.sent, sequenced: sequence.is_some(), doubled };
+        let parcel = Parcel { class, order, number: self.sent, sequenced: sequence.is_some(), doubled };
         let first = now.plus(late);
         for copy in 0..=u64::from(doubled) {
             let arrives = first.plus(copy.saturating_mul(nanos(self.delivery.again_after)));
@@ -137,6 +140,10 @@ impl<C: Controller> Controller for Carrying<C> {
         self.inner.observe(now, observation)
     }
 
+    fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> bool {
+        self.inner.observe_class(now, class, observation)
+    }
+
     fn report(&mut self, now: Timestamp, report: &Report) -> bool {
         self.inner.report(now, report)
     }
@@ -151,22 +158,22 @@ impl<C: Controller> Controller for Carrying<C> {
         if self.delivery.every.is_zero() { self.inner.desired() } else { self.desired }
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         let mut decision = None;
         if self.delivery.every.is_zero() || self.next <= now {
             self.next = now.saturating_add(self.delivery.every);
-            let mut given = Vec::new();
+            let mut given = Commands::default();
             decision = self.inner.decide(now, &mut given);
             self.desired = self.inner.desired();
-            let sequence = decision.as_ref().map(|decision| decision.sequence);
-            for command in given {
+            let sequence = decision.as_ref().map(Decided::sequence);
+            for command in given.0 {
                 self.send(now, command, sequence);
             }
         }
         while let Some(arrived) = self.line.first_entry().filter(|entry| entry.key().0 <= now) {
             let parcel = arrived.remove();
             if self.admits(now, &parcel) {
-                commands.push(parcel.order.command);
+                commands.0.push((parcel.class, parcel.order.command));
             }
         }
         decision

@@ -9,18 +9,19 @@ use std::vec::Vec;
 
 use super::chance::Chance;
 use super::classes::Classes;
+use super::commands::{Commands, Decided};
 use super::controller::Controller;
 use super::measure::Measure;
 use super::options::Options;
 use super::outages::Timeline;
-use super::outcome::Outcome;
+use super::outcome::{ClassOutcome, Outcome};
 use super::prices::Bill;
 use super::requests::{Held, Waiting, service_time};
 use super::simulate::{Service, Watch};
 use super::starts::Draws;
 use super::workers::{Event, Kind, Worker, Workers, id};
 use super::workload::{Request, Workload};
-use crate::decision::Command;
+use crate::classes::ClassId;
 use crate::observation::{Observation, WorkerEvent};
 use crate::time::{Timestamp, nanos};
 
@@ -33,7 +34,7 @@ pub(super) struct Engine<'a, C> {
     options: &'a Options,
     controller: C,
     /// The controller's commands, while they are carried out.
-    commands: Vec<Command>,
+    commands: Commands,
     workers: Workers,
     classes: Classes,
     queue: VecDeque<Waiting>,
@@ -62,15 +63,15 @@ const NEVER: Timestamp = Timestamp::MAX;
 
 impl<'a, C: Controller> Engine<'a, C> {
     pub(super) fn new(workload: &'a Workload, service: Service, options: &'a Options, controller: C) -> Self {
-        let seed = options.seed;
+        let (seed, classes) = (options.seed, Classes::new(options));
         Self {
             workload,
             options,
             desired: controller.desired(),
             controller,
-            commands: Vec::new(),
-            workers: Workers::new(service.concurrency.max(1), options.router, seed),
-            classes: Classes::new(options),
+            commands: Commands::default(),
+            workers: Workers::new(classes.slots(service.concurrency), options.router, seed),
+            classes,
             queue: VecDeque::new(),
             unseen: Vec::new(),
             held: (options.retries > 0).then(Held::default),
@@ -90,6 +91,9 @@ impl<'a, C: Controller> Engine<'a, C> {
     pub(super) fn run(mut self, watch: &mut dyn Watch) -> (Outcome, C) {
         // The queue's owner lives and has seen nothing yet: zero is known, not missing.
         self.tell(Observation::arrived(0));
+        for (class, at) in self.classes.taken_back().collect::<Vec<_>>() {
+            self.schedule(nanos(at), Kind::TakenBack { class });
+        }
         self.decide(watch);
         let requests = self.workload.requests();
         let end = Timestamp::from_elapsed(self.workload.duration());
@@ -126,8 +130,22 @@ impl<'a, C: Controller> Engine<'a, C> {
         }
         watch.progress(requests.len(), requests.len());
         self.pass_to(end.max(self.now));
-        let costs = self.bill.map(|bill| bill.close(self.now, self.workers.all()));
-        (self.measure.finish(self.queue.len(), costs), self.controller)
+        let (costs, by_class) = self.bill.map(|bill| bill.close(self.now, self.workers.all())).unzip();
+        let mut outcome = self.measure.finish(self.queue.len(), costs);
+        if !self.options.classes.is_empty() {
+            let each = self.classes.account().zip(by_class.unwrap_or_default());
+            outcome.classes = each
+                .map(|((name, cold_starts, failures), ([replica_hours, standby_hours], costs))| ClassOutcome {
+                    name,
+                    cold_starts,
+                    failures,
+                    replica_hours,
+                    standby_hours,
+                    costs,
+                })
+                .collect();
+        }
+        (outcome, self.controller)
     }
 
     /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been
@@ -151,8 +169,14 @@ impl<'a, C: Controller> Engine<'a, C> {
         self.measure.refused(!accepted);
     }
 
+    fn tell_of(&mut self, class: u8, observation: Observation) {
+        let accepted = self.controller.observe_class(self.now, ClassId(class), observation);
+        self.measure.refused(!accepted);
+    }
+
     fn tell_worker(&mut self, worker: usize, event: WorkerEvent) {
-        self.tell(Observation::worker(id(worker), event));
+        let class = self.workers.get(worker).map_or(0, |worker| worker.class);
+        self.tell_of(class, Observation::worker(id(worker), event));
         self.pool_changed |= match event {
             WorkerEvent::Busy(_) => false,
             WorkerEvent::Idle => self.controller.minds_idle(),
@@ -228,6 +252,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             }
             Kind::Failed { worker, life, cause } if is_meant(worker, life).is_some() => self.fail(worker, cause),
             Kind::Thaw => self.thaw(),
+            Kind::TakenBack { class } => self.take_back(class),
             Kind::Finish { .. } | Kind::Failed { .. } => {}
         }
     }
@@ -249,12 +274,14 @@ impl<'a, C: Controller> Engine<'a, C> {
         self.measure.decided(self.desired, desired);
         let news = self.desired != desired || !commands.is_empty();
         self.desired = desired;
-        for command in commands.drain(..) {
-            self.carry_out(command);
+        for (class, command) in commands.0.drain(..) {
+            self.carry_out(class, command);
         }
         self.commands = commands;
-        if let Some(decision) = decision.filter(|_| news) {
-            watch.decision(&decision);
+        match decision {
+            Some(Decided::Pool(decision)) if news => watch.decision(&decision),
+            Some(Decided::Classes(decision)) => watch.classes(&decision),
+            _ => {}
         }
         self.serve(watch);
     }

@@ -84,6 +84,7 @@ impl Measure {
                 failures: Failures::default(),
                 cost: 0.0,
                 costs: Costs::default(),
+                classes: Vec::new(),
                 peak_workers: 0,
                 scaling_events: 0,
                 reversals: 0,

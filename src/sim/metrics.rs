@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use self::gauges::Gauges;
 use super::chance::Chance;
-use super::controller::Controller;
+use super::commands::{Commands, Decided};
+use super::controller::{Controller, tell};
 use super::options::Options;
 use super::outages::{Outages, Timeline};
-use crate::decision::{Command, Decision};
+use crate::classes::ClassId;
 use crate::observation::{Observation, WorkerEvent, WorkerId};
 use crate::report::Report;
 use crate::time::{Timestamp, nanos, span};
@@ -84,10 +85,13 @@ impl Default for Metrics {
     }
 }
 
+/// Something that is true of a class, or of the service as a whole.
+type Fact = (Option<ClassId>, Observation);
+
 /// What arrives together, or not at all.
 #[derive(Debug)]
 enum News {
-    Told(Vec<Observation>),
+    Told(Vec<Fact>),
     Report(Box<Report>),
 }
 
@@ -101,7 +105,7 @@ pub(super) struct Telling<C> {
     gaps: Timeline,
     gauges: Gauges,
     /// What each worker serves, where that has changed since the last scrape.
-    loads: BTreeMap<WorkerId, u32>,
+    loads: BTreeMap<WorkerId, (Option<ClassId>, u32)>,
     /// When the next scrape is, if there are any.
     scrape: Option<Timestamp>,
     /// Under way, by when they arrive, with the time at which they were true.
@@ -154,23 +158,23 @@ impl<C: Controller> Telling<C> {
     }
 
     /// An event, unless it is lost or takes its time.
-    fn happened(&mut self, now: Timestamp, observation: Observation) -> bool {
+    fn happened(&mut self, now: Timestamp, fact: Fact) -> bool {
         if self.is_lost(now) {
             return true;
         }
         if self.metrics.late.is_zero() && self.metrics.spread.is_zero() {
-            return self.inner.observe(now, observation);
+            return tell(&mut self.inner, now, fact);
         }
-        self.send(now, News::Told([observation].to_vec()));
+        self.send(now, News::Told([fact].to_vec()));
         true
     }
 
     fn take_scrape(&mut self, now: Timestamp) {
         let mut told: Vec<_> = core::mem::take(&mut self.loads)
             .into_iter()
-            .map(|(id, busy)| {
+            .map(|(id, (class, busy))| {
                 let event = if busy == 0 { WorkerEvent::Idle } else { WorkerEvent::Busy(busy) };
-                Observation::worker(id, event)
+                (class, Observation::worker(id, event))
             })
             .collect();
         if self.metrics.told == Told::Reports {
@@ -186,16 +190,43 @@ impl<C: Controller> Telling<C> {
             }
         } else if self.is_lost(now) {
             // The next scrape finds all of it.
-            let load = |observation| match observation {
-                Observation::Worker { id, event: WorkerEvent::Busy(busy) } => Some((id, busy)),
-                Observation::Worker { id, .. } => Some((id, 0)),
+            let load = |(class, observation)| match observation {
+                Observation::Worker { id, event: WorkerEvent::Busy(busy) } => Some((id, (class, busy))),
+                Observation::Worker { id, .. } => Some((id, (class, 0))),
                 _ => None,
             };
             self.loads.extend(told.into_iter().filter_map(load));
         } else {
-            told.extend(self.gauges.scrape(now, self.metrics.told == Told::Gauges));
+            let gauges = self.gauges.scrape(now, self.metrics.told == Told::Gauges);
+            told.extend(gauges.into_iter().map(|gauge| (None, gauge)));
             self.send(now, News::Told(told));
         }
+    }
+
+    fn hear(&mut self, now: Timestamp, fact: Fact) -> bool {
+        let (class, observation) = fact;
+        if self.scrape.is_some() {
+            self.gauges.observe(now, observation);
+        }
+        let (load, ends) = match observation {
+            Observation::Worker { id, event } => match event {
+                WorkerEvent::Busy(busy) => (Some((id, (class, busy))), None),
+                WorkerEvent::Idle => (Some((id, (class, 0))), None),
+                WorkerEvent::Gone | WorkerEvent::Failed(_) | WorkerEvent::Standby => (None, Some(id)),
+                _ => return tell(&mut self.inner, now, fact),
+            },
+            Observation::StartFailed { .. } => return tell(&mut self.inner, now, fact),
+            _ => (None, None),
+        };
+        if let Some(id) = ends {
+            self.loads.remove(&id);
+            return tell(&mut self.inner, now, fact);
+        }
+        if !self.tells_events() {
+            self.loads.extend(load);
+            return true;
+        }
+        self.happened(now, fact)
     }
 
     fn period(&self) -> u64 {
@@ -207,8 +238,8 @@ impl<C: Controller> Telling<C> {
         while let Some(arrived) = self.line.first_entry().filter(|entry| entry.key().0 <= now) {
             let (at, news) = arrived.remove();
             match news {
-                News::Told(observations) => observations.into_iter().for_each(|observation| {
-                    self.inner.observe(at, observation);
+                News::Told(facts) => facts.into_iter().for_each(|fact| {
+                    tell(&mut self.inner, at, fact);
                 }),
                 News::Report(report) => {
                     self.inner.report(now, &report);
@@ -220,28 +251,11 @@ impl<C: Controller> Telling<C> {
 
 impl<C: Controller> Controller for Telling<C> {
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
-        if self.scrape.is_some() {
-            self.gauges.observe(now, observation);
-        }
-        let (load, ends) = match observation {
-            Observation::Worker { id, event } => match event {
-                WorkerEvent::Busy(busy) => (Some((id, busy)), None),
-                WorkerEvent::Idle => (Some((id, 0)), None),
-                WorkerEvent::Gone | WorkerEvent::Failed(_) | WorkerEvent::Standby => (None, Some(id)),
-                _ => return self.inner.observe(now, observation),
-            },
-            Observation::StartFailed { .. } => return self.inner.observe(now, observation),
-            _ => (None, None),
-        };
-        if let Some(id) = ends {
-            self.loads.remove(&id);
-            return self.inner.observe(now, observation);
-        }
-        if !self.tells_events() {
-            self.loads.extend(load);
-            return true;
-        }
-        self.happened(now, observation)
+        self.hear(now, (None, observation))
+    }
+
+    fn observe_class(&mut self, now: Timestamp, class: ClassId, observation: Observation) -> bool {
+        self.hear(now, (Some(class), observation))
     }
 
     fn report(&mut self, now: Timestamp, report: &Report) -> bool {
@@ -257,7 +271,7 @@ impl<C: Controller> Controller for Telling<C> {
         self.inner.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         if self.scrape.is_some_and(|at| at <= now) {
             self.take_scrape(now);
             self.scrape = Some(now.plus(self.period()));

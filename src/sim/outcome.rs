@@ -56,6 +56,10 @@ pub struct Outcome {
     pub cost: f64,
     /// What it was paid for.
     pub costs: Costs,
+    /// What became of each class of machines, in the order of [`Options::classes`](super::Options::classes); empty if there
+    /// are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassOutcome>,
     /// The most workers starting and ready at once, those into standby not counted.
     pub peak_workers: u32,
     /// Changes of the count.
@@ -73,6 +77,24 @@ pub struct Outcome {
     /// The last scaling events, with their reasons, as many as the configuration keeps.
     #[serde(skip)]
     pub events: Vec<Explanation>,
+}
+
+/// What became of one class of machines.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct ClassOutcome {
+    /// Its name.
+    pub name: String,
+    /// Its workers ordered cold, those into standby not counted.
+    pub cold_starts: u64,
+    /// Its workers that failed, and starts that were refused to who asked for this class.
+    pub failures: Failures,
+    /// Hours of its starting, ready and draining workers.
+    pub replica_hours: f64,
+    /// Hours of its standby workers.
+    pub standby_hours: f64,
+    /// What it was paid for.
+    pub costs: Costs,
 }
 
 /// How many starts and workers failed, by cause.

@@ -54,15 +54,14 @@ mod tests;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::String;
-use std::vec::Vec;
 
 use serde::Deserialize;
 use thiserror::Error;
 
 pub use self::stock::Stock;
+use super::commands::{Commands, Decided};
 use super::controller::Controller;
 use super::simulate::Service;
-use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::keda::{Annotations, Keda, ScaledObject};
 use crate::peers::knative::{LoadError, ParameterError, Parameters};
@@ -250,7 +249,7 @@ impl Controller for PeerController {
         each!(&self.0, own => own.desired())
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         each!(&mut self.0, own => own.decide(now, commands))
     }
 

@@ -106,7 +106,10 @@ impl Costs {
 
     /// By hours in each state, at one price.
     pub(super) fn of_hours(hours: [f64; STATES], price: f64) -> Self {
-        let shares = Prices::default().shares();
+        Self::at(hours, Prices::default().shares(), price)
+    }
+
+    fn at(hours: [f64; STATES], shares: [f64; STATES], price: f64) -> Self {
         let mut parts = hours;
         for (part, share) in parts.iter_mut().zip(shares) {
             *part *= share * price;
@@ -129,7 +132,8 @@ pub(super) struct Bill {
     /// Nanoseconds in each state, and those that rounding adds, by class.
     sums: Vec<[[u128; STATES]; 2]>,
     spans: Vec<Span>,
-    cold_starts: u64,
+    /// By class.
+    cold_starts: Vec<u64>,
 }
 
 /// Of one worker: since when it has done what it does, and when the span that is rounded began.
@@ -148,11 +152,14 @@ impl Bill {
             classes.push(options.price_per_hour);
         }
         let sums = vec![[[0; STATES]; 2]; classes.len()];
-        (!plain).then_some(Self { prices: options.prices, classes, sums, spans: Vec::new(), cold_starts: 0 })
+        let cold_starts = vec![0; classes.len()];
+        (!plain).then_some(Self { prices: options.prices, classes, sums, spans: Vec::new(), cold_starts })
     }
 
-    pub(super) const fn cold_start(&mut self) {
-        self.cold_starts = self.cold_starts.saturating_add(1);
+    pub(super) fn cold_start(&mut self, class: u8) {
+        if let Some(count) = self.cold_starts.get_mut(usize::from(class)) {
+            *count = count.saturating_add(1);
+        }
     }
 
     /// A worker has become another.
@@ -184,22 +191,35 @@ impl Bill {
         }
     }
 
-    /// Closes the bill: what is still there is billed up to now.
-    pub(super) fn close(mut self, now: Timestamp, workers: &[Worker]) -> Costs {
+    /// Closes the bill: what is still there is billed up to now. What was paid, and for each class the hours of workers, of
+    /// standby ones, and what was paid.
+    pub(super) fn close(mut self, now: Timestamp, workers: &[Worker]) -> (Costs, Vec<([f64; 2], Costs)>) {
         for (at, worker) in workers.iter().enumerate() {
             self.changed(now, at, *worker, Worker { state: State::Gone, ..*worker });
         }
         let shares = self.prices.shares();
         let mut parts = [0.0; STATES];
-        let mut costs = Costs { cold_starts: self.cold_starts as f64 * self.prices.cold_start, ..Costs::default() };
-        for ([exact, rounding], price) in self.sums.iter().zip(&self.classes) {
+        let all: u64 = self.cold_starts.iter().sum();
+        let mut costs = Costs { cold_starts: all as f64 * self.prices.cold_start, ..Costs::default() };
+        let mut classes = Vec::with_capacity(self.classes.len());
+        for (([exact, rounding], price), starts) in self.sums.iter().zip(&self.classes).zip(&self.cold_starts) {
+            let hours = exact.map(|nanos| nanos as f64 / HOUR);
+            let rounding_of = |(nanos, share): (&u128, f64)| *nanos as f64 / HOUR * share * price;
+            classes.push((
+                [hours.iter().take(STANDBY).sum(), hours.iter().skip(STANDBY).sum()],
+                Costs {
+                    rounding: rounding.iter().zip(shares).map(rounding_of).sum(),
+                    cold_starts: *starts as f64 * self.prices.cold_start,
+                    ..Costs::at(hours, shares, *price)
+                },
+            ));
             for (((part, exact), rounding), share) in parts.iter_mut().zip(exact).zip(rounding).zip(shares) {
                 *part += *exact as f64 / HOUR * share * price;
                 costs.rounding += *rounding as f64 / HOUR * share * price;
             }
         }
         [costs.starting, costs.idle, costs.busy, costs.draining, costs.standby] = parts;
-        costs
+        (costs, classes)
     }
 }
 

@@ -11,6 +11,7 @@ use super::options::Options;
 use super::outcome::Outcome;
 use super::workload::Workload;
 use crate::autoscaler::Autoscaler;
+use crate::classes;
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::recorder::{Beginning, Head, Record};
@@ -20,6 +21,11 @@ use crate::time::Timestamp;
 pub trait Watch {
     /// The autoscaler decided something: the count changed or there are commands.
     fn decision(&mut self, decision: &Decision) {
+        let _ = decision;
+    }
+
+    /// A [`MixedPool`](crate::classes::MixedPool) was asked: its decision, whether anything is to be done or not.
+    fn classes(&mut self, decision: &classes::Decision) {
         let _ = decision;
     }
 
@@ -53,8 +59,7 @@ impl Watch for () {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: &mut dyn Watch) -> Outcome {
-    let controller =
-        Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None, known: u32::MAX };
+    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None };
     native(workload, config, options, controller, watch)
 }
 
@@ -68,8 +73,7 @@ pub fn simulate_recorded(
 ) -> Outcome {
     let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
     sink(&Record::Head(Head::new(begins)));
-    let controller =
-        Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink), known: u32::MAX };
+    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink) };
     native(workload, config, options, controller, watch)
 }
 
@@ -92,7 +96,7 @@ fn native(
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "slots and a target are all there is to it")]
 pub struct Service {
-    /// Requests that one worker serves at once; zero counts as one.
+    /// Requests that one worker serves at once, unless its class says otherwise; zero counts as one.
     pub concurrency: u32,
     /// The sojourn above which a request has waited too long.
     pub target: Duration,
@@ -110,16 +114,16 @@ pub fn simulate_with<C: Controller>(
 }
 
 /// What lies between the platform and the controller.
-struct Link<'a> {
-    options: &'a Options,
+pub(super) struct Link<'a> {
+    pub(super) options: &'a Options,
     /// The controller's sojourn target.
-    target: Duration,
+    pub(super) target: Duration,
     /// After how long the controller gives a command again.
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 impl Link<'_> {
-    fn run<C: Controller>(
+    pub(super) fn run<C: Controller>(
         &self,
         workload: &Workload,
         service: Service,

@@ -66,7 +66,8 @@ pub enum StartTime {
     },
     /// As measured: quantiles of cold starts at equal distances, from the least to the greatest (five are the minimum,
     /// the quartiles and the maximum); durations between two of them are equally likely. The mean is theirs, and
-    /// [`Options::cold_start`] is not used. Warm starts are uniform.
+    /// [`Options::cold_start`] is not used. Warm starts are uniform, and so are those of a class with a
+    /// [cold start of its own](super::Class::cold_start).
     Quantiles(#[serde(with = "spans")] Vec<Duration>),
 }
 
@@ -145,14 +146,14 @@ impl Draws {
         }
     }
 
-    /// Of a worker that is ordered now.
-    pub(super) fn cold(&mut self, now: Timestamp, options: &Options) -> Fate {
+    /// Of a worker that is ordered now, with a mean cold start of its own if it has one.
+    pub(super) fn cold(&mut self, now: Timestamp, own: Option<Duration>, options: &Options) -> Fate {
         if self.shortages.until(now).is_some() {
             return Fate::Refused(FailureCause::StockOut);
         }
         self.ordered = self.ordered.saturating_add(1);
-        let failure = if self.troubled { self.failure(options) } else { None };
-        failure.unwrap_or_else(|| Fate::Ready(self.takes(options)))
+        let failure = if self.troubled { self.failure(own, options) } else { None };
+        failure.unwrap_or_else(|| Fate::Ready(self.takes(own, options)))
     }
 
     /// How long a standby worker takes that is revived.
@@ -164,7 +165,7 @@ impl Draws {
     }
 
     /// How it fails, if it does.
-    fn failure(&mut self, options: &Options) -> Option<Fate> {
+    fn failure(&mut self, own: Option<Duration>, options: &Options) -> Option<Fate> {
         let drawn = self.failing.millionths();
         let mut sum = 0_u32;
         let reached = |(_, share): (&str, Share)| {
@@ -172,21 +173,21 @@ impl Draws {
             drawn < sum
         };
         match options.starts.failing().into_iter().position(reached)? {
-            0 => Some(Fate::Fails(self.takes(options), FailureCause::Crash)),
+            0 => Some(Fate::Fails(self.takes(own, options), FailureCause::Crash)),
             1 => Some(Fate::Fails(nanos(options.starts.gives_up_after), FailureCause::Timeout)),
             2 => Some(Fate::Hangs),
-            3 => Some(Fate::Fails(self.takes(options), FailureCause::Preempted)),
+            3 => Some(Fate::Fails(self.takes(own, options), FailureCause::Preempted)),
             4 => Some(Fate::Refused(FailureCause::Quota)),
             _ => Some(Fate::Refused(FailureCause::StockOut)),
         }
     }
 
-    fn takes(&mut self, options: &Options) -> u64 {
-        let starts = &options.starts;
-        let drawn = match &starts.takes {
-            StartTime::Uniform => self.uniform(options.cold_start, options.start_spread),
-            StartTime::Lognormal { cv } => self.lognormal(options.cold_start, *cv),
-            StartTime::Quantiles(quantiles) => self.between(quantiles),
+    fn takes(&mut self, own: Option<Duration>, options: &Options) -> u64 {
+        let (starts, mean) = (&options.starts, own.unwrap_or(options.cold_start));
+        let drawn = match (&starts.takes, own) {
+            (StartTime::Lognormal { cv }, _) => self.lognormal(mean, *cv),
+            (StartTime::Quantiles(quantiles), None) => self.between(quantiles),
+            (StartTime::Uniform | StartTime::Quantiles(_), _) => self.uniform(mean, options.start_spread),
         };
         let first = self.ordered <= starts.first;
         let drawn = if first { drawn.saturating_mul(starts.first_percent.into()) / 100 } else { drawn };
@@ -237,7 +238,7 @@ pub(super) fn mean(quantiles: &[Duration]) -> Duration {
 }
 
 /// Durations as configurations write them.
-mod spans {
+pub(super) mod spans {
     use core::time::Duration;
     use std::vec::Vec;
 
@@ -245,11 +246,11 @@ mod spans {
 
     use crate::time::span::Span;
 
-    pub(super) fn serialize<S: Serializer>(values: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::sim) fn serialize<S: Serializer>(values: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
         values.iter().copied().map(Span).collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+    pub(in crate::sim) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
         Ok(Vec::<Span>::deserialize(deserializer)?.into_iter().map(|span| span.0).collect())
     }
 }

@@ -59,11 +59,14 @@ pub(super) struct Workers {
     /// Ready workers with a free slot.
     free: Free,
     tally: Tally,
-    slots: u32,
+    /// Requests that one worker serves at once, by class.
+    slots: Vec<u32>,
+    /// Slots of ready workers.
+    capacity: u64,
 }
 
 impl Workers {
-    pub(super) fn new(slots: u32, router: Router, seed: u64) -> Self {
+    pub(super) fn new(slots: Vec<u32>, router: Router, seed: u64) -> Self {
         Self { slots, free: Free::new(router, seed), ..Self::default() }
     }
 
@@ -76,8 +79,8 @@ impl Workers {
     }
 
     /// Slots of ready workers.
-    pub(super) fn capacity(&self) -> u64 {
-        u64::from(self.tally.ready_idle.saturating_add(self.tally.ready_busy)).saturating_mul(u64::from(self.slots))
+    pub(super) const fn capacity(&self) -> u64 {
+        self.capacity
     }
 
     pub(super) fn get(&self, at: usize) -> Option<Worker> {
@@ -101,13 +104,18 @@ impl Workers {
         let old = *worker;
         change(worker);
         let new = *worker;
-        self.count(old, false);
-        self.count(new, true);
-        self.free.update(at, old.free(self.slots), new.free(self.slots));
+        let slots = self.slots.get(usize::from(new.class)).copied().unwrap_or(1);
+        self.count(old, slots, false);
+        self.count(new, slots, true);
+        self.free.update(at, old.free(slots), new.free(slots));
         Some((old, new))
     }
 
-    const fn count(&mut self, worker: Worker, add: bool) {
+    fn count(&mut self, worker: Worker, slots: u32, add: bool) {
+        if worker.state == State::Ready {
+            let slots = u64::from(slots);
+            self.capacity = if add { self.capacity.saturating_add(slots) } else { self.capacity.saturating_sub(slots) };
+        }
         let field = match worker.state {
             State::Starting => &mut self.tally.starting,
             State::Prewarming => &mut self.tally.prewarming,
@@ -153,4 +161,6 @@ pub(super) enum Kind {
     Failed { worker: usize, life: u32, cause: FailureCause },
     /// Requests that nobody has seen arrive are seen.
     Thaw,
+    /// All workers of a class are taken back.
+    TakenBack { class: u8 },
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use plimsoll::classes::{Class, ClassCommand, ClassId, Decision, MixedPool, Settings};
-use plimsoll::{Command, FailureCause, Observation, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{Command, FailureCause, Observation, PoolCounts, Timestamp, WorkerEvent, WorkerId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
@@ -36,6 +36,8 @@ pub struct World {
     pub now: Timestamp,
     pub workers: BTreeMap<(ClassId, u64), State>,
     stock: Vec<bool>,
+    /// Of each class how many have failed, where the pool is told counts and no ids.
+    counted: Option<Vec<u32>>,
     next: u64,
     cold_start: Duration,
     pub waiting: u32,
@@ -47,7 +49,23 @@ impl World {
     pub fn new(settings: Settings, cold_start: Duration) -> Self {
         let stock = vec![true; settings.classes().len()];
         let (pool, now) = (MixedPool::new(settings, Timestamp::ORIGIN), Timestamp::ORIGIN);
-        Self { pool, now, workers: BTreeMap::new(), stock, next: 0, cold_start, waiting: 0, exchanged: 0 }
+        Self {
+            pool,
+            now,
+            workers: BTreeMap::new(),
+            stock,
+            counted: None,
+            next: 0,
+            cold_start,
+            waiting: 0,
+            exchanged: 0,
+        }
+    }
+
+    /// The same, with a pool that is told how many workers there are in each state.
+    pub fn counted(settings: Settings, cold_start: Duration, counted: bool) -> Self {
+        let failed = vec![0; settings.classes().len()];
+        Self { counted: counted.then_some(failed), ..Self::new(settings, cold_start) }
     }
 
     pub fn class(&self, class: ClassId) -> &Class {
@@ -55,6 +73,25 @@ impl World {
     }
 
     fn tell(&mut self, class: ClassId, id: u64, event: WorkerEvent) {
+        if let Some(failed) = &mut self.counted {
+            let failed = &mut failed[usize::from(class.0)];
+            // Who is taken back is simply gone.
+            *failed += u32::from(matches!(event, WorkerEvent::Failed(cause) if cause != FailureCause::Preempted));
+            let failed = *failed;
+            let count = |of: &dyn Fn(&State) -> bool| {
+                u32::try_from(self.workers.iter().filter(|(key, state)| key.0 == class && of(state)).count()).unwrap()
+            };
+            let idle = count(&|state| *state == State::Idle);
+            let counts = PoolCounts {
+                ready: idle + count(&|state| *state == State::Busy),
+                idle: Some(idle),
+                starting: count(&|state| matches!(state, State::Starting(_))),
+                draining: count(&|state| *state == State::Draining),
+                failed,
+                ..PoolCounts::default()
+            };
+            return self.pool.observe_class(self.now, class, Observation::Pool(counts)).unwrap();
+        }
         self.pool.observe_class(self.now, class, Observation::worker(WorkerId(id), event)).unwrap();
     }
 
@@ -181,6 +218,26 @@ impl World {
                 self.workers.remove(&(class, id.0));
                 self.tell(class, id.0, WorkerEvent::Gone);
             }
+            // The platform chooses: who starts goes before who is idle, and who serves finishes.
+            Command::Release { count } => {
+                for _ in 0..count {
+                    let of_class = || self.workers.iter().filter(|(key, _)| key.0 == class);
+                    let order = |state: &State| match state {
+                        State::Starting(_) => 0,
+                        State::Idle => 1,
+                        State::Busy => 2,
+                        State::Draining => 3,
+                    };
+                    let Some((key, state)) = of_class().min_by_key(|(_, state)| order(state)) else { return };
+                    let (key, state) = (*key, *state);
+                    match state {
+                        State::Draining => return,
+                        State::Busy => drop(self.workers.insert(key, State::Draining)),
+                        _ => drop(self.workers.remove(&key)),
+                    }
+                    self.tell(class, key.1, WorkerEvent::Draining);
+                }
+            }
             other => panic!("{other:?} has no place here"),
         }
     }
@@ -194,7 +251,17 @@ impl World {
             })
         };
         let ready = self.workers.iter().filter(|(_, state)| matches!(state, State::Idle | State::Busy));
-        ready.filter(|(key, _)| !sent(key)).map(|((class, _), _)| self.worth(*class)).sum()
+        let named: u64 = ready.filter(|(key, _)| !sent(key)).map(|((class, _), _)| self.worth(*class)).sum();
+        // Of those that are let go by count the ones that start are first.
+        let released = decision.commands.iter().map(|given| match given.command {
+            Command::Release { count } => {
+                let of_class = self.workers.iter().filter(|(key, _)| key.0 == given.class);
+                let starting = of_class.filter(|(_, state)| matches!(state, State::Starting(_))).count() as u64;
+                self.worth(given.class) * u64::from(count).saturating_sub(starting)
+            }
+            _ => 0,
+        });
+        named.saturating_sub(released.sum())
     }
 
     pub fn ready(&self) -> u64 {

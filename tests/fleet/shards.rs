@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use plimsoll::fleet::{AdoptError, Decided, Fence, Fleet, FleetSnapshot, Profile};
-use plimsoll::policy::RunPod;
-use plimsoll::{Config, Observation, Timestamp};
+use plimsoll::policy::{Objective, RunPod};
+use plimsoll::{Autoscaler, Config, Learned, Observation, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -220,4 +220,50 @@ fn a_damaged_snapshot_does_no_harm() {
         }
     }
     assert!(refused > 0 && taken > 0, "{refused} refused, {taken} taken over");
+}
+
+#[test]
+fn new_services_begin_with_what_those_of_their_profile_learned() {
+    let config = Config::objective(Objective::price(20, Duration::from_millis(100)), 0, 4).unwrap();
+    let mut fleet = Fleet::new(1);
+    let profile = fleet.add_profile(Profile::new(config.clone()));
+    let other =
+        fleet.add_profile(Profile::new(Config::objective(Objective::price(9, Duration::from_secs(1)), 0, 1).unwrap()));
+    assert_eq!(fleet.learned(profile), None, "nobody was ever there");
+    let mut all = Learned::default();
+    for key in 0..20_u32 {
+        fleet.insert(key, profile, Timestamp::ORIGIN).unwrap();
+        let mut alone = Autoscaler::new(config.clone(), Timestamp::ORIGIN);
+        for minute in 0..u64::from(key % 4) {
+            let now = Timestamp::from_secs(minute * 60 + 1);
+            for seen in [
+                Observation::arrived(1),
+                Observation::started(Duration::ZERO),
+                Observation::finished(Duration::from_secs(3)),
+            ] {
+                fleet.observe(&key, now, seen).unwrap();
+                alone.observe(now, seen).unwrap();
+            }
+        }
+        if let Some(learned) = alone.learned() {
+            all.add(&learned);
+        }
+    }
+    for due in 0..200 {
+        fleet.due(Timestamp::from_secs(due * 600)).for_each(drop);
+    }
+    let learned = fleet.learned(profile).unwrap();
+    assert_eq!(learned.service_mean(), Some(Duration::from_secs(3)));
+    assert_eq!(learned.service_mean(), all.service_mean());
+    assert_eq!(fleet.learned(other), None);
+
+    let taught = fleet.add_profile(Profile::new(config.clone()).with_prior(learned.clone()));
+    assert_ne!(taught, profile);
+    fleet.insert(100, taught, Timestamp::ORIGIN).unwrap();
+    let new = Autoscaler::new(config, Timestamp::ORIGIN).with_prior(&learned);
+    assert_eq!(fleet.autoscaler(&100), Some(new));
+    let snapshot = carried(fleet.snapshot(), 1);
+    let mut moved = Fleet::new(2);
+    moved.adopt(Timestamp::ORIGIN, snapshot, 2).unwrap();
+    assert_eq!(moved.autoscaler(&100), fleet.autoscaler(&100), "a profile keeps its prior");
 }

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use plimsoll::sim::{Controller, Objective, Options, Request, Service, Workload, simulate_with};
-use plimsoll::{Autoscaler, Command, Config, Decision, Observation, Timestamp};
+use plimsoll::sim::{Commands, Controller, Decided, Objective, Options, Request, Service, Workload, simulate_with};
+use plimsoll::{Autoscaler, Config, Observation, Timestamp};
 use serde::Serialize;
 
 /// Into how many blocks a workload is cut: enough for a spread to be seen, and each still longer than what one start of a
@@ -273,9 +273,9 @@ impl Controller for Counting {
         self.autoscaler.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         let decision = self.autoscaler.decide(now);
-        commands.extend_from_slice(&decision.commands);
-        Some(decision)
+        commands.extend(decision.commands.iter().copied());
+        Some(decision.into())
     }
 }

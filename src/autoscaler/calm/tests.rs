@@ -5,8 +5,9 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::autoscaler::changed::Asked;
 use crate::config::{Blind, Cliff, Config, StepLimit};
-use crate::decision::Command;
+use crate::decision::{Command, Decision};
 use crate::observation::{FailureCause, Grant};
 use crate::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use crate::units::{Rate, Share};
@@ -21,9 +22,16 @@ struct Platform {
     /// Requests in service by worker; starting ones have none.
     workers: BTreeMap<u64, Option<u32>>,
     next: u64,
+    /// The count of the decision given last.
+    given: Option<u32>,
     counted: u32,
     /// Of those that were counted the ones after which nothing was proposed anew.
     unread: u32,
+}
+
+/// Has the next call evaluate everything.
+fn forget(autoscaler: &mut Autoscaler) {
+    (autoscaler.calm, autoscaler.asked) = (Calm::default(), Asked::default());
 }
 
 impl Platform {
@@ -36,6 +44,7 @@ impl Platform {
             queue: Vec::new(),
             workers: BTreeMap::new(),
             next: 0,
+            given: None,
             counted: 0,
             unread: 0,
         }
@@ -47,7 +56,7 @@ impl Platform {
         assert_eq!(self.lazy.has_only_counted(), self.lazy.calm.counted);
         self.counted += u32::from(self.lazy.calm.counted);
         self.unread += u32::from(self.lazy.calm.counted && !read);
-        self.eager.calm = Calm::default();
+        forget(&mut self.eager);
         let eagerly = self.eager.observe(self.now, observation);
         assert_eq!(lazily, eagerly);
         assert_eq!(self.lazy.desired(), self.eager.desired(), "after {observation:?} at {}", self.now);
@@ -81,8 +90,26 @@ impl Platform {
         assert_eq!(self.lazy.status(), self.eager.status());
         assert_eq!(self.lazy.needs(), self.eager.needs());
         let decision = self.lazy.decide(self.now);
-        self.eager.calm = Calm::default();
+        forget(&mut self.eager);
         assert_eq!(decision, self.eager.decide(self.now));
+        self.carry_out(decision);
+    }
+
+    /// Asks for what is new: a decision if and only if it has another count than the last, or commands.
+    fn ask(&mut self) {
+        forget(&mut self.eager);
+        let due = self.eager.decide(self.now);
+        let new = self.given != Some(due.desired) || !due.commands.is_empty() || !due.would.is_empty();
+        let given = self.lazy.decide_if_changed(self.now);
+        assert_eq!(given, new.then_some(due), "at {}, {:?} was given last", self.now, self.given);
+        assert_eq!(self.lazy.next_wakeup(), self.eager.next_wakeup());
+        if let Some(decision) = given {
+            self.carry_out(decision);
+        }
+    }
+
+    fn carry_out(&mut self, decision: Decision) {
+        self.given = Some(decision.desired);
         for command in decision.commands {
             match command {
                 Command::Start { count } => {
@@ -108,8 +135,8 @@ impl Platform {
     fn wait(&self) {
         let (mut lazy, mut eager) = (self.lazy.clone(), self.eager.clone());
         // Nothing is left to be done now.
+        let _ = (lazy.decide(self.now), eager.decide(self.now));
         let (mut known, mut early) = (lazy.desired(), false);
-        let _ = (lazy.decide_if_new(self.now, known), eager.decide(self.now));
         for _ in 0..40 {
             let (woken, due) = (lazy.earliest_wakeup(), eager.next_wakeup());
             if early || woken == due {
@@ -121,16 +148,17 @@ impl Platform {
                 return;
             };
             assert!(due.is_none_or(|due| at <= due), "woken at {at}, due at {due:?}");
-            let decision = lazy.decide_if_new(at, known);
-            known = lazy.desired();
+            let decision = lazy.decide_if_changed(at);
+            let before = core::mem::replace(&mut known, lazy.desired());
             if early {
                 assert_eq!(decision, None, "before anything is due");
                 continue;
             }
-            eager.calm = Calm::default();
+            forget(&mut eager);
             let due = eager.decide(at);
             assert_eq!(known, due.desired);
-            assert!(decision.map_or(due.commands.is_empty(), |decision| decision == due));
+            let new = known != before || !due.commands.is_empty() || !due.would.is_empty();
+            assert_eq!(decision, new.then_some(due));
         }
     }
 
@@ -184,8 +212,10 @@ impl Platform {
                 assert!(kept == other, "…{} is …{}", &kept[same.max(200) - 200..][..260], &other[same..][..60]);
                 assert!(self.lazy == self.eager, "what has been counted is part of the state");
                 self.lazy = Autoscaler::restore(serde_json::from_str(&kept).unwrap()).unwrap();
+                self.given = None;
             }
             Act::Decide => self.decide(),
+            Act::Ask => self.ask(),
             Act::Wait => self.wait(),
         }
     }
@@ -202,6 +232,7 @@ enum Act {
     Mode(Mode),
     Restart,
     Decide,
+    Ask,
     Wait,
 }
 
@@ -213,9 +244,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<usize>().prop_map(Act::Fail),
         1 => Just(Act::Gauge),
         1 => prop::option::of(0_u32..6).prop_map(Act::Grant),
-        1 => prop::sample::select(&[Mode::Automatic, Mode::GrowOnly, Mode::Hold]).prop_map(Act::Mode),
+        1 => prop::sample::select(&[Mode::Automatic, Mode::GrowOnly, Mode::Hold, Mode::Observe]).prop_map(Act::Mode),
         1 => Just(Act::Restart),
         8 => Just(Act::Decide),
+        20 => Just(Act::Ask),
         2 => Just(Act::Wait),
     ]
 }
@@ -318,7 +350,7 @@ fn a_request_in_service_wakes_nobody_for_ever() {
     let mut wakeups = Vec::new();
     while let Some(at) = platform.lazy.earliest_wakeup() {
         wakeups.push(at);
-        assert!(platform.lazy.decide_if_new(at, 1).is_none());
+        assert!(platform.lazy.decide_if_changed(at).is_none());
         assert!(wakeups.len() < 30, "still woken: {wakeups:?}");
     }
     // The ends of the slices of a minute, and when a worker that never came is given up and ordered again.
@@ -379,11 +411,11 @@ fn an_overloaded_service_is_followed() {
 }
 
 /// One idle worker, and one wanted.
-#[cfg(feature = "sim")]
 fn settled() -> Autoscaler {
     let policy = Policy::Concurrency(ConcurrencyTarget::new(2.0).unwrap());
     let mut autoscaler = Autoscaler::new(Config::new(policy, 1, 3).unwrap(), Timestamp::ORIGIN);
-    let _ = autoscaler.decide(Timestamp::ORIGIN);
+    let decision = autoscaler.decide_if_changed(Timestamp::ORIGIN);
+    assert!(decision.is_some(), "the first is always given");
     for event in [WorkerEvent::Ordered, WorkerEvent::Ready, WorkerEvent::Idle] {
         autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), event)).unwrap();
     }
@@ -393,35 +425,60 @@ fn settled() -> Autoscaler {
     autoscaler
 }
 
-#[cfg(feature = "sim")]
 #[test]
 fn only_what_is_new_is_decided() {
     let mut autoscaler = settled();
-    assert_eq!(autoscaler.decide_if_new(Timestamp::ORIGIN, 1), None);
-    assert_eq!(autoscaler.decide_if_new(Timestamp::ORIGIN, 2).map(|decision| decision.desired), Some(1));
+    // Without time or an observation, and with both.
+    assert_eq!(autoscaler.decide_if_changed(Timestamp::ORIGIN), None);
+    assert_eq!(autoscaler.decide_if_changed(Timestamp::from_secs(1)), None);
+    assert!(autoscaler.calm.counted && autoscaler.state.now == Timestamp::from_secs(1));
+    autoscaler.observe(Timestamp::from_secs(2), Observation::arrived(1)).unwrap();
+    assert_eq!(autoscaler.decide_if_changed(Timestamp::from_secs(3)), None);
+    // Whoever goes back is told what holds now, and it is counted.
+    assert_eq!(autoscaler.decide_if_changed(Timestamp::ORIGIN), None);
+    assert_eq!((autoscaler.state.now, autoscaler.state.input.clock_regressions), (Timestamp::from_secs(3), 1));
     // A worker that is gone is replaced, at the same count.
     autoscaler.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
-    let decision = autoscaler.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
+    let decision = autoscaler.decide_if_changed(Timestamp::from_secs(4)).unwrap();
     assert_eq!((decision.desired, &decision.commands[..]), (1, &[Command::Start { count: 1 }][..]));
-    // Where commands are only shown, what they would be is new as well.
+    // Where commands are only shown, what they would be is new as well, every time.
     let mut watched = settled();
     let observe = Observation::Mode { mode: Mode::Observe, valid_for: None };
     watched.observe(Timestamp::ORIGIN, observe).unwrap();
     watched.observe(Timestamp::ORIGIN, Observation::worker(WorkerId(0), WorkerEvent::Gone)).unwrap();
-    let decision = watched.decide_if_new(Timestamp::ORIGIN, 1).unwrap();
-    assert_eq!((&decision.commands[..], &decision.would[..]), (&[][..], &[Command::Start { count: 1 }][..]));
+    for secs in 0..3 {
+        let decision = watched.decide_if_changed(Timestamp::from_secs(secs)).unwrap();
+        assert_eq!((&decision.commands[..], &decision.would[..]), (&[][..], &[Command::Start { count: 1 }][..]));
+    }
 }
 
-#[cfg(feature = "sim")]
+/// One worker more than there may be serves on, and goes when it has been idle for long enough, counted or not.
 #[test]
-fn while_all_is_calm_time_alone_moves_no_count() {
-    let mut autoscaler = settled();
-    let later = Timestamp::from_secs(1);
-    let _ = autoscaler.decide(Timestamp::ORIGIN);
-    assert!(!autoscaler.stands(later, 2) && autoscaler.state.now == Timestamp::ORIGIN);
-    assert!(autoscaler.stands(Timestamp::ORIGIN, 1) && !autoscaler.calm.counted);
-    assert!(autoscaler.stands(later, 1) && autoscaler.calm.counted && autoscaler.state.now == later);
-    assert!(!autoscaler.stands(Timestamp::ORIGIN, 1), "nobody goes back");
+fn who_has_become_idle_is_let_go_at_its_timeout() {
+    let config = Config::fixed(1).and_then(|config| config.with_idle_timeout(Duration::from_secs(10))).unwrap();
+    let config = config.with_window(Duration::from_secs(3_600)).unwrap();
+    let mut autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+    let tell = |autoscaler: &mut Autoscaler, secs, observation| {
+        autoscaler.observe(Timestamp::from_secs(secs), observation).unwrap();
+    };
+    for id in [0, 1].map(WorkerId) {
+        for event in [WorkerEvent::Ready, WorkerEvent::Busy(1)] {
+            tell(&mut autoscaler, 0, Observation::worker(id, event));
+        }
+        tell(&mut autoscaler, 0, Observation::arrived(1));
+        tell(&mut autoscaler, 0, Observation::started(Duration::ZERO));
+    }
+    assert_eq!(autoscaler.decide(Timestamp::ORIGIN).commands, []);
+    tell(&mut autoscaler, 1, Observation::finished(Duration::from_secs(1)));
+    tell(&mut autoscaler, 1, Observation::worker(WorkerId(1), WorkerEvent::Idle));
+    assert!(autoscaler.calm.counted, "all of that is only counted");
+    for secs in [1, 2, 10] {
+        assert_eq!(autoscaler.decide_if_changed(Timestamp::from_secs(secs)), None);
+    }
+    assert!(autoscaler.is_calm(Timestamp::from_secs(11)), "nothing else happens then");
+    let decision = autoscaler.decide_if_changed(Timestamp::from_secs(11)).unwrap();
+    let stop = Command::Stop { id: WorkerId(1), to_standby: false, cut_off: false };
+    assert_eq!((decision.desired, &decision.commands[..]), (1, &[stop][..]));
 }
 
 #[cfg(feature = "sim")]

@@ -5,12 +5,12 @@ use super::*;
 fn offers() -> impl Strategy<Value = Vec<Offer>> {
     let capacity = prop_oneof![3 => Just(1_000_u32), 3 => (1..8_u32).prop_map(|n| n * 500), 1 => 1..4_000_u32];
     let workers = || prop_oneof![2 => Just(0_u32), 3 => 0..8_u32];
-    let offer = (capacity, 0..40_u64, 0..3_u8, workers(), 0..12_u32, (workers(), workers()), any::<bool>()).prop_map(
-        |(capacity, price, rank, floor, most, (running, ready), spot)| {
+    let wait = prop_oneof![2 => Just(0_u64), 1 => 0..40_u64];
+    let offer = (capacity, (0..40_u64, wait), 0..3_u8, workers(), 0..12_u32, (workers(), workers()), any::<bool>())
+        .prop_map(|(capacity, (price, wait), rank, floor, most, (running, ready), spot)| {
             let running = running.min(most);
-            Offer { capacity, price, rank, floor, most, running, ready: ready.min(running), spot }
-        },
-    );
+            Offer { capacity, price, rank, floor, most, running, ready: ready.min(running), spot, wait }
+        });
     prop::collection::vec(offer, 0..5)
 }
 
@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn it_is_the_least_cost_where_nothing_runs(offers in offers(), order in order()) {
         let one_rank: Vec<Offer> =
-            offers.iter().map(|offer| Offer { rank: 0, floor: 0, running: 0, ready: 0, ..*offer }).collect();
+            offers.iter().map(|offer| Offer { rank: 0, floor: 0, running: 0, ready: 0, wait: 0, ..*offer }).collect();
         let planned = mix(&order, &one_rank).planned;
         if let Some(least) = least(&one_rank, order.wanted) {
             prop_assert_eq!(price(&one_rank, &planned), least);
@@ -78,8 +78,28 @@ proptest! {
     }
 
     #[test]
+    fn what_a_cold_start_costs_is_part_of_it_where_nothing_runs(offers in offers(), order in order()) {
+        let empty = |wait: bool, offer: &Offer| {
+            let wait = if wait { 0 } else { offer.wait };
+            Offer { rank: 0, floor: 0, running: 0, ready: 0, wait, ..*offer }
+        };
+        let one_rank: Vec<Offer> = offers.iter().map(|offer| empty(false, offer)).collect();
+        let dearer: Vec<Offer> =
+            offers.iter().map(|offer| Offer { price: offer.price + offer.wait, ..empty(true, offer) }).collect();
+        prop_assert_eq!(mix(&order, &one_rank).planned, mix(&order, &dearer).planned);
+    }
+
+    #[test]
+    fn cold_starts_count_for_nothing_where_nothing_is_missing(offers in offers(), order in order()) {
+        let ready: Vec<u32> = offers.iter().map(|offer| offer.ready).collect();
+        let enough = Order { wanted: order.wanted.min(capacity(&offers, &ready)), ..order };
+        let plain: Vec<Offer> = offers.iter().map(|offer| Offer { wait: 0, ..*offer }).collect();
+        prop_assert_eq!(mix(&enough, &offers), mix(&enough, &plain));
+    }
+
+    #[test]
     fn what_runs_is_exchanged_only_where_it_saves_enough(offers in offers(), order in order()) {
-        let one_rank: Vec<Offer> = offers.iter().map(|offer| Offer { rank: 0, floor: 0, ..*offer }).collect();
+        let one_rank: Vec<Offer> = offers.iter().map(|offer| Offer { rank: 0, floor: 0, wait: 0, ..*offer }).collect();
         let (planned, stays) = plan(&order, &one_rank);
         if let Some(least) = least(&one_rank, order.wanted) {
             let running: Vec<u32> = one_rank.iter().map(|offer| offer.running).collect();
@@ -166,7 +186,7 @@ proptest! {
 #[test]
 fn a_spot_worker_that_is_ready_lets_its_stand_in_go() {
     let on_demand =
-        Offer { capacity: 1_000, price: 30, rank: 0, floor: 1, most: 10, running: 0, ready: 0, spot: false };
+        Offer { capacity: 1_000, price: 30, rank: 0, floor: 1, most: 10, running: 0, ready: 0, spot: false, wait: 0 };
     let spot = Offer { price: 10, floor: 0, spot: true, ..on_demand };
     let order = Order { wanted: 4_000, stand_ins: true, saving: Share::ZERO };
     let counts = |spot, on_demand| mix(&order, &[spot, on_demand]).counts;
@@ -183,7 +203,8 @@ fn a_spot_worker_that_is_ready_lets_its_stand_in_go() {
 
 #[test]
 fn a_cheaper_class_that_has_stock_again_replaces_the_dearer_when_it_is_ready() {
-    let dear = Offer { capacity: 1_000, price: 30, rank: 0, floor: 0, most: 10, running: 3, ready: 3, spot: false };
+    let dear =
+        Offer { capacity: 1_000, price: 30, rank: 0, floor: 0, most: 10, running: 3, ready: 3, spot: false, wait: 0 };
     let cheap = Offer { price: 10, running: 0, ready: 0, ..dear };
     let order = Order { wanted: 3_000, stand_ins: false, saving: Share::new(0.1).unwrap() };
     let counts = |cheap, dear| mix(&order, &[cheap, dear]).counts;
@@ -193,4 +214,24 @@ fn a_cheaper_class_that_has_stock_again_replaces_the_dearer_when_it_is_ready() {
     // One that saves a tenth is not worth the way.
     assert_eq!(counts(Offer { price: 27, ..cheap }, dear), [0, 3]);
     assert_eq!(counts(Offer { price: 26, ..cheap }, dear), [3, 3]);
+}
+
+#[test]
+fn who_is_ready_sooner_is_ordered_while_capacity_is_missing_and_exchanged_when_it_is_not() {
+    let slow =
+        Offer { capacity: 1_000, price: 10, rank: 0, floor: 0, most: 10, running: 0, ready: 0, spot: false, wait: 5 };
+    let soon = Offer { price: 14, wait: 0, ..slow };
+    let order = Order { wanted: 3_000, stand_ins: false, saving: Share::new(0.1).unwrap() };
+    let counts = |slow, soon| mix(&order, &[slow, soon]).counts;
+    assert_eq!(counts(slow, soon), [0, 3]);
+    // One that costs more than the wait is worth is not, nor is one of a higher rank.
+    assert_eq!(counts(slow, Offer { price: 16, ..soon }), [3, 0]);
+    assert_eq!(counts(slow, Offer { rank: 1, ..soon }), [3, 0]);
+    // What starts already is let go only when the others are ready, and not at all where that saves less than a tenth.
+    assert_eq!(counts(Offer { running: 2, ..slow }, soon), [2, 1]);
+    assert_eq!(counts(Offer { running: 2, wait: 6, ..slow }, soon), [2, 3]);
+    assert_eq!(counts(slow, Offer { running: 3, ready: 2, ..soon }), [0, 3]);
+    // When all are ready the slow ones are cheaper: nobody waits for them.
+    assert_eq!(counts(slow, Offer { running: 3, ready: 3, ..soon }), [3, 3]);
+    assert_eq!(counts(Offer { running: 3, ready: 3, ..slow }, Offer { running: 3, ready: 3, ..soon }), [3, 0]);
 }

@@ -400,5 +400,6 @@ fn an_objective_says_what_it_expects_and_what_it_adds() {
     let says = |count: u32, because: Because, want: u32| planned(share, count, because, want, LEARNED);
     assert_eq!(says(9, Because::Drain, 11), "9 → 11: 7 wait and would make later ones late; 11 work that off");
     assert_eq!(says(1, Because::LastWorker, 1), "1: the last worker stays for who may come soon");
+    assert_eq!(says(1, Because::Prewarm, 2), "1 → 2: requests come again after such a silence: 2 ready for them");
     assert_eq!(says(1, Because::LastWorker, 0), "1 → 0: nobody came for longer than a worker is worth keeping");
 }

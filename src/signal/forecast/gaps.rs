@@ -1,49 +1,85 @@
-//! How long nobody came.
+//! How long nobody came, and in which stretches of a silence a worker is worth having.
+//!
+//! A worker that stays costs its time, one that comes back a start, a request that finds none `missed`. In which stretches of
+//! a silence it costs least to have one follows from the gaps that were seen, longest first (Bellman's recursion over their
+//! histogram). Between timers nobody comes, so that the worker goes, and is back a cold start before the next is due:
+//! Shahrad and others, "Serverless in the Wild" (2020), whose windows are percentiles; here they follow from what both cost.
 
 use serde::{Deserialize, Serialize};
 
+use super::silence::{Keep, Watch};
 use crate::fixed::ratio;
+use crate::policy::Objective;
+use crate::time::nanos;
 use crate::units::MICRO;
 
-/// Bins of half an octave, from a second to 18 hours.
-const BINS: usize = 32;
+/// Bins of a quarter of an octave, from a second to 18 hours.
+pub(super) const OCTAVES: usize = 16;
+pub(super) const BINS: usize = OCTAVES * 4;
+/// Their lower edges in the first, in nanoseconds.
+const QUARTERS: [u64; 4] = [SECOND, 1_189_207_115, 1_414_213_562, 1_681_792_830];
 const SECOND: u64 = 1_000_000_000;
 /// A gap counts so much, so that what is forgotten can be a small part of it.
 const UNIT: u16 = 16;
-/// One gap more of every length, in all: nothing is certain never to come.
-const UNSEEN: u64 = 8;
-/// Starts from zero that are remembered.
-const STARTS: u64 = 10;
+/// Parts of a gap that is weighed.
+const PARTS: u64 = 4 * UNIT as u64;
+/// Half a gap longer than all, beside half a gap of any length: nothing is certain never to come.
+const LONGER: u64 = PARTS / 2;
+/// Prices of a miss that are tried, each a quarter of an octave above the one before.
+const PRICES: usize = 120;
+/// Before so many gaps were seen they say little.
+const ENOUGH: u8 = 10;
+/// Silences that are remembered by how many came after them.
+const SILENCES: u64 = 10;
 
-/// The gaps between requests, and what a start from zero costs those who come.
+/// The gaps between requests, and how many come at the end of one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Gaps {
-    bins: [u16; BINS],
-    /// Late requests per start from zero, in millionths; at least one.
+    octaves: [[u16; 4]; OCTAVES],
+    /// Ten, once so many were seen, however long ago.
+    seen: u8,
+    /// Requests that come within a cold start of the end of a silence, in millionths; at least one.
     late: u64,
-    /// Starts from zero that it is the mean of.
-    starts: u64,
+    /// Silences that it is the mean of.
+    silences: u64,
 }
 
 impl Gaps {
     /// Nobody came for so long, in nanoseconds.
     pub(super) fn saw(&mut self, gap: u64) {
         let Some(octave) = (gap / SECOND).checked_ilog2() else { return };
-        // The upper half of an octave begins at its root of two.
-        let half = u32::from((gap / SECOND).saturating_mul(1_000_000) >> octave >= 1_414_214);
-        let bin = octave.saturating_mul(2).saturating_add(half);
-        let last = self.bins.len().saturating_sub(1);
-        if let Some(count) = self.bins.get_mut((bin as usize).min(last)) {
+        let quarter = QUARTERS.partition_point(|edge| gap >> octave >= *edge).saturating_sub(1);
+        let bin = (octave as usize).saturating_mul(4).saturating_add(quarter);
+        if let Some(count) = self.octaves.as_flattened_mut().get_mut(bin.min(BINS - 1)) {
             *count = count.saturating_add(UNIT);
+            self.seen = self.seen.saturating_add(1).min(ENOUGH);
         }
     }
 
-    /// So many requests were late by one start from zero.
-    pub(super) fn started(&mut self, late: u32) {
-        self.starts = self.starts.saturating_add(1).min(STARTS);
-        let late = u64::from(late).saturating_mul(MICRO);
-        let (sum, starts) = (self.late.saturating_mul(self.starts.saturating_sub(1)), self.starts);
-        self.late = sum.saturating_add(late).checked_div(starts).unwrap_or(late);
+    /// So many came within a cold start of the end of a silence.
+    pub(super) fn woke(&mut self, count: u32) {
+        self.silences = self.silences.saturating_add(1).min(SILENCES);
+        let count = u64::from(count).saturating_mul(MICRO);
+        let (sum, silences) = (self.late.saturating_mul(self.silences.saturating_sub(1)), self.silences);
+        self.late = sum.saturating_add(count).checked_div(silences).unwrap_or(count);
+    }
+
+    /// What was seen: gaps in their bins, and how many came after so many silences on average.
+    pub(super) fn told(&self) -> ([[u32; 4]; OCTAVES], u64, u64) {
+        (self.octaves.map(|bins| bins.map(u32::from)), self.late, self.silences)
+    }
+
+    /// What others saw, for as much as ten gaps and one silence.
+    pub(super) fn of_others(gaps: &[[u32; 4]; OCTAVES], late: Option<u64>) -> Self {
+        let all = gaps.as_flattened().iter().map(|count| u64::from(*count)).sum::<u64>();
+        let unit = u64::from(UNIT);
+        let most = all.min(unit.saturating_mul(ENOUGH.into()));
+        let seen = most.checked_div(unit).and_then(|gaps| u8::try_from(gaps).ok()).unwrap_or(ENOUGH);
+        // What was rare stays possible.
+        let part = |count: u32| u64::from(count).saturating_mul(most).div_ceil(all.max(1));
+        let part = |count: u32| u16::try_from(part(count)).unwrap_or(u16::MAX);
+        let octaves = gaps.map(|bins| bins.map(part));
+        Self { octaves, seen, late: late.unwrap_or(0), silences: u64::from(late.is_some()) }
     }
 
     /// Late requests per start from zero, in millionths, at least one.
@@ -51,56 +87,112 @@ impl Gaps {
         self.late.max(MICRO)
     }
 
-    /// How long the last worker stays, in nanoseconds, so that no more than `budget` requests are late by starts from zero.
-    pub(super) fn within_budget(&self, budget: u64) -> u64 {
-        let mut longer = UNSEEN;
-        for (bin, count) in self.bins.iter().enumerate().rev() {
-            longer = longer.saturating_add(u64::from(*count));
-            let late = longer.saturating_mul(self.late());
-            if late > budget.saturating_mul(MICRO).saturating_mul(u64::from(UNIT)) {
-                return upper(bin);
+    /// The stretches of a silence that are worth a worker so that no more than `budget` millionths of a request are late by
+    /// starts from zero, each of which costs `start` millionths of a worker-second: what costs least at the least price of a
+    /// miss at which that is so.
+    pub(super) fn within_budget(&self, start: u64, budget: u64) -> Watch {
+        let most = budget.saturating_mul(PARTS);
+        // Whoever comes after longer than all is missed by everybody.
+        if LONGER.saturating_mul(self.late()) > most {
+            return Watch::ALWAYS;
+        }
+        let weights = self.weights();
+        let at = |step: usize| watch(&weights, start, ratio(start.max(1), edge(step), SECOND));
+        let suits = |watch: Watch| missed_by(&weights, watch).saturating_mul(self.late()) <= most;
+        // The dearer a miss, the fewer there are.
+        let (mut cheap, mut dear) = (0, PRICES);
+        while cheap < dear {
+            let step = usize::midpoint(cheap, dear);
+            if suits(at(step)) {
+                dear = step;
+            } else {
+                cheap = step.saturating_add(1);
             }
         }
-        0
+        if dear < PRICES { at(dear) } else { Watch::ALWAYS }
     }
 
-    /// How long the last `held` workers stay, in nanoseconds, so that each costs least: it, and its part of what a start from
-    /// zero costs, in millionths of a worker-second, beside the late requests at `worth` each. As many are late as were by
-    /// earlier starts, and no fewer than the workers are held for. Without data that is as long as what a start costs: at
-    /// most twice what who knows the future pays (ski rental).
-    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, concurrency: u32) -> u64 {
+    /// What costs least after such a silence for the last `held` workers: each its time, and its part of what a start from
+    /// zero costs, `start` millionths of a worker-second beside the late requests at `worth` each. As many are late as came
+    /// after earlier silences, and no fewer than the workers are held for. Without data they stay as long as what a start
+    /// costs: at most twice what who knows the future pays (ski rental).
+    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, concurrency: u32, silence: u64) -> Keep {
         let held = u64::from(held.max(1));
         // One worker is held for whoever comes, several for as many as they have slots.
         let slots = if held > 1 { held.saturating_mul(concurrency.into()) } else { 1 };
         let late = (self.late() / MICRO).max(slots);
-        let start = start.saturating_add(ratio(worth, late, held));
-        let rental = start.saturating_mul(1_000);
-        let seen: u64 = self.bins.iter().map(|count| u64::from(*count)).sum();
-        if seen < u64::from(UNIT).saturating_mul(STARTS) {
-            return rental;
+        let missed = start.saturating_add(ratio(worth, late, held));
+        if self.seen < ENOUGH {
+            let rental = missed.saturating_mul(1_000);
+            return if silence < rental { Keep::Until(rental) } else { Keep::GONE };
         }
-        let cost = |stay: u64| {
-            let of_one = |gap: u64| if gap <= stay { gap / 1_000 } else { (stay / 1_000).saturating_add(start) };
-            let seen = self.bins.iter().enumerate();
-            seen.fold(0_u64, |sum, (bin, count)| {
-                sum.saturating_add(u64::from(*count).saturating_mul(of_one(upper(bin))))
-            })
-        };
-        let stays = core::iter::once(0).chain((0..BINS).map(upper));
-        stays.min_by_key(|stay| cost(*stay)).unwrap_or(rental)
+        watch(&self.weights(), start, missed).at(silence, start.saturating_mul(1_000))
+    }
+
+    /// What counts for each bin: half of what was seen in it and a quarter of what was in each neighbour, since who came
+    /// after so long may come a little sooner or later, and its part of what was never seen.
+    fn weights(&self) -> [u64; BINS] {
+        let bins = self.octaves.as_flattened();
+        let seen = |bin: Option<usize>| bin.and_then(|bin| bins.get(bin)).map_or(0, |count| u64::from(*count));
+        core::array::from_fn(|bin| {
+            let neighbours = seen(bin.checked_sub(1)).saturating_add(seen(bin.checked_add(1)));
+            seen(Some(bin)).saturating_mul(2).saturating_add(neighbours).saturating_add(1)
+        })
     }
 
     /// Forgets one part in twelve.
     pub(super) fn fade(&mut self) {
-        for count in &mut self.bins {
+        for count in self.octaves.as_flattened_mut() {
             *count = count.saturating_sub(count.div_ceil(12));
         }
     }
 }
 
-/// The longest gap of a bin, in nanoseconds.
-fn upper(bin: usize) -> u64 {
-    let octave = u32::try_from(bin / 2).unwrap_or(0);
-    let root = if bin % 2 == 0 { 1_414_213_562 } else { SECOND.saturating_mul(2) };
-    root.checked_shl(octave).unwrap_or(u64::MAX)
+/// The stretches in which to have a worker costs least, if `start` is what coming back costs and `missed` a request that
+/// finds none, in millionths of a worker-second. The least from each stretch on, with a worker and without one, follows
+/// from the least from the next on.
+fn watch(weights: &[u64; BINS], start: u64, missed: u64) -> Watch {
+    let (mut with, mut without, mut longer) = (0_u64, 0_u64, LONGER);
+    let (mut stays, mut returns) = (Watch::NEVER, Watch::NEVER);
+    for (bin, ends) in weights.iter().enumerate().rev() {
+        longer = longer.saturating_add(*ends);
+        let end = edge(bin.saturating_add(1));
+        let lasts = end.saturating_sub(lower(bin)) / 1_000;
+        let there = longer.saturating_mul(lasts).saturating_add(with);
+        let gone = ends.saturating_mul(missed).saturating_add(without);
+        let back = longer.saturating_mul(start).saturating_add(there);
+        // Nobody is kept for longer than that.
+        if end > nanos(Objective::LONGEST_KEEP) {
+            (with, without) = (gone, gone);
+            continue;
+        }
+        stays = stays.with(bin, there <= gone);
+        returns = returns.with(bin, back <= gone);
+        (with, without) = (there.min(gone), back.min(gone));
+    }
+    let mut there = true;
+    (0..BINS).fold(Watch::NEVER, |watch, bin| {
+        there = if there { stays.covers(bin) } else { returns.covers(bin) };
+        watch.with(bin, there)
+    })
 }
+
+/// Gaps that end while there is no worker, in parts of one.
+fn missed_by(weights: &[u64; BINS], watch: Watch) -> u64 {
+    let missed = weights.iter().enumerate().filter(|(bin, _)| !watch.covers(*bin));
+    missed.map(|(_, weight)| weight).sum::<u64>().saturating_add(LONGER)
+}
+
+/// The shortest gap of a bin, in nanoseconds; the first is for shorter ones too.
+pub(super) fn lower(bin: usize) -> u64 {
+    if bin == 0 { 0 } else { edge(bin) }
+}
+
+/// Where a bin begins, in nanoseconds.
+pub(super) fn edge(bin: usize) -> u64 {
+    let octave = u32::try_from(bin / 4).unwrap_or(0);
+    QUARTERS.get(bin % 4).and_then(|edge| edge.checked_shl(octave)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,3 +1,4 @@
+use super::gaps::tests::ten;
 use super::*;
 use crate::observation::ObserverId;
 use crate::report::Reporter;
@@ -5,15 +6,15 @@ use crate::units::Share;
 use core::time::Duration;
 
 /// A service that is looked at every second: its workers are what the test says.
-struct Service {
-    forecast: Forecast,
-    objective: Objective,
-    view: View,
-    now: Timestamp,
+pub(super) struct Service {
+    pub(super) forecast: Forecast,
+    pub(super) objective: Objective,
+    pub(super) view: View,
+    pub(super) now: Timestamp,
 }
 
 impl Service {
-    fn new(objective: Objective) -> Self {
+    pub(super) fn new(objective: Objective) -> Self {
         let now = Timestamp::from_secs(1_000);
         let view = View {
             requests: 0,
@@ -30,7 +31,7 @@ impl Service {
     }
 
     /// `seconds` of so many requests a second that take `service` nanoseconds, all at once and in time.
-    fn serves(&mut self, seconds: u64, per_second: u32, service: u64) {
+    pub(super) fn serves(&mut self, seconds: u64, per_second: u32, service: u64) {
         for _ in 0..seconds {
             let since = (self.view.requests == 0).then_some(self.view.last_activity);
             self.forecast.arrived(self.now, per_second, u64::from(per_second), since);
@@ -46,7 +47,7 @@ impl Service {
     }
 
     /// Time passes, and nothing comes.
-    fn passes(&mut self, seconds: u64) {
+    pub(super) fn passes(&mut self, seconds: u64) {
         let end = self.now.plus(seconds * SECOND);
         while let Some(next) = self.forecast.next().filter(|next| *next <= end) {
             self.forecast.tick(next.max(self.now), &self.view, &self.objective);
@@ -55,17 +56,17 @@ impl Service {
         self.now = end;
     }
 
-    fn caution(&self) -> u64 {
+    pub(super) fn caution(&self) -> u64 {
         self.forecast.ledger.caution(self.objective.may_be_late().unwrap_or(0))
     }
 }
 
-fn objective() -> Objective {
+pub(super) fn objective() -> Objective {
     Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(100))
 }
 
 /// Caution at the start: neither more nor less may be risked than the objective alone allows.
-const NEITHER: u64 = 2 * ONE;
+pub(super) const NEITHER: u64 = 2 * ONE;
 
 #[test]
 fn a_service_without_chance_is_planned_what_it_needs() {
@@ -179,32 +180,7 @@ fn a_queue_that_stands_while_nothing_starts_orders_a_tenth_more() {
     assert_eq!(service.forecast.plan().workers, 44, "and is kept for the time of a cold start");
 }
 
-#[test]
-fn without_data_the_last_worker_costs_at_most_twice_what_who_knows_the_future_pays() {
-    // To keep it for a gap costs the gap, to order it again a cold start and one late request.
-    let (start, worth) = (30_u64, 100_u64);
-    let stay = Gaps::default().cheapest(start * 1_000_000, worth * 1_000_000, 1, 1);
-    let again = (start + worth) * SECOND;
-    for gap in (1..2_000).map(|gap| gap * SECOND) {
-        let paid = if gap <= stay { gap } else { stay + again };
-        assert!(paid <= 2 * gap.min(again), "{gap}: {paid}");
-    }
-}
-
-#[test]
-fn recurring_gaps_are_kept_through_or_not() {
-    let mut gaps = Gaps::default();
-    for _ in 0..40 {
-        gaps.saw(60 * SECOND);
-    }
-    let stay = |start: u64, worth: u64| gaps.cheapest(start * 1_000_000, worth * 1_000_000, 1, 1);
-    assert!((60 * SECOND..120 * SECOND).contains(&stay(30, 100)), "a minute is cheaper than a start");
-    assert_eq!(stay(5, 1), 0, "a minute is dearer than a start");
-    assert!(gaps.within_budget(1) >= 60 * SECOND, "forty starts would make more than one late");
-    assert_eq!(gaps.within_budget(1_000), 0);
-}
-
-const MAY: u64 = 10_000;
+pub(super) const MAY: u64 = 10_000;
 
 /// How far one start that was in time moves caution down.
 fn step(ledger: &mut Ledger, now: Timestamp) -> u64 {
@@ -271,64 +247,6 @@ fn a_debt_of_twenty_units_is_the_deepest() {
     }
     assert_eq!(ledger.caution(MAY), 7 * ONE);
     assert!(step(&mut ledger, Timestamp::from_secs(9)) > 0);
-}
-
-/// Ten gaps of so many seconds, of which each may make requests late.
-fn ten(seconds: u64) -> Gaps {
-    let mut gaps = Gaps::default();
-    for _ in 0..10 {
-        gaps.saw(seconds * SECOND + SECOND / 2);
-    }
-    gaps
-}
-
-#[test]
-fn gaps_are_told_by_the_longest_of_their_half_octave() {
-    let root = 1_414_213_562;
-    for (gap, longest) in [
-        (0, 0),
-        (1, root),
-        (2, 2 * root),
-        (3, 4 * SECOND),
-        (45, 32 * root),
-        (46, 64 * SECOND),
-        (63, 64 * SECOND),
-        (64, 64 * root),
-        (500_000, 65_536 * SECOND),
-    ] {
-        assert_eq!(ten(gap).within_budget(1), longest, "{gap} s");
-    }
-}
-
-#[test]
-fn the_last_worker_stays_until_few_enough_gaps_are_longer() {
-    // Ten gaps, and half of one that was never seen: 10.5 late requests if each makes one late.
-    let mut gaps = ten(63);
-    assert_eq!([10, 11].map(|budget| gaps.within_budget(budget)), [64 * SECOND, 0]);
-    (0..10).for_each(|_| gaps.started(4));
-    assert_eq!([41, 42].map(|budget| gaps.within_budget(budget)), [64 * SECOND, 0], "four each");
-    gaps.started(14);
-    assert_eq!([52, 53].map(|budget| gaps.within_budget(budget)), [64 * SECOND, 0], "five: one of ten made it 14");
-    gaps.fade();
-    assert_eq!([48, 49].map(|budget| gaps.within_budget(budget)), [64 * SECOND, 0], "146 of 160 are remembered");
-    let mut few = Gaps::default();
-    few.started(4);
-    few.started(2);
-    assert_eq!(few.cheapest(30 * MICRO, 100 * MICRO, 1, 1), 330 * SECOND, "three late requests, and the start");
-}
-
-#[test]
-fn the_cheapest_stay_is_found_among_the_gaps_that_were_seen() {
-    let cheapest = |gaps: &Gaps, start: u64| gaps.cheapest(start * MICRO, MICRO, 1, 1);
-    let mut gaps = Gaps::default();
-    (0..9).for_each(|_| gaps.saw(SECOND));
-    assert_eq!(cheapest(&gaps, 9), 10 * SECOND, "nine gaps say nothing: as long as a start costs");
-    gaps.saw(SECOND);
-    assert_eq!(cheapest(&gaps, 9), 1_414_213_562);
-    assert_eq!(cheapest(&gaps, 0), 0, "a start is cheaper than any gap");
-    (0..10).for_each(|_| gaps.saw(63 * SECOND));
-    assert_eq!(cheapest(&gaps, 9), 1_414_213_562, "through the short ones only");
-    assert_eq!(cheapest(&gaps, 62), 64 * SECOND, "through all");
 }
 
 #[test]
@@ -445,46 +363,92 @@ fn what_is_known_fades_by_whole_hours() {
 }
 
 #[test]
-fn the_last_worker_stays_as_long_as_half_of_what_may_be_late_asks_for() {
+fn the_last_worker_stays_as_long_as_what_may_be_late_asks_for() {
     let Service { mut forecast, objective, view, now } = Service::new(objective());
-    let mut keeps = |requests: u32, held: u32, objective: &Objective| {
-        (forecast.gaps, forecast.ledger) = (ten(63), Ledger::new(now));
+    let mut keeps = |requests: u32, held: u32, silence: u64, objective: &Objective| {
+        (forecast.gaps, forecast.ledger) = (ten(60), Ledger::new(now));
         forecast.ledger.arrived(requests.into());
-        forecast.keeps_last(now, &view, objective, 30 * SECOND, held).map(|until| until.since(now) / SECOND)
+        forecast.keeps_last(now.plus(silence * SECOND), &view, objective, 30 * SECOND, held)
     };
-    // Ten gaps of up to 64 s and half of one unseen make 10.5 late if it never stays.
-    assert_eq!(keeps(2_000, 1, &objective), Some(64), "more than half of 20");
-    assert_eq!(keeps(2_200, 1, &objective), Some(30), "not more than half of 22: as long as a start takes");
-    assert_eq!(keeps(2_200, 2, &objective), Some(4 * 3_600), "more than one stay until they are let go");
+    let end = Some(Keep::Until(76_109_255_360));
+    // Caution at the start leaves five sevenths of the hundredth; ten gaps and one and a half unseen make 11.5 late, …
+    assert_eq!(keeps(1_500, 1, 0, &objective), end, "… more than 10.7");
+    assert_eq!(keeps(1_700, 1, 0, &objective), Some(Keep::Until(30 * SECOND)), "… not more than 12: as a start takes");
+    assert_eq!(keeps(1_700, 1, 30, &objective), Some(Keep::GONE));
+    assert_eq!(keeps(1_700, 2, 0, &objective), Some(Keep::Until(FORSAKEN)), "more than one stay until they are let go");
+    assert_eq!(keeps(1_500, 2, 4 * 3_600, &objective), Some(Keep::GONE));
     let price = |price: u32| Objective::price(price, Duration::ZERO);
-    assert_eq!(keeps(0, 1, &price(35)), Some(64), "a gap costs 64, a start 30 + 35");
-    assert_eq!(keeps(0, 1, &price(33)), Some(30), "a start 30 + 33");
+    assert_eq!(keeps(0, 1, 0, &price(300)), end, "a gap of a minute is cheaper than a start and 300");
+    assert_eq!(keeps(0, 1, 0, &price(3)), Some(Keep::Until(30 * SECOND)), "dearer than a start and three");
     let busy = View { requests: 1, ..view };
     assert_eq!(forecast.keeps_last(now, &busy, &objective, 30 * SECOND, 1), None);
 }
 
 #[test]
-fn a_start_from_zero_counts_who_is_late_by_it() {
-    let Service { mut forecast, objective, view, now } = Service::new(objective());
-    forecast.arrived(now, 1, 1, None);
-    assert_eq!(forecast.from_zero, Some((0, Timestamp::MAX)));
-    forecast.started(now, SECOND / 10, true, &objective);
-    assert_eq!((forecast.from_zero, forecast.strained), (Some((0, Timestamp::MAX)), Timestamp::ORIGIN), "in time");
-    let _ = forecast.keeps_last(now, &view, &objective, 30 * SECOND, 1);
-    let until = now.plus(32 * SECOND);
-    assert_eq!(forecast.from_zero, Some((0, until)), "for a cold start and two service times");
-    forecast.started(until, SECOND, true, &objective);
-    forecast.started(until.plus(1), SECOND, true, &objective);
-    forecast.started(until.plus(1), SECOND, true, &objective);
-    forecast.arrived(now, 1, 1, None);
-    assert_eq!(forecast.from_zero, Some((1, until)));
-    let _ = forecast.keeps_last(now.plus(32 * SECOND - 1), &view, &objective, 30 * SECOND, 1);
-    assert!(forecast.from_zero.is_some());
-    let _ = forecast.keeps_last(until, &view, &objective, 30 * SECOND, 1);
-    assert_eq!(forecast.from_zero, None);
-    forecast.plan.workers = 1;
-    forecast.arrived(until, 1, 1, None);
-    assert_eq!(forecast.from_zero, None, "somebody is there");
+fn who_comes_within_a_cold_start_of_a_silence_would_be_late_without_a_worker() {
+    let Service { mut forecast, view, objective, now } = Service::new(objective());
+    let look = |forecast: &mut Forecast, now| {
+        let _ = forecast.keeps_last(now, &view, &objective, 30 * SECOND, 1);
+    };
+    forecast.plan.lead_millis = 32_000;
+    let at = |seconds: u64| now.plus(seconds * SECOND);
+    forecast.arrived(now, 2, 2, None);
+    forecast.arrived(at(4).minus(1), 2, 2, Some(now));
+    assert_eq!(forecast.woke, None, "an eighth of a lead is a silence, less is none");
+    forecast.arrived(at(8), 2, 2, Some(at(4)));
+    assert_eq!(forecast.woke, Some((2, Timestamp::MAX)));
+    look(&mut forecast, at(8));
+    forecast.arrived(at(38), 3, 3, Some(at(20)));
+    assert_eq!(forecast.woke, Some((5, at(38))), "and all who come within a cold start");
+    look(&mut forecast, at(38).minus(1));
+    assert_eq!(forecast.woke, Some((5, at(38))));
+    let mut gaps = forecast.gaps.clone();
+    gaps.woke(5);
+    let mut looked = forecast.clone();
+    look(&mut looked, at(38));
+    assert_eq!((looked.woke, &looked.gaps), (None, &gaps));
+    forecast.arrived(at(38).plus(1), 1, 1, None);
+    assert_eq!((forecast.woke, &forecast.gaps), (None, &gaps), "whoever comes later is not one of them");
+}
+
+#[test]
+fn at_a_price_all_workers_of_a_silent_service_go_together() {
+    let Service { mut forecast, view, now, .. } = Service::new(objective());
+    let price = Objective::price(600, Duration::from_millis(100));
+    let mut keeps = |held, concurrency| {
+        let view = View { concurrency, ..view };
+        forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|kept| kept.until() / SECOND)
+    };
+    assert_eq!(keeps(1, 8), Some(630), "a start of 30 s, and one late request");
+    assert_eq!(
+        [keeps(2, 1), keeps(6, 1), keeps(2, 8)],
+        [Some(630), Some(630), Some(4_830)],
+        "as many late as have slots"
+    );
+    for _ in 0..10 {
+        forecast.gaps.woke(60);
+    }
+    let kept = forecast.keeps_last(now, &view, &price, 30 * SECOND, 6);
+    assert_eq!(kept, Some(Keep::Until(6_030 * SECOND)), "or as came after earlier silences: ten for each worker");
+    let kept = forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2);
+    assert_eq!(kept, Some(Keep::Until(FORSAKEN)));
+}
+
+#[test]
+fn a_timer_finds_a_worker_that_was_gone_in_between() {
+    let mut service = Service::new(Objective::price(300, Duration::from_millis(100)));
+    let mut there = 0;
+    for round in 0..40 {
+        service.serves(1, 1, SECOND);
+        for _ in 0..600 {
+            service.passes(1);
+            there += u64::from(round >= 30 && service.forecast.plan().workers > 0);
+        }
+        let plan = service.forecast.plan();
+        assert!(round < 30 || (plan.workers, plan.because) == (1, Because::Prewarm), "{round}: {plan:?}");
+    }
+    let share = there / 60;
+    assert!((20..60).contains(&share), "{share} % of the time, where one that stays is there all of it");
 }
 
 #[test]
@@ -530,7 +494,7 @@ fn an_objective_says_what_it_takes_and_what_the_most_workers_would_keep() {
 }
 
 /// Half a second of it late, and each served in `service` seconds.
-fn told(now: Timestamp, started: u32, late: u32, service: u64) -> Report {
+pub(super) fn told(now: Timestamp, started: u32, late: u32, service: u64) -> Report {
     let mut reporter = Reporter::new(ObserverId(1), 1, Duration::from_millis(100), now.minus(5 * SECOND));
     reporter.arrived(started.into());
     for at in 0..started {
@@ -556,7 +520,7 @@ fn it_learns_the_same_from_reports_as_from_events() {
     forecast.tick(now.plus(SECOND), &view, &objective);
     assert_eq!((forecast.service, forecast.completions), (5 * SECOND, 40), "the mean of 30 × 4 s and 10 × 8 s");
     assert_eq!(forecast.ledger.kept(), Some(Share::new(0.95).unwrap()));
-    assert_eq!(forecast.from_zero.map(|(late, _)| late), Some(2), "there was no plan when they came");
+    assert_eq!(forecast.woke.map(|(count, _)| count), Some(8), "all who came after a silence");
     assert!(forecast.strained > now);
     let count = |forecast: &Forecast| forecast.counts[0] / MICRO;
     assert_eq!((count(&forecast), forecast.told.is_coming()), (7, true), "a fifth of what came in five seconds");
@@ -581,7 +545,7 @@ fn a_report_says_how_long_nobody_came_before_it() {
     forecast.tick(later.plus(SECOND), &view, &objective);
     let mut seen = Gaps::default();
     seen.saw(65 * SECOND);
-    seen.started(0);
+    seen.woke(0);
     assert_eq!(forecast.gaps, seen, "until the span of five seconds began");
 }
 
@@ -595,28 +559,6 @@ fn a_digest_that_counts_another_time_as_late_is_read_by_its_buckets() {
     let slowest = Objective::share(Share::new(0.99).unwrap(), Duration::from_secs(1));
     sums.add(now, &told(now, 9, 4, 1), None, &slowest);
     assert_eq!((sums.started, sums.late), (18, 4));
-}
-
-#[test]
-fn at_a_price_all_workers_of_a_silent_service_go_together() {
-    let Service { mut forecast, view, now, .. } = Service::new(objective());
-    let price = Objective::price(600, Duration::from_millis(100));
-    let mut keeps = |held, concurrency| {
-        let view = View { concurrency, ..view };
-        forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|until| until.since(now) / SECOND)
-    };
-    assert_eq!(keeps(1, 8), Some(630), "a start of 30 s, and one late request");
-    assert_eq!(
-        [keeps(2, 1), keeps(6, 1), keeps(2, 8)],
-        [Some(630), Some(630), Some(4_830)],
-        "as many late as have slots"
-    );
-    for _ in 0..10 {
-        forecast.gaps.started(60);
-    }
-    let until = forecast.keeps_last(now, &view, &price, 30 * SECOND, 6);
-    assert_eq!(until, Some(now.plus(6_030 * SECOND)), "or as were late before: ten for each worker");
-    assert_eq!(forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2), Some(now.plus(FORSAKEN)));
 }
 
 #[test]
@@ -654,8 +596,14 @@ fn where_nothing_happens_it_is_looked_at_ever_more_seldom_and_then_not_at_all() 
     service.now = service.forecast.last;
     service.passes(200);
     let Forecast { plan, next, .. } = service.forecast;
-    assert_eq!((plan.workers, plan.because), (1, Because::LastWorker), "as long as others came back after");
-    assert_eq!(next, Some(service.view.last_activity.plus(512 * SECOND)), "until then it sleeps");
+    assert_eq!((plan.workers, plan.because), (0, Because::LastWorker), "nobody ever came back so soon");
+    let quiet = service.view.last_activity;
+    let since = |instant: Timestamp| instant.since(quiet) / SECOND;
+    assert_eq!(next.map(since), Some(400), "until then it sleeps");
+    service.passes(200);
+    let Forecast { plan, next, .. } = service.forecast;
+    assert_eq!((plan.workers, plan.because), (1, Because::Prewarm), "as long as others came back after");
+    assert_eq!(next.map(since), Some(608));
     service.passes(600);
     let Forecast { occupancy, counts, plan, next, .. } = service.forecast;
     assert_eq!((occupancy, counts, next), (0, [0; 2], None), "all that came has faded");

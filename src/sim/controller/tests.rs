@@ -70,7 +70,7 @@ impl Controller for Listener {
         0
     }
 
-    fn decide(&mut self, _: Timestamp, _: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, _: Timestamp, _: &mut Commands) -> Option<Decided> {
         None
     }
 
@@ -120,11 +120,11 @@ fn who_stands_before_a_controller_passes_on_what_it_minds() {
 fn a_plan_is_put_in_order_and_followed() {
     let mut plan = Plan::new(vec![(Timestamp::from_secs(9), 1), (Timestamp::from_secs(3), 4)]);
     assert_eq!((plan.desired(), plan.next_wakeup()), (0, Some(Timestamp::from_secs(3))));
-    let mut commands = vec![];
+    let mut commands = Commands::default();
     assert_eq!(plan.decide(Timestamp::from_secs(5), &mut commands), None);
-    assert_eq!((plan.desired(), commands), (4, vec![Command::Start { count: 4 }]));
+    assert_eq!((plan.desired(), commands.0), (4, vec![(None, Command::Start { count: 4 })]));
     assert_eq!(plan.next_wakeup(), Some(Timestamp::from_secs(9)));
-    plan.decide(Timestamp::from_secs(9), &mut vec![]);
+    plan.decide(Timestamp::from_secs(9), &mut Commands::default());
     assert_eq!((plan.desired(), plan.next_wakeup()), (1, None));
 }
 
@@ -144,7 +144,7 @@ impl Controller for Deaf {
         self.0.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         self.0.decide(now, commands)
     }
 }
@@ -175,7 +175,7 @@ fn idle_workers_matter_until_there_are_as_many_as_there_should_be() {
     use WorkerEvent::{Gone, Idle, Ordered, Ready};
     let config = crate::config::Config::new(crate::policy::Policy::External, 1, 3).unwrap();
     let autoscaler = Autoscaler::new(config, NOW);
-    let mut native = Native { autoscaler, sink: None, known: u32::MAX };
+    let mut native = Native { autoscaler, sink: None };
     for observation in [Observation::arrived(1), Observation::started(Duration::ZERO)] {
         native.observe(NOW, observation);
     }

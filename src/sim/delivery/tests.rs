@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Config;
+use crate::decision::Decision;
 use crate::observation::WorkerEvent;
 use crate::policy::RunPod;
 use crate::sim::tests::heard::Heard;
@@ -80,7 +81,7 @@ fn only_what_is_under_way_or_wanted_may_start_a_worker() {
     let mut late = Carrying::new(Heard::new(Plan::fixed(0)), &options(Delivery::default()), secs(60));
     late.delivery.late = secs(5);
     late.inner.orders.push((0, Command::Prewarm { count: 1 }));
-    late.decide(Timestamp::ORIGIN, &mut Vec::new());
+    late.decide(Timestamp::ORIGIN, &mut Commands::default());
     assert!(late.may_wake(), "a command is under way");
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Engine;
+use crate::classes::ClassId;
 use crate::decision::Command;
 use crate::observation::{FailureCause, Observation, WorkerEvent};
 use crate::sim::chance::seconds;
@@ -16,10 +17,10 @@ use crate::time::{Timestamp, nanos};
 const SOONEST: u64 = 1_000_000_000;
 
 impl<C: Controller> Engine<'_, C> {
-    pub(super) fn carry_out(&mut self, command: Command) {
+    pub(super) fn carry_out(&mut self, class: Option<ClassId>, command: Command) {
         match command {
-            Command::Start { count } => self.order(count, State::Starting, WorkerEvent::Ordered),
-            Command::Prewarm { count } => self.order(count, State::Prewarming, WorkerEvent::Prewarming),
+            Command::Start { count } => self.order(class, count, State::Starting, WorkerEvent::Ordered),
+            Command::Prewarm { count } => self.order(class, count, State::Prewarming, WorkerEvent::Prewarming),
             Command::Revive { id } => self.revive(position(id)),
             Command::Drain { id } => self.drain(position(id)),
             Command::Stop { id, to_standby, cut_off } => self.stop(position(id), to_standby, cut_off),
@@ -28,10 +29,10 @@ impl<C: Controller> Engine<'_, C> {
         }
     }
 
-    fn order(&mut self, count: u32, state: State, event: WorkerEvent) {
+    fn order(&mut self, asked: Option<ClassId>, count: u32, state: State, event: WorkerEvent) {
         let mut refused = [0_u32; FailureCause::ALL.len()];
         for _ in 0..count {
-            let cause = self.start(state, event).err();
+            let cause = self.start(asked, state, event).err();
             if let Some(count) = cause.and_then(|cause| refused.get_mut(cause as usize)) {
                 *count = count.saturating_add(1);
             }
@@ -39,23 +40,34 @@ impl<C: Controller> Engine<'_, C> {
         for (cause, count) in FailureCause::ALL.into_iter().zip(refused).filter(|(_, count)| *count > 0) {
             self.measure.failed(cause, count);
             self.pool_changed = true;
-            self.tell(Observation::StartFailed { count, cause });
+            let refused = Observation::StartFailed { count, cause };
+            match asked {
+                Some(ClassId(class)) => {
+                    self.classes.failed(class, cause, count);
+                    self.tell_of(class, refused);
+                }
+                None => self.tell(refused),
+            }
         }
     }
 
     /// Starts a worker, unless there is none to be had.
-    fn start(&mut self, state: State, event: WorkerEvent) -> Result<(), FailureCause> {
+    fn start(&mut self, asked: Option<ClassId>, state: State, event: WorkerEvent) -> Result<(), FailureCause> {
         let before = self.options.prepared && self.now == Timestamp::ORIGIN;
-        let fate = if before { Fate::Ready(0) } else { self.draws.cold(self.now, self.options) };
+        let open = self.classes.open(self.now, asked);
+        let own = open.and_then(|class| self.classes.cold_start(class));
+        let fate = if before { Fate::Ready(0) } else { self.draws.cold(self.now, own, self.options) };
         if let Fate::Refused(cause) = fate {
             return Err(cause);
         }
-        let class = self.classes.take().ok_or(FailureCause::StockOut)?;
+        let class = open.ok_or(FailureCause::StockOut)?;
+        let cold = state == State::Starting;
+        self.classes.take(class, cold);
         let worker = self.workers.add(class);
         self.change(worker, |w| w.state = state);
-        self.measure.cold_start(state == State::Starting);
+        self.measure.cold_start(cold);
         if let Some(bill) = &mut self.bill {
-            bill.cold_start();
+            bill.cold_start(class);
         }
         self.tell_worker(worker, event);
         match fate {
@@ -100,7 +112,7 @@ impl<C: Controller> Engine<'_, C> {
     pub(super) fn finish(&mut self, worker: usize, service: u64) {
         let Some(state) = self.change(worker, |w| w.busy = w.busy.saturating_sub(1)) else { return };
         self.measure.finished();
-        self.tell(Observation::finished(Duration::from_nanos(service)));
+        self.tell_of(state.class, Observation::finished(Duration::from_nanos(service)));
         match (state.state, state.busy) {
             (State::Draining, 0) => self.leave(worker, State::Gone, WorkerEvent::Gone),
             (_, 0) => self.tell_worker(worker, WorkerEvent::Idle),
@@ -117,9 +129,19 @@ impl<C: Controller> Engine<'_, C> {
     }
 
     pub(super) fn fail(&mut self, worker: usize, cause: FailureCause) {
-        if self.workers.get(worker).is_some_and(|w| w.state != State::Standby) {
+        if let Some(Worker { class, .. }) = self.workers.get(worker).filter(|w| w.state != State::Standby) {
             self.measure.failed(cause, 1);
+            self.classes.failed(class, cause, 1);
             self.leave(worker, State::Gone, WorkerEvent::Failed(cause));
+        }
+    }
+
+    /// All workers of a class are taken back, but those in standby, which are not there.
+    pub(super) fn take_back(&mut self, class: u8) {
+        let all = self.workers.all().iter().enumerate();
+        let there = all.filter(|(_, worker)| worker.class == class && worker.state != State::Gone);
+        for worker in there.map(|(worker, _)| worker).collect::<Vec<_>>() {
+            self.fail(worker, FailureCause::Preempted);
         }
     }
 

@@ -210,15 +210,15 @@ fn the_scrape_after_a_lost_one_finds_what_workers_do() {
     let mut telling = Telling::new(Heard::new(Plan::fixed(1)), &options(metrics), secs(1));
     let (busy, idle) = (worker(0, WorkerEvent::Busy(2)), worker(1, WorkerEvent::Idle));
     assert!(telling.observe(at(1), busy) && telling.observe(at(1), idle));
-    telling.decide(at(10), &mut vec![]);
+    telling.decide(at(10), &mut Commands::default());
     assert_eq!(telling.inner.told, []);
     telling.metrics.lost = Share::ZERO;
-    telling.decide(at(20), &mut vec![]);
+    telling.decide(at(20), &mut Commands::default());
     assert_eq!(telling.inner.told[..2], [(20, busy), (20, idle)]);
     // What has ended is told at once, and its load forgotten.
     let gone = worker(0, WorkerEvent::Gone);
     assert!(telling.observe(at(21), busy) && telling.observe(at(22), gone));
-    telling.decide(at(30), &mut vec![]);
+    telling.decide(at(30), &mut Commands::default());
     let of_workers: Vec<_> =
         telling.inner.told.iter().skip(2).filter(|(_, seen)| *seen == busy || *seen == gone).collect();
     assert_eq!(of_workers, [&(22, gone)]);

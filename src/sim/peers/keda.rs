@@ -14,12 +14,11 @@ use std::vec::Vec;
 
 use super::kubernetes;
 use super::pool::{Every, Pool, thousandths};
-use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::Invalid;
 use crate::peers::keda::{Keda as Emulation, Poll, ScaledObject, Trigger};
 use crate::peers::kubernetes::{Controller as Settings, Hpa, Reading, SpecError};
-use crate::sim::Controller;
+use crate::sim::{Commands, Controller, Decided};
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -92,7 +91,7 @@ impl Controller for Keda {
         self.desired
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         if self.poll.is_due(now) {
             self.look(now);
         }

@@ -12,13 +12,10 @@
 //!
 //! The revision is new at the start: it begins with its initial scale.
 
-use std::vec::Vec;
-
 use super::pool::{Every, Pool, arrivals};
-use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::knative::{Inputs, Kpa, Metric, ParameterError, Parameters};
-use crate::sim::Controller;
+use crate::sim::{Commands, Controller, Decided};
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -146,7 +143,7 @@ impl Controller for Knative {
         u32::try_from(self.kpa.replicas()).unwrap_or(0)
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         // Commands end what is told of their workers.
         self.mean.add(now, self.pool.at_ready());
         if self.sample.is_due(now) {

@@ -11,13 +11,12 @@
 use std::vec::Vec;
 
 use super::pool::{Every, Pool, thousandths};
-use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::Invalid;
 use crate::peers::kubernetes::{
     Controller as Settings, Hpa, Inputs, MetricKind, Phase, Pod, Reading, Sample, Spec, SpecError, Usage,
 };
-use crate::sim::Controller;
+use crate::sim::{Commands, Controller, Decided};
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -95,7 +94,7 @@ impl Controller for Kubernetes {
         self.desired
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         if self.pass.is_due(now) {
             let readings = self.readings();
             self.desired = pass(&mut self.hpa, now, &self.pool, self.desired, readings);

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use crate::decision::Command;
 use crate::observation::{Observation, WorkerEvent, WorkerId};
+use crate::sim::Commands;
 use crate::sim::controller::{LEAST_USEFUL_FIRST, Roster};
 use crate::time::{Timestamp, nanos};
 
@@ -63,7 +63,7 @@ impl Pool {
         self.waiting.saturating_add(self.roster.busy)
     }
 
-    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, commands: &mut Vec<Command>) {
+    pub(super) fn bring_to(&mut self, now: Timestamp, desired: u32, commands: &mut Commands) {
         self.roster.bring_to(now, desired, LEAST_USEFUL_FIRST, commands);
     }
 }

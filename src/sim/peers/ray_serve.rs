@@ -11,14 +11,12 @@
 //! what rounding may add, ends a delay or begins one, no tick in between does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::vec::Vec;
 
 use super::pool::{Every, Pool, arrivals, seconds};
-use crate::decision::{Command, Decision};
 use crate::observation::{Observation, WorkerEvent};
 use crate::peers::Invalid;
 use crate::peers::ray_serve::{AutoscalingConfig, Deployment, Holder, RayServe as Emulation, Reports, Sampler};
-use crate::sim::Controller;
+use crate::sim::{Commands, Controller, Decided};
 use crate::time::{Timestamp, nanos};
 
 /// The one handle.
@@ -176,7 +174,7 @@ impl Controller for RayServe {
         self.deployment.target()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         if self.sample.is_due(now) {
             self.take_sample(now);
         }

@@ -16,11 +16,10 @@
 use std::vec::Vec;
 
 use super::pool::{Every, Pool, arrivals, seconds};
-use crate::decision::{Command, Decision};
 use crate::observation::Observation;
 use crate::peers::Invalid;
 use crate::peers::skyserve::{REPORT_PERIOD, Replica, ReplicaPolicy, SkyServe as Emulation, Status, Variant};
-use crate::sim::Controller;
+use crate::sim::{Commands, Controller, Decided};
 use crate::time::{Timestamp, nanos};
 
 /// When the load balancer first reports.
@@ -88,7 +87,7 @@ impl Controller for SkyServe {
         self.desired
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         if self.report.is_due(now) {
             self.service.report(seconds(now), self.arrivals.drain(..));
         }

@@ -32,7 +32,7 @@ impl<C: Controller> Controller for Traced<C> {
         self.inner.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         let decision = self.inner.decide(now, commands);
         let desired = self.inner.desired();
         if self.wanted.last().is_none_or(|(_, last)| *last != desired) {
@@ -113,7 +113,7 @@ fn a_late_sample_is_a_rate_all_the_same() {
     for _ in 0..100 {
         peer.observe(Timestamp::from_millis(500), Observation::arrived(1));
     }
-    peer.decide(Timestamp::from_secs(2), &mut vec![]);
+    peer.decide(Timestamp::from_secs(2), &mut Commands::default());
     assert_eq!(peer.desired(), 8, "a hundred within 2 s, at seven per second each");
 }
 
@@ -127,7 +127,7 @@ fn who_looks_at_what_waits_may_wake() {
         peer.observe(Timestamp::ORIGIN, Observation::arrived(1));
         assert!(peer.may_wake(), "{kind:?}");
         for tick in 0..2 {
-            peer.decide(Timestamp::from_secs(45 * tick), &mut vec![]);
+            peer.decide(Timestamp::from_secs(45 * tick), &mut Commands::default());
         }
         assert!(peer.may_wake(), "{kind:?}: what was reported still counts");
     }

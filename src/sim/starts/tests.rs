@@ -17,7 +17,7 @@ fn options(starts: Starts) -> Options {
 /// What becomes of 20,000 orders, one a second.
 fn fates(options: &Options) -> Vec<Fate> {
     let mut draws = Draws::new(options);
-    (0..20_000).map(|second| draws.cold(Timestamp::from_secs(second), options)).collect()
+    (0..20_000).map(|second| draws.cold(Timestamp::from_secs(second), None, options)).collect()
 }
 
 fn count(fates: &[Fate], of: impl Fn(&Fate) -> bool) -> usize {

@@ -2,9 +2,9 @@
 
 use std::vec::Vec;
 
-use crate::decision::{Command, Decision};
+use crate::decision::Command;
 use crate::observation::Observation;
-use crate::sim::{Controller, Plan};
+use crate::sim::{Commands, Controller, Decided, Plan};
 use crate::time::Timestamp;
 
 /// Keeps a plan, and everything that it is told.
@@ -36,7 +36,7 @@ impl Controller for Heard {
         self.plan.desired()
     }
 
-    fn decide(&mut self, now: Timestamp, commands: &mut Vec<Command>) -> Option<Decision> {
+    fn decide(&mut self, now: Timestamp, commands: &mut Commands) -> Option<Decided> {
         while self.orders.first().is_some_and(|(at, _)| Timestamp::from_secs(*at) <= now) {
             commands.push(self.orders.remove(0).1);
         }

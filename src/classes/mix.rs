@@ -207,8 +207,9 @@ fn level(need: u64, saving: Share, offers: &[Offer], open: &[Open]) -> (Vec<u32>
     let more = choose(need.saturating_sub(capacity(offers, &running)), offers, &none, &more);
     let staying = choose(need, offers, &ready, &sum(&running, &more));
     let saved = cost(offers, &ready, &staying).saturating_sub(cost(offers, &ready, &least));
-    let exchanged: Vec<u32> =
-        running.iter().zip(&least).map(|(running, least)| running.saturating_sub(*least)).collect();
+    // What is too much either way is not exchanged.
+    let used = staying.iter().zip(&running).map(|(staying, running)| *staying.min(running));
+    let exchanged: Vec<u32> = used.zip(&least).map(|(used, least)| used.saturating_sub(*least)).collect();
     let worth = price(offers, &exchanged).saturating_mul(u128::from(saving.as_micros()));
     if saved.saturating_mul(1_000_000) > worth { (least, false) } else { (staying, saved > 0) }
 }

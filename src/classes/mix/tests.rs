@@ -235,3 +235,17 @@ fn who_is_ready_sooner_is_ordered_while_capacity_is_missing_and_exchanged_when_i
     assert_eq!(counts(slow, Offer { running: 3, ready: 3, ..soon }), [3, 3]);
     assert_eq!(counts(Offer { running: 3, ready: 3, ..slow }, Offer { running: 3, ready: 3, ..soon }), [3, 0]);
 }
+
+#[test]
+fn who_is_too_many_either_way_is_not_counted_as_exchanged() {
+    let cheap =
+        Offer { capacity: 1_000, price: 0, rank: 0, floor: 0, most: 1, running: 0, ready: 0, spot: false, wait: 0 };
+    let dear = Offer { price: 10, most: 2, running: 2, ready: 2, ..cheap };
+    let later = Offer { rank: 1, running: 1, ready: 1, ..cheap };
+    let order = Order { wanted: 1_000, stand_ins: false, saving: Share::new(0.5).unwrap() };
+    // The exchange saves all that one worker costs, whether another like it is let go besides or not. Until the cheap one
+    // is ready, the cheapest that is stays.
+    let both = mix(&order, &[cheap, dear, later]);
+    assert_eq!((both.planned, both.counts), (vec![1, 0, 0], vec![1, 0, 1]));
+    assert_eq!(mix(&order, &[cheap, Offer { running: 1, ready: 1, ..dear }, later]).counts, [1, 0, 1]);
+}

@@ -57,7 +57,7 @@ CONSTANTS = [
 NUMBERS = [
     ("room above the peak, in roots of it", OBJECTIVE, "deviation(known.highest) / 2", "deviation(known.highest) / 4", "deviation(known.highest)"),
     ("workers of an alarm, over the ready", FORECAST, "view.ready.div_ceil(10)", "view.ready.div_ceil(20)", "view.ready.div_ceil(5)"),
-    ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(tick)", "planned, cold_start.saturating_add(tick) / 2", "planned, cold_start.saturating_add(tick) * 2"),
+    ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(look)", "planned, cold_start.saturating_add(look) / 2", "planned, cold_start.saturating_add(look) * 2"),
     ("deviations that demand is above what is being served", FORECAST, "deviation(self.occupancy).saturating_mul(2)", "deviation(self.occupancy)", "deviation(self.occupancy).saturating_mul(4)"),
 ]
 # The term, its file, the expression that is it, and what stands for it.
@@ -67,13 +67,16 @@ TERMS = [
     ("errors (the prior's alone)", ERRORS, "requests.saturating_mul(UNIT)", "0"),
     ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
     ("upper edges of the wide bins", ERRORS, "if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) }", "bin"),
-    ("errors as requests saw them (as time did)", FORECAST, "Some(_) => arrived", "Some(_) => elapsed / SECOND"),
+    ("errors as those who came saw demand (as it is at ticks)", FORECAST, "if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) }", "there"),
+    ("a long rate over a lead", FORECAST, "long.max(self.lead())", "long"),
+    ("errors by requests (by time)", FORECAST, "match objective.may_be_late() {\n            Some(_) => [(most, arrived.min(1)), (mean, arrived.saturating_sub(1))],\n            None => [(mean, elapsed / SECOND), (mean, 0)],\n        }", "[(mean, elapsed / SECOND), (mean, 0)]"),
+    ("the most that one of them saw", FORECAST, "arrived.min(1)", "0"),
     ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
-    ("demand, not backlog", FORECAST, "there.min(self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO))", "there"),
+    ("demand, not backlog", FORECAST, "if now < self.strained { likely } else { u64::MAX }", "u64::MAX"),
     ("peak", OBJECTIVE, "slots > peak", "false"),
-    ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots)", "slots"),
+    ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots, queue)", "slots"),
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
-    ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(tick))", "planned"),
+    ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(look))", "planned"),
     ("alarm (CoDel)", FORECAST, "view.overloaded && view.starting == 0 && alarm > planned", "false"),
     ("the last worker by the gaps (a cold start)", FORECAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),
     ("being back before gaps end", GAPS, "returns.covers(bin)", "false"),
@@ -104,7 +107,7 @@ def chosen(variants, text):
 
 for name, file, old, new in TERMS:
     # In front of a value there may be a field's name, or a pattern.
-    split = re.match(r"(even: |Some\(_\) => )?(.*)", old)
+    split = re.match(r"(even: |Some\(_\) => )?(.*)", old, re.S)
     front, value = split[1] or "", split[2]
     found = once(file, re.escape(old))
     other = new.removeprefix(front)
@@ -143,9 +146,13 @@ for name, file, constant, *place in CONSTANTS:
 for file, text in sources.items():
     # What asks for the variant is not constant.
     (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution)\(", r"fn \1(", text))
-# It is used there too.
-learned = copy / "src/signal/forecast/learned.rs"
-learned.write_text(learned.read_text().replace(".min(HANDFUL)", ".min(HANDFUL())"))
+# They are used there too.
+for name in ("learned", "scrapes", "told"):
+    beside = copy / f"src/signal/forecast/{name}.rs"
+    body = beside.read_text()
+    uses = re.compile(r"^use .*?;$", re.M)
+    at = max(found.end() for found in uses.finditer(body))
+    beside.write_text(body[:at] + re.sub(r"\b(HANDFUL|MEAN_OF|STRAIN|TICK)\b", r"\1()", body[at:]))
 library = copy / "src/lib.rs"
 library.write_text(library.read_text() + """
 fn variant() -> usize {

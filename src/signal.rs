@@ -161,15 +161,19 @@ impl Estimators {
                 self.active_if(count > 0, now);
             }
             Observation::Requests { count, over } => {
-                self.arrivals.reported(now, nanos(over), u64::from(count).saturating_mul(MICRO));
+                let mass = u64::from(count).saturating_mul(MICRO);
+                self.arrivals.reported(now, nanos(over), mass);
                 self.active_if(count > 0, now);
+                self.learn_count(now, mass, nanos(over), pool);
             }
             Observation::ArrivalRate { per_second } => {
                 let rate = Rate::per_second(per_second).unwrap_or_default();
                 let over = self.arrivals.since_report(now);
                 let mass = u128::from(rate.as_micros()).saturating_mul(u128::from(over)) / 1_000_000_000;
-                self.arrivals.reported(now, over, u64::try_from(mass).unwrap_or(u64::MAX));
+                let mass = u64::try_from(mass).unwrap_or(u64::MAX);
+                self.arrivals.reported(now, over, mass);
                 self.active_if(rate != Rate::ZERO, now);
+                self.learn_count(now, mass, over, pool);
             }
             Observation::Proposal { workers, valid_for } => {
                 let until = valid_for.map_or(Timestamp::MAX, |span| now.saturating_add(span));
@@ -206,13 +210,19 @@ impl Estimators {
         let since = (was == 0 && self.ever_active).then_some(active);
         let Some(forecast) = &mut self.forecast else { return };
         match *observation {
-            Observation::Arrived { count, .. } | Observation::Requests { count, .. } => {
-                forecast.arrived(now, count, requests, since);
-            }
+            Observation::Arrived { count, .. } => forecast.arrived(now, count, requests, since),
             Observation::Started { sojourn, .. } => forecast.started(now, nanos(sojourn), empty, objective),
             Observation::Abandoned { wait, .. } => forecast.started(now, nanos(wait), empty, objective),
             Observation::Finished { service } => forecast.finished(now, nanos(service)),
             _ => {}
+        }
+    }
+
+    /// The same of a counter or a rate: arrivals in millionths, over so many nanoseconds.
+    fn learn_count(&mut self, now: Timestamp, millionths: u64, over: u64, pool: &Pool) {
+        let requests = self.requests(pool);
+        if let Some(forecast) = &mut self.forecast {
+            forecast.counted(now, millionths, over, requests);
         }
     }
 

@@ -2,7 +2,7 @@
 //! time, or as many as are worth their price.
 //!
 //! In busy slots, with `H` the lead (a cold start, less what a request may wait, and a tick), `s` the mean service time,
-//! `X` the demand now, `λ` the arrival rate over some sixteen service times:
+//! `X` the demand now, `λ` the arrival rate over some sixteen service times, or a lead if that is longer:
 //!
 //! - **forecast** `m = X·e^(−H/s) + λ·s·(1 − e^(−H/s))`: what of today's requests will still be there, and what will have
 //!   come. Demand is forecast, not backlog: a queue that grew while a worker started orders nothing twice.
@@ -10,13 +10,17 @@
 //!   requests saw it*, of late. So `q` is a share of requests, whatever the shape of the traffic: where surges come again
 //!   and again, most requests come in them, and the headroom is a standing reserve.
 //! - **allowance** `q`: with an objective four times the share that may be late, as the count is rounded up and kept for a
-//!   cold start; corrected by what was in fact late: [caution](Circumstances::caution) `u` makes it `q·e^(−u)`. With a price `p` per late
-//!   request a slot costs `1/c` a second and saves `P(X > cn)/s` late requests, so that `q = s / (p·c)`: no correction.
+//!   cold start; corrected by what was in fact late: [caution](Circumstances::caution) `u` makes it `q·e^(−u)`.
+//! - **price** `p` of a late request, without correction: the greater of two counts. A slot costs `1/c` a second and serves
+//!   `P(X > cn)/s` requests that find no other, so that `q = s / (p·c)`: right where surges outlast their requests. But whoever
+//!   comes while others wait waits as well: with `n` workers `λ·P(X ≥ cn·(1 + W/2s))` a second are late, and the least of
+//!   `n + p·λ·P` is right where demand only fluctuates. Neither contains the other.
 //! - **peak**: not above the highest demand of late and half its root. What never was needs no reserve.
 //! - **queue**: who waits no longer than `W` is in time. A surge of two service times leaves twice as many waiting as it
 //!   exceeds the slots by, and `W/s` of them for each slot are in time: so `(m + z·√(m + 1)) / (1 + a)` slots do, where
 //!   `a = min(W/2s, 1/2)·(5 − u)/7`: the more was late, the less is left to the queue. Not below the load `λ·s` and half
-//!   its root, where a queue would grow without end; and not with a price, as nothing says when surges last longer.
+//!   its root, where a queue would grow without end; and of a price's counts only the second, as nothing says when surges last
+//!   longer.
 //! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
 //!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·λ·B·s/k`: `k = √(p·λ·B·s/(H + 5 s))`, at most `B`.
 //! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
@@ -145,6 +149,26 @@ pub(crate) struct Circumstances {
     pub(crate) waiting: u64,
 }
 
+/// A count, its reason, and the demand that it is for, in millionths of a busy slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Draft {
+    pub(crate) forecast: u64,
+    pub(crate) headroom: u64,
+    /// How much of both may wait.
+    pub(crate) queue: u64,
+    pub(crate) workers: u32,
+    pub(crate) because: Because,
+}
+
+/// How many may wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Queue {
+    /// With a share the fewer the more was late, with a price nobody.
+    Share,
+    /// As many as can be in time.
+    Whole,
+}
+
 /// How many workers there should be, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -214,27 +238,45 @@ impl Objective {
         allowance.min(WIDEST)
     }
 
-    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation: the forecast, the
-    /// headroom, and what of both may wait, in millionths of a slot; the count and its reason.
-    pub(crate) fn plan(&self, known: &Circumstances, error: i64) -> ([u64; 3], u32, Because) {
-        let forecast = forecast(known, known.demand, known.rates[0]);
-        let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
-        let slots = forecast.saturating_add_signed(headroom);
+    /// What it would cost if all that come were late, in millionths of a worker-second per second; `None` with a share.
+    pub(crate) fn all_late(&self, known: &Circumstances) -> Option<u64> {
+        let Goal::Price(_) = self.goal else { return None };
+        Some(ratio(self.worth(known.service), known.rates[0], MICRO))
+    }
+
+    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation, and part of it may wait.
+    pub(crate) fn draft(&self, known: &Circumstances, error: i64, queue: Queue) -> Draft {
+        let (forecast, slots) = strayed(known, error);
         let peak = whole(known.highest.saturating_add(deviation(known.highest) / 2)).max(known.highest);
         let (slots, because) = if slots > peak { (peak, Because::Peak) } else { (slots, Because::Headroom) };
-        let busy = self.without_queue(known, slots);
+        let busy = self.without_queue(known, slots, queue);
         let workers = div_ceil_count(busy, u64::from(known.concurrency).saturating_mul(MICRO));
         let drain = self.drain(known);
         let (workers, because) = if drain > workers { (drain, Because::Drain) } else { (workers, because) };
-        ([forecast, slots.saturating_sub(forecast), slots.saturating_sub(busy)], workers, because)
+        let (headroom, queue) = (slots.saturating_sub(forecast), slots.saturating_sub(busy));
+        Draft { forecast, headroom, queue, workers, because }
+    }
+
+    /// What it costs to provide for such an error where demand is what comes, in millionths of a worker-second per second. So
+    /// it grows with what comes less than what may be late does, and more load never asks for fewer workers.
+    pub(crate) fn reserve(&self, known: &Circumstances, error: i64) -> i64 {
+        let load = deviation(per_second(known.rates[0], known.service));
+        let room = known.service.saturating_add(self.patience().min(known.service) / SURGE).max(1);
+        let slots = u64::from(known.concurrency);
+        let of_one = ratio(load, known.service, room.saturating_mul(slots));
+        i64::try_from(of_one).unwrap_or(i64::MAX).saturating_mul(error) / 256
     }
 
     /// The slots that are needed where some of the demand may wait.
-    fn without_queue(&self, known: &Circumstances, slots: u64) -> u64 {
-        if !known.measured || self.may_be_late().is_none() {
+    fn without_queue(&self, known: &Circumstances, slots: u64, queue: Queue) -> u64 {
+        let bold = match queue {
+            Queue::Whole => ONE.saturating_mul(CAUTION),
+            Queue::Share if self.may_be_late().is_some() => ONE.saturating_mul(CAUTION).saturating_sub(known.caution),
+            Queue::Share => 0,
+        };
+        if !known.measured || bold == 0 {
             return slots;
         }
-        let bold = ONE.saturating_mul(CAUTION).saturating_sub(known.caution);
         let patience = ratio(self.patience().min(known.service), bold, ONE.saturating_mul(CAUTION)) / SURGE;
         let busy = ratio(slots, known.service, known.service.saturating_add(patience).max(1));
         let load = per_second(known.rates[0], known.service);
@@ -292,6 +334,13 @@ pub(crate) fn forecast(known: &Circumstances, demand: u64, rate: u64) -> u64 {
     let stays = decay(known.lead, known.service);
     let comes = times(per_second(rate, known.service), ONE.saturating_sub(stays));
     times(demand, stays).saturating_add(comes)
+}
+
+/// The forecast, and what demand is if it strays from it by so many 256ths of its standard deviation.
+fn strayed(known: &Circumstances, error: i64) -> (u64, u64) {
+    let forecast = forecast(known, known.demand, known.rates[0]);
+    let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
+    (forecast, forecast.saturating_add_signed(headroom))
 }
 
 /// `√(m + 1)`: the standard deviation of Poisson demand, and of one request where none is expected.

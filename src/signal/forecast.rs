@@ -10,6 +10,7 @@ mod gaps;
 mod hold;
 mod learned;
 mod ledger;
+mod scrapes;
 mod silence;
 mod told;
 
@@ -22,11 +23,13 @@ use self::gaps::Gaps;
 use self::hold::Hold;
 pub use self::learned::Learned;
 use self::ledger::Ledger;
+use self::scrapes::Scrapes;
 use self::silence::Keep;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
-use crate::policy::{Because, CAUTION, Circumstances, LEARNED, Objective, Outlook, Plan, deviation, forecast};
-use crate::report::Report;
+use crate::policy::{
+    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, deviation, forecast,
+};
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
 
@@ -38,6 +41,7 @@ const TICKS: u64 = 64;
 /// Without a request a tick may be so small a part of the time since the last.
 const PAUSES: u64 = 8;
 /// Service times of the long rate and of the short one, and the least of each: one that forgets within a few ticks is noise.
+/// The long one forgets no faster than the lead that it is forecast for.
 const LONG: (u64, u64) = (16, 8 * SECOND);
 const SHORT: (u64, u64) = (2, 2 * SECOND);
 /// Service times after a late request in which workers serve what waited, not what comes.
@@ -73,6 +77,14 @@ pub(super) struct View {
     pub(super) overloaded: bool,
 }
 
+/// Demand, in millionths of a slot: now, as those who came since the last tick saw it on average, and at the most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Demand {
+    now: u64,
+    mean: u64,
+    most: u64,
+}
+
 /// A forecast that was made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 struct Past {
@@ -98,9 +110,10 @@ pub(super) struct Forecast {
     /// Mean service time in nanoseconds, and how many it was learned from.
     service: u64,
     completions: u32,
-    /// Since the last tick: arrivals, and the most requests in the system.
+    /// Since the last tick: arrivals; the most requests in the system; and how many arrivals saw how many in it together.
     arrived: u64,
     most: u64,
+    saw: (u64, u64),
     /// Decaying counts of arrivals, in millionths, with the service time, the long and the short constant.
     occupancy: u64,
     counts: [u64; 2],
@@ -116,6 +129,7 @@ pub(super) struct Forecast {
     /// Requests that came after a silence, and until when they would have been late without a worker.
     woke: Option<(u32, Timestamp)>,
     told: Told,
+    scrapes: Scrapes,
     hold: Hold,
     plan: Plan,
 }
@@ -133,6 +147,7 @@ impl Forecast {
             completions: 0,
             arrived: 0,
             most: 0,
+            saw: (0, 0),
             occupancy: 0,
             counts: [0; 2],
             strained: Timestamp::ORIGIN,
@@ -143,6 +158,7 @@ impl Forecast {
             gaps: Gaps::default(),
             woke: None,
             told: Told::default(),
+            scrapes: Scrapes::default(),
             hold: Hold::new(now),
             plan: Plan {
                 workers: 0,
@@ -197,15 +213,17 @@ impl Forecast {
             return;
         }
         self.touched(now);
-        if self.began.is_none() {
-            (self.began, self.faded) = (Some(now), now);
-        } else if let Some(since) = since {
+        if let Some(since) = since.filter(|_| self.began.is_some()) {
             self.gaps.saw(now.since(since));
         }
+        self.begin(now);
+        self.told.at_once();
         self.wakes(now, count, since.map_or(0, |since| now.since(since)));
         self.arrived = self.arrived.saturating_add(u64::from(count));
         self.most = self.most.max(requests);
-        self.ledger.arrived(count.into());
+        let (count, all) = (u64::from(count), &mut self.saw);
+        *all = (all.0.saturating_add(count), all.1.saturating_add(count.saturating_mul(requests)));
+        self.ledger.arrived(count);
         if since.is_some() {
             self.next = self.next.min(Some(now.plus(TICK)));
         }
@@ -213,10 +231,10 @@ impl Forecast {
 
     /// So many came after nobody had for so long, in nanoseconds.
     fn wakes(&mut self, now: Timestamp, count: u32, silence: u64) {
-        let lead = u64::from(self.plan.lead_millis).saturating_mul(1_000_000);
         if let Some((woke, _)) = self.woke.take_if(|(_, until)| now > *until) {
             self.gaps.woke(woke);
         }
+        let lead = self.lead();
         match &mut self.woke {
             Some((woke, _)) => *woke = woke.saturating_add(count),
             None if silence >= lead / SPACING => self.woke = Some((count, Timestamp::MAX)),
@@ -233,43 +251,10 @@ impl Forecast {
         }
     }
 
-    /// An observer counted requests; before that none was seen `since` an instant, if ever. Only sums are kept until the next
-    /// tick, so that reports of one instant may come in any order.
-    pub(super) fn told(&mut self, now: Timestamp, report: &Report, since: Option<Timestamp>, objective: &Objective) {
-        if !report.is_active() {
-            return;
-        }
-        if self.resting {
-            self.slept = self.slept.saturating_add(now.since(self.last));
-            self.count(now);
-            (self.last, self.resting) = (now, false);
-        }
-        self.next = self.next.or(Some(Timestamp::MAX)).min(Some(now.plus(TICK)));
-        if report.arrived > 0 && self.began.is_none() {
+    /// The first request, if it is.
+    const fn begin(&mut self, now: Timestamp) {
+        if self.began.is_none() {
             (self.began, self.faded) = (Some(now), now);
-        }
-        self.ledger.arrived(report.arrived);
-        self.told.add(now, report, since, objective);
-    }
-
-    /// What observers counted since the last tick, as if it had been seen now.
-    fn take_told(&mut self, now: Timestamp, objective: &Objective) {
-        let (told, come) = self.told.take(now, self.last);
-        self.arrived = self.arrived.saturating_add(come);
-        let Told { started, late, completions, service, .. } = told;
-        if let Some(gap) = told.gap() {
-            self.gaps.saw(gap);
-        }
-        if late > 0 {
-            self.strained = now.plus(self.service.saturating_mul(STRAIN));
-        }
-        self.wakes(now, capped(come), told.gap().unwrap_or(0));
-        if let Some(may) = objective.may_be_late().filter(|_| started > 0) {
-            self.ledger.told(now, started, late, may);
-        }
-        if let Some(mean) = service.checked_div(completions) {
-            self.completions = self.completions.saturating_add(capped(completions));
-            self.serves(mean, completions.min(MEAN_OF));
         }
     }
 
@@ -284,6 +269,7 @@ impl Forecast {
     /// A request started after `wait` nanoseconds, and left the queue empty or not.
     pub(super) fn started(&mut self, now: Timestamp, wait: u64, empty: bool, objective: &Objective) {
         self.touched(now);
+        self.scrapes.told();
         let late = wait > objective.patience();
         if late {
             self.strained = now.plus(self.service.saturating_mul(STRAIN));
@@ -296,6 +282,7 @@ impl Forecast {
     /// A request finished after `service` nanoseconds of it.
     pub(super) fn finished(&mut self, now: Timestamp, service: u64) {
         self.touched(now);
+        self.scrapes.told();
         self.completions = self.completions.saturating_add(1);
         self.serves(service, 1);
     }
@@ -311,13 +298,15 @@ impl Forecast {
         }
         let cold_start = if view.cold_start == 0 { COLD_START } else { view.cold_start };
         let tick = self.tick_length(cold_start);
-        let lead = cold_start.saturating_sub(objective.patience()).saturating_add(tick);
         self.fade(now);
-        self.take_told(now, objective);
+        self.take_told(now, view, objective);
+        // What is seen only now and then is as old as that before it is acted upon.
+        let look = tick.max(self.told.period());
+        let lead = cold_start.saturating_sub(objective.patience()).saturating_add(look);
         let elapsed = now.since(self.last);
         let arrived = self.count(now);
-        let demand = self.demand(now, view, objective);
-        self.highest = self.highest.max(demand);
+        let Demand { now: demand, mean, most } = self.demand(now, view, objective);
+        self.highest = self.highest.max(most);
         let mut known = Circumstances {
             demand,
             rates: [self.rate(now, 0), self.rate(now, 1)],
@@ -333,24 +322,25 @@ impl Forecast {
         };
         // An objective is a share of requests, and counts what they saw; a price is paid by the second.
         let seen = match objective.may_be_late() {
-            Some(_) => arrived,
-            None => elapsed / SECOND,
+            Some(_) => [(most, arrived.min(1)), (mean, arrived.saturating_sub(1))],
+            None => [(mean, elapsed / SECOND), (mean, 0)],
         };
         self.errors
             .saw(0, if objective.may_be_late().is_none() { core::mem::take(&mut self.slept) / SECOND } else { 0 });
         // What gathers before the first worker is there is no demand that any forecast could be held to.
         if known.measured || view.ready > 0 {
-            self.judge(now, &known, seen);
+            for (demand, weight) in seen {
+                self.judge(now, &known, demand, weight);
+            }
             self.remember(now, &known);
         }
         known.highest = self.highest;
-        let error = self.errors.exceeded_by(objective.allowance(&known));
-        let ([forecast, headroom, queue], planned, because) = objective.plan(&known, error);
+        let Draft { forecast, headroom, queue, workers: planned, because } = self.draft(&known, objective);
         // A queue that stands while nothing is on its way says that the model is wrong.
         let alarm = view.ready.saturating_add(view.ready.div_ceil(10));
         let alarmed = view.overloaded && view.starting == 0 && alarm > planned;
         let (planned, because) = if alarmed { (alarm, Because::Overloaded) } else { (planned, because) };
-        let held = self.hold.highest(now, planned, cold_start.saturating_add(tick));
+        let held = self.hold.highest(now, planned, cold_start.saturating_add(look));
         let because = if held > planned { Because::Hold } else { because };
         let kept = self.keeps_last(now, view, objective, cold_start, held);
         let (workers, because) = match kept {
@@ -413,7 +403,13 @@ impl Forecast {
     }
 
     fn constants(&self) -> [u64; 2] {
-        [LONG, SHORT].map(|(times, least)| self.service.saturating_mul(times).max(least))
+        let [long, short] = [LONG, SHORT].map(|(times, least)| self.service.saturating_mul(times).max(least));
+        [long.max(self.lead()), short]
+    }
+
+    /// How far ahead the last plan looked, in nanoseconds.
+    fn lead(&self) -> u64 {
+        u64::from(self.plan.lead_millis).saturating_mul(1_000_000)
     }
 
     /// Arrivals per second, in millionths, from a count that has not run for long.
@@ -425,29 +421,40 @@ impl Forecast {
         ratio(count, SECOND, full.max(1))
     }
 
-    /// The slots that would be busy if nobody ever waited, in millionths. As long as nobody does it is what is there. After
-    /// that it is not: a backlog grows and is worked off, and says more of what was missing than of what comes.
-    fn demand(&mut self, now: Timestamp, view: &View, objective: &Objective) -> u64 {
-        let there = self.most.max(view.requests).saturating_mul(MICRO);
-        self.most = view.requests;
+    /// The slots that would be busy if nobody ever waited. As long as nobody does it is what is there. After that it is not: a
+    /// backlog grows and is worked off, and says more of what was missing than of what comes.
+    fn demand(&mut self, now: Timestamp, view: &View, objective: &Objective) -> Demand {
+        let most = core::mem::replace(&mut self.most, view.requests).max(view.requests);
+        let (arrivals, saw) = core::mem::take(&mut self.saw);
         if view.waiting > 0 && view.oldest > objective.patience() {
             self.strained = now.plus(self.service.saturating_mul(STRAIN));
         }
-        if now >= self.strained {
-            return there;
-        }
         // Two standard deviations, so that it is rarely too little.
-        there.min(self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO))
+        let likely = self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO);
+        let limit = if now < self.strained { likely } else { u64::MAX };
+        let slots = |requests: u64| requests.saturating_mul(MICRO).min(limit);
+        let there = slots(view.requests);
+        let mean = if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) };
+        Demand { now: there, mean, most: slots(most) }
+    }
+
+    /// The count for what demand may stray from its forecast.
+    fn draft(&self, known: &Circumstances, objective: &Objective) -> Draft {
+        let share = objective.draft(known, self.errors.exceeded_by(objective.allowance(known)), Queue::Share);
+        let Some(late) = objective.all_late(known) else { return share };
+        let error = self.errors.cheapest(late, |error| objective.reserve(known, error));
+        let price = objective.draft(known, error, Queue::Whole);
+        if price.workers > share.workers { price } else { share }
     }
 
     /// Compares demand with what was forecast a lead ago.
-    fn judge(&mut self, now: Timestamp, known: &Circumstances, seen: u64) {
+    fn judge(&mut self, now: Timestamp, known: &Circumstances, demand: u64, weight: u64) {
         let due = |past: &&Past| past.at.plus(known.lead) <= now;
         let Some(past) = self.past.iter().flatten().find(due) else { return };
         let forecast = forecast(known, past.demand, past.rate);
-        let (over, under) = (known.demand.saturating_sub(forecast), forecast.saturating_sub(known.demand));
+        let (over, under) = (demand.saturating_sub(forecast), forecast.saturating_sub(demand));
         let error = |difference: u64| i64::try_from(ratio(difference, 256, deviation(forecast))).unwrap_or(i64::MAX);
-        self.errors.saw(error(over).saturating_sub(error(under)), seen);
+        self.errors.saw(error(over).saturating_sub(error(under)), weight);
     }
 
     /// Keeps what is forecast now.

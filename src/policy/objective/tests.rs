@@ -46,11 +46,14 @@ proptest! {
             waiting: known.waiting + waiting,
             ..known
         };
-        let (_, few, _) = objective.plan(&known, error);
-        prop_assert!(objective.plan(&heavier, error).1 >= few);
-        prop_assert!(objective.plan(&heavier, error.saturating_add(further)).1 >= few);
         let cautious = Circumstances { caution: known.caution + ONE, ..known };
-        prop_assert!(objective.plan(&cautious, error).1 >= few);
+        for queue in [Queue::Share, Queue::Whole] {
+            let workers = |known: &Circumstances, error: i64| objective.draft(known, error, queue).workers;
+            let few = workers(&known, error);
+            prop_assert!(workers(&heavier, error) >= few);
+            prop_assert!(workers(&heavier, error.saturating_add(further)) >= few);
+            prop_assert!(workers(&cautious, error) >= few);
+        }
         prop_assert!(objective.allowance(&cautious) <= objective.allowance(&known));
     }
 
@@ -77,6 +80,13 @@ fn a_price_is_the_news_vendors() {
     let known = Circumstances { service: 2_000_000_000, concurrency: 4, ..Circumstances::default() };
     let allowed = Objective::price(50, Duration::from_millis(100)).allowance(&known);
     assert!(allowed.abs_diff(ONE / 100) < 10, "2 s / (50 worker-seconds × 4 slots) = 1 %");
+}
+
+#[test]
+fn if_all_that_come_were_late() {
+    let known = Circumstances { rates: [40 * MICRO, 0], ..Circumstances::default() };
+    assert_eq!(Objective::price(10, Duration::ZERO).all_late(&known), Some(400 * MICRO), "worker-seconds a second");
+    assert_eq!(share(0.99).all_late(&known), None, "nobody says what that is worth");
 }
 
 #[test]
@@ -141,7 +151,10 @@ fn headroom_is_so_many_deviations_up_to_the_peak() {
         ..Circumstances::default()
     };
     let objective = share(0.99);
-    let plan = |known: &Circumstances, error| objective.plan(known, error);
+    let plan = |known: &Circumstances, error| {
+        let draft = objective.draft(known, error, Queue::Share);
+        ([draft.forecast, draft.headroom, draft.queue], draft.workers, draft.because)
+    };
     assert_eq!(plan(&known, 512), ([99 * MICRO, 20 * MICRO, 0], 12, Because::Headroom));
     assert_eq!(plan(&known, -256), ([99 * MICRO, 0, 0], 9, Because::Headroom));
     let never_more = Circumstances { highest: 99 * MICRO, ..known };
@@ -177,7 +190,7 @@ fn a_drain_is_as_dear_as_the_requests_that_it_spares() {
     assert_eq!(drain(dear, &known), 210, "never more than one for each");
     assert_eq!(drain(dear, &Circumstances { waiting: 1, ..known }), 0, "a single one is not worth a worker");
     assert_eq!(drain(dear, &Circumstances { waiting: 2, ..known }), 12);
-    assert_eq!(share(0.99).plan(&known, 0).2, Because::Drain);
+    assert_eq!(share(0.99).draft(&known, 0, Queue::Share).because, Because::Drain);
 }
 
 #[test]
@@ -192,8 +205,9 @@ fn some_of_the_demand_may_wait_unless_too_much_was_late() {
         ..Circumstances::default()
     };
     let objective = Objective::share(Share::new(0.99).unwrap(), Duration::from_millis(500));
-    let workers = |known: &Circumstances| objective.plan(known, 512).1;
-    assert_eq!(objective.plan(&known, 512).0, [99 * MICRO, 20 * MICRO, 23_800_000]);
+    let workers = |known: &Circumstances| objective.draft(known, 512, Queue::Share).workers;
+    let draft = objective.draft(&known, 512, Queue::Share);
+    assert_eq!((draft.forecast, draft.headroom, draft.queue), (99 * MICRO, 20 * MICRO, 23_800_000));
     assert_eq!(workers(&known), 96, "119 / 1.25: a quarter of the slots' worth may wait");
     assert_eq!(workers(&Circumstances { caution: 7 * ONE / 2, ..known }), 106, "119 / 1.125");
     assert_eq!(workers(&Circumstances { caution: 7 * ONE, ..known }), 119, "nothing is left to the queue");
@@ -205,16 +219,16 @@ fn some_of_the_demand_may_wait_unless_too_much_was_late() {
         "not below the load and half its root"
     );
     assert_eq!(workers(&Circumstances { rates: [200 * MICRO, 0], lead: 0, ..known }), 119, "nor above what is wanted");
-    assert_eq!(
-        Objective::price(100, Duration::from_millis(500)).plan(&known, 512).1,
-        119,
-        "nobody would see that it fails"
-    );
+    let price = Objective::price(100, Duration::from_millis(500));
+    assert_eq!(price.draft(&known, 512, Queue::Share).workers, 119, "nobody would see that it fails");
+    assert_eq!(price.draft(&known, 512, Queue::Whole).workers, 96);
 }
 
 #[test]
 fn one_request_at_a_time_needs_no_second_worker() {
     let known = Circumstances { service: SECOND, highest: MICRO, concurrency: 1, ..Circumstances::default() };
-    let workers = |highest: u64| share(0.99).plan(&Circumstances { highest: highest * MICRO, ..known }, 17_016).1;
+    let workers = |highest: u64| {
+        share(0.99).draft(&Circumstances { highest: highest * MICRO, ..known }, 17_016, Queue::Share).workers
+    };
     assert_eq!([1, 2, 3, 8, 30].map(workers), [1, 2, 4, 9, 32], "half the root, in whole slots");
 }

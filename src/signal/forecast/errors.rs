@@ -62,30 +62,43 @@ impl Errors {
         }
     }
 
-    /// The error that a share of requests in 2⁻³² ths exceed. In the even bins it is the lower edge, since a count is
-    /// rounded up anyway, in the wide ones the upper.
+    /// The error that a share of requests in 2⁻³² ths exceed.
     pub(super) fn exceeded_by(&self, share: u64) -> i64 {
         let counts = || self.even.iter().chain(&self.wide).map(|count| u64::from(*count));
         let mut left = times(counts().sum(), share);
         for (back, count) in self.wide.iter().rev().chain(self.even.iter().rev()).enumerate() {
             let Some(rest) = left.checked_sub(u64::from(*count)) else {
-                let bin = BINS.saturating_sub(back).saturating_sub(1);
-                let edge = if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) };
-                return EDGES.get(edge).copied().unwrap_or(0);
+                return told(BINS.saturating_sub(back).saturating_sub(1));
             };
             left = rest;
         }
         EDGES.first().copied().unwrap_or(0)
     }
 
+    /// The error to provide for that costs least: what providing for it does, and of what it costs if everybody is late the
+    /// share that saw a greater one.
+    pub(super) fn cheapest(&self, all_late: u64, reserve: impl Fn(i64) -> i64) -> i64 {
+        let counts = || self.even.iter().chain(&self.wide).map(|count| u64::from(*count));
+        let all = counts().sum::<u64>();
+        let (mut above, mut least, mut cheapest) = (all, i64::MAX, 0);
+        for (bin, count) in counts().enumerate() {
+            above = above.saturating_sub(count);
+            let (error, late) = (told(bin), ratio(all_late, above, all.max(1)));
+            let cost = reserve(error).saturating_add_unsigned(late);
+            if cost < least {
+                (least, cheapest) = (cost, error);
+            }
+        }
+        cheapest
+    }
+
     /// The share of requests, in 2⁻³² ths, that saw a greater error, each told as above.
     pub(super) fn above(&self, error: i64) -> u64 {
-        let told = EDGES.iter().take(EVEN).chain(EDGES.iter().skip(EVEN.saturating_add(1))).chain(EDGES.last());
         let (mut all, mut above) = (0_u64, 0_u64);
-        for (count, edge) in self.even.iter().chain(&self.wide).zip(told) {
+        for (bin, count) in self.even.iter().chain(&self.wide).enumerate() {
             let count = u64::from(*count);
             all = all.saturating_add(count);
-            above = above.saturating_add(if *edge > error { count } else { 0 });
+            above = above.saturating_add(if told(bin) > error { count } else { 0 });
         }
         ratio(above, ONE, all.max(1))
     }
@@ -96,9 +109,17 @@ impl Errors {
     }
 }
 
+/// What a bin's errors are taken to be. In the even ones it is the lower edge, since a count is rounded up anyway, in the wide
+/// ones the upper.
+fn told(bin: usize) -> i64 {
+    let edge = if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) };
+    EDGES.get(edge).copied().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::MICRO;
 
     #[test]
     fn before_anything_is_seen_errors_are_those_of_poisson_traffic() {
@@ -151,6 +172,25 @@ mod tests {
             assert!(errors.above(error - 1) > share, "{per_mille}");
         }
         assert_eq!((errors.above(-513), errors.above(i64::MAX)), (ONE, 0));
+    }
+
+    #[test]
+    fn the_cheapest_error_is_paid_for_by_what_it_spares() {
+        // One in ten is 2 deviations above, one in a hundred 10; a worker more for each deviation.
+        let mut errors = Errors { even: [0; EVEN], wide: [0; BINS - EVEN] };
+        for (error, requests) in [(0, 89), (512, 10), (2_560, 1)] {
+            errors.saw(error, requests);
+        }
+        let cheapest = |late: u64| errors.cheapest(late * MICRO, |error| error * 1_000_000 / 256);
+        assert_eq!(cheapest(0), -512, "what nobody pays for");
+        assert_eq!([3, 19].map(cheapest), [0; 2], "what two workers spare is worth less");
+        assert_eq!([21, 799].map(cheapest), [512; 2], "a tenth");
+        assert_eq!(cheapest(810), 2_572, "and eight more spare a hundredth");
+        assert_eq!(
+            Errors { even: [0; EVEN], ..errors.clone() }.cheapest(0, |_| 1),
+            -512,
+            "nothing is known and nothing to be lost"
+        );
     }
 
     #[test]

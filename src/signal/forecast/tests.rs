@@ -1,9 +1,10 @@
 use super::gaps::tests::ten;
 use super::*;
 use crate::observation::ObserverId;
-use crate::report::Reporter;
+use crate::report::{Report, Reporter};
 use crate::units::Share;
 use core::time::Duration;
+use proptest::prelude::*;
 
 /// A service that is looked at every second: its workers are what the test says.
 pub(super) struct Service {
@@ -311,14 +312,20 @@ fn demand_is_what_came_where_somebody_waits() {
     let forecast = &mut service.forecast;
     (forecast.occupancy, forecast.most) = (99 * MICRO, 0);
     let crowd = View { requests: 500, waiting: 1, oldest: SECOND / 10, ..view };
-    assert_eq!(forecast.demand(now, &crowd, &objective), 500 * MICRO, "in time is no strain");
+    let all = |now: u64, most: u64| Demand { now: now * MICRO, mean: now * MICRO, most: most * MICRO };
+    let both = |slots: u64| all(slots, slots);
+    assert_eq!(forecast.demand(now, &crowd, &objective), both(500), "in time is no strain");
     let late = View { oldest: SECOND / 10 + 1, ..crowd };
-    assert_eq!(forecast.demand(now, &View { waiting: 0, ..late }, &objective), 500 * MICRO, "nobody is late");
-    assert_eq!(forecast.demand(now, &late, &objective), 120 * MICRO, "99, two times their root, and one");
+    assert_eq!(forecast.demand(now, &View { waiting: 0, ..late }, &objective), both(500), "nobody is late");
+    assert_eq!(forecast.demand(now, &late, &objective), both(120), "99, two times their root, and one");
     let soon = |millis: u64| now.plus(millis * 1_000_000);
-    assert_eq!(forecast.demand(soon(2_999), &crowd, &objective), 120 * MICRO, "for three service times");
-    assert_eq!(forecast.demand(soon(3_000), &view, &objective), 500 * MICRO, "the most since it was last asked");
-    assert_eq!(forecast.demand(soon(3_000), &view, &objective), 0);
+    assert_eq!(forecast.demand(soon(2_999), &crowd, &objective), both(120), "for three service times");
+    let empty = View { requests: 0, waiting: 0, ..view };
+    assert_eq!(forecast.demand(soon(3_000), &empty, &objective), all(0, 500), "now, and since it was last asked");
+    (forecast.saw, forecast.most) = ((4, 10), 4);
+    let seen = forecast.demand(soon(3_000), &empty, &objective);
+    assert_eq!((seen.now, seen.mean, seen.most), (0, 2_500_000, 4 * MICRO), "one after the other saw 1 to 4");
+    assert_eq!(forecast.demand(soon(3_000), &empty, &objective), both(0));
 }
 
 #[test]
@@ -333,7 +340,7 @@ fn an_error_is_counted_against_the_forecast_of_a_lead_ago() {
     forecast.remember(now.plus(10 * SECOND), &known(0));
     assert_eq!(forecast.past[0].map(|past| past.demand), Some(0), "the newest in front");
     let before = forecast.errors.clone();
-    forecast.judge(now.plus(80 * SECOND - 1), &known(0), 7);
+    forecast.judge(now.plus(80 * SECOND - 1), &known(0), 0, 7);
     assert_eq!(forecast.errors, before, "it is not due");
     let seen = |error: i64| {
         let mut errors = before.clone();
@@ -342,7 +349,7 @@ fn an_error_is_counted_against_the_forecast_of_a_lead_ago() {
     };
     for (demand, error) in [(129, 3 * 256), (99, 0), (84, -384)] {
         let mut forecast = forecast.clone();
-        forecast.judge(now.plus(80 * SECOND), &known(demand * MICRO), 7);
+        forecast.judge(now.plus(80 * SECOND), &known(0), demand * MICRO, 7);
         assert_eq!(forecast.errors, seen(error), "{demand}");
     }
 }
@@ -528,9 +535,71 @@ fn it_learns_the_same_from_reports_as_from_events() {
         forecast.tick(now.plus(second * SECOND), &View { requests: 1, ..view }, &objective);
     }
     assert!((35..40).contains(&count(&forecast)), "all of it by then: {}", count(&forecast));
-    assert_eq!(forecast.told, Told::default(), "what was told is taken in once");
+    let taken = forecast.told;
+    assert_eq!(
+        (taken.is_coming(), taken.gap(), taken.period()),
+        (false, None, 5 * SECOND),
+        "what was told is taken in once"
+    );
     forecast.told(now.plus(6 * SECOND), &told(now, 0, 0, 1), Some(now), &objective);
-    assert_eq!(forecast.told, Told::default(), "who saw nothing says nothing");
+    assert_eq!(forecast.told, taken, "who saw nothing says nothing");
+}
+
+/// A scrape every five seconds, each looked at when it is due.
+fn scraped(service: &mut Service, scrapes: u32, arrived: u64, requests: u64, waiting: u64) {
+    (service.view.requests, service.view.waiting) = (requests, waiting);
+    for _ in 0..scrapes {
+        service.view.oldest = waiting * SECOND;
+        service.view.last_activity = service.now;
+        service.forecast.counted(service.now, arrived * MICRO, 5 * SECOND, requests);
+        service.passes(5);
+    }
+}
+
+#[test]
+fn it_learns_from_scrapes_how_long_requests_take_and_who_was_late() {
+    let mut service = Service::new(objective());
+    scraped(&mut service, 200, 20, 8, 0);
+    let plan = service.forecast.plan();
+    assert!(service.forecast.service.abs_diff(2 * SECOND) < SECOND / 50, "20 in five seconds, eight at a time: 2 s");
+    assert!(plan.completions >= LEARNED && plan.forecast_millis.abs_diff(8_000) < 80, "{plan:?}");
+    assert_eq!(plan.lead_millis, 30_000 - 100 + 5_000, "what it sees is five seconds old when it is acted upon");
+    assert_eq!(service.forecast.ledger.kept(), Some(Share::ONE));
+    scraped(&mut service, 1, 20, 10, 0);
+    scraped(&mut service, 1, 20, 10, 0);
+    // All ten slots are busy: who came then would have waited for a tenth of a service time, 0.2 s.
+    let late = service.forecast.ledger.kept().map(|kept| Share::ONE.as_micros() - kept.as_micros());
+    assert_eq!(
+        late,
+        Some(30_000_000_u32.div_ceil(202 * 20)),
+        "half of the 20 that started before the first, all 20 since"
+    );
+}
+
+#[test]
+fn a_scrape_after_an_hour_without_any_is_no_surge_and_no_reason_to_look_an_hour_ahead() {
+    let mut service = Service::new(objective());
+    scraped(&mut service, 100, 20, 8, 0);
+    let before = service.forecast.plan();
+    service.forecast.counted(service.now, 14_400 * MICRO, HOUR, 8);
+    service.passes(30);
+    let plan = service.forecast.plan();
+    assert_eq!(plan.lead_millis, before.lead_millis + 55_000, "a minute at the most");
+    assert!(plan.forecast_millis <= before.forecast_millis + 500, "four a second, as before: {plan:?}");
+    assert_eq!(service.forecast.ledger.requests(), 2_000 + 14_400, "all of them came");
+    service.forecast.arrived(service.now, 1, 9, None);
+    service.passes(1);
+    assert_eq!(service.forecast.plan().lead_millis, 30_900, "who tells of each arrival is looked at every second");
+}
+
+#[test]
+fn a_rate_is_counted_to_the_millionth_of_a_request() {
+    let mut service = Service::new(objective());
+    for _ in 0..7 {
+        service.forecast.counted(service.now, MICRO / 4, SECOND, 0);
+        service.passes(1);
+    }
+    assert_eq!((service.forecast.ledger.requests(), service.forecast.began.is_some()), (1, true));
 }
 
 #[test]
@@ -594,13 +663,13 @@ fn where_nothing_happens_it_is_looked_at_ever_more_seldom_and_then_not_at_all() 
         seldom += u32::from(slower);
     }
     service.now = service.forecast.last;
-    service.passes(200);
+    service.passes(280);
     let Forecast { plan, next, .. } = service.forecast;
     assert_eq!((plan.workers, plan.because), (0, Because::LastWorker), "nobody ever came back so soon");
     let quiet = service.view.last_activity;
     let since = |instant: Timestamp| instant.since(quiet) / SECOND;
     assert_eq!(next.map(since), Some(400), "until then it sleeps");
-    service.passes(200);
+    service.passes(120);
     let Forecast { plan, next, .. } = service.forecast;
     assert_eq!((plan.workers, plan.because), (1, Because::Prewarm), "as long as others came back after");
     assert_eq!(next.map(since), Some(608));
@@ -627,7 +696,7 @@ fn what_was_planned_of_late_is_held_and_says_so() {
     let mut service = Service::new(objective());
     service.serves(300, 5, SECOND);
     let planned = service.forecast.plan().workers;
-    service.serves(5, 0, SECOND);
+    service.serves(15, 0, SECOND);
     let plan = service.forecast.plan();
     assert_eq!((plan.workers, plan.because), (planned, Because::Hold));
 }
@@ -650,4 +719,30 @@ fn at_a_price_errors_are_weighed_by_time_and_sleep_is_without_any() {
     service.forecast.arrived(now, 1, 1, Some(service.view.last_activity));
     service.forecast.tick(now, &service.view, &service.objective);
     assert_eq!(service.forecast.errors, expected);
+}
+
+proptest! {
+    /// The law of that name, for what is proposed by what is known: the same errors were seen.
+    #[test]
+    fn more_load_never_fewer(
+        price in 0_u32..100_000, service in 1_u64..100 * SECOND, lead in 1_u64..200 * SECOND, concurrency in 1_u32..40,
+        demand in 0_u64..500 * MICRO, rate in 0_u64..500 * MICRO, waiting in 0_u64..500, caution in 0..7 * ONE,
+        errors in prop::collection::vec((-600_i64..18_000, 0_u64..2_000), 0..40),
+        more in (0_u64..100 * MICRO, 0_u64..100 * MICRO, 0_u64..100),
+        share in any::<bool>(),
+    ) {
+        let within = Duration::from_millis(100);
+        let objective = if share { objective() } else { Objective::price(price, within) };
+        let mut forecast = Forecast::new(Timestamp::ORIGIN);
+        for (error, requests) in errors {
+            forecast.errors.saw(error, requests);
+        }
+        let known = |(demand, rate, waiting): (u64, u64, u64)| Circumstances {
+            demand, rates: [rate; 2], service, measured: true, lead, highest: 700 * MICRO, caution, concurrency,
+            ready: 3, starting: 1, waiting,
+        };
+        let workers = |load| forecast.draft(&known(load), &objective).workers;
+        let load = (demand, rate, waiting);
+        prop_assert!(workers((demand + more.0, rate + more.1, waiting + more.2)) >= workers(load));
+    }
 }

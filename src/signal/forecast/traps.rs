@@ -97,7 +97,7 @@ fn a_forecast_made_at_the_start_is_judged_by_the_service_time_known_since() {
     let since = Circumstances { service: 8 * SECOND, measured: true, demand: 80 * MICRO, ..start };
     let mut seen = forecast.errors.clone();
     seen.saw(0, 50);
-    forecast.judge(now.plus(200 * SECOND), &since, 50);
+    forecast.judge(now.plus(200 * SECOND), &since, since.demand, 50);
     assert_eq!(forecast.errors, seen);
 }
 

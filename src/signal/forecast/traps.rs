@@ -16,6 +16,10 @@
 //! | A queue that grows while workers start orders them again. | [`a_backlog_that_grows_while_workers_start_orders_nothing_twice`](super::tests) |
 //! | A backlog that will be gone by then is worked off by more workers. | `only_a_backlog_that_stays_is_worked_off` and `a_drain_is_as_dear_as_the_requests_that_it_spares` of the policy |
 //! | A reserve for more than was ever needed. | [`no_more_is_planned_than_was_ever_needed`](super::tests) |
+//! | Requests that are gone at every look are no demand. | [`a_service_without_chance_is_planned_what_it_needs`](super::tests) |
+//! | The most between two looks is taken for what everybody saw: a reserve for nothing. | [`demand_is_what_came_where_somebody_waits`](super::tests) |
+//! | What was counted over an hour without a scrape is taken for a surge. | [`a_scrape_after_an_hour_without_any_is_no_surge_and_no_reason_to_look_an_hour_ahead`](super::tests) |
+//! | At a price, more demand makes a reserve dearer, and it is given up. | [`more_load_never_fewer`](super::tests) |
 //! | A need between two looks is forgotten, or one of long ago kept. | [`the_most_of_a_window_is_held_for_it_and_an_eighth_more`](super::tests) |
 //! | Requests spread evenly leave no worker idle, so that none can go. | `only_workers_that_may_take_requests_are_in_the_order_of_their_ids` of the routing order |
 

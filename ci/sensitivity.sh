@@ -27,7 +27,7 @@ import json, os, pathlib, re, subprocess, sys
 trials, results, part, copy = sys.argv[1:]
 results, copy = pathlib.Path(results), pathlib.Path(copy)
 OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
-ERRORS, GAPS, HOLD, LEDGER = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "hold", "ledger"))
+ERRORS, GAPS, LEDGER, SURGES = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "ledger", "surges"))
 
 # What a constant means, its file, its name, and if it is a pair which of the two. Halves are rounded down.
 CONSTANTS = [
@@ -52,12 +52,15 @@ CONSTANTS = [
     ("fewest late requests that say something", LEDGER, "FEWEST"),
     ("length of an episode", LEDGER, "EPISODE"),
     ("widest margin", LEDGER, "WIDEST_MARGIN"),
+    ("what stays of a surge before one was seen", SURGES, "PRIOR", 0),
+    ("how far a rise is followed", SURGES, "STEEPEST"),
 ]
 # Numbers that have no name: the text, and with half and twice of them.
 NUMBERS = [
     ("room above the peak, in roots of it", OBJECTIVE, "deviation(known.highest) / 2", "deviation(known.highest) / 4", "deviation(known.highest)"),
     ("workers of an alarm, over the ready", FORECAST, "view.ready.div_ceil(10)", "view.ready.div_ceil(20)", "view.ready.div_ceil(5)"),
     ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(look)", "planned, cold_start.saturating_add(look) / 2", "planned, cold_start.saturating_add(look) * 2"),
+    ("deviations that chance explains of a surge", SURGES, "2 * MICRO * BILLION", "MICRO * BILLION / 2", "8 * MICRO * BILLION"),
     ("deviations that demand is above what is being served", FORECAST, "deviation(self.occupancy).saturating_mul(2)", "deviation(self.occupancy)", "deviation(self.occupancy).saturating_mul(4)"),
 ]
 # The term, its file, the expression that is it, and what stands for it.
@@ -72,12 +75,15 @@ TERMS = [
     ("errors by requests (by time)", FORECAST, "match objective.may_be_late() {\n            Some(_) => [(most, arrived.min(1)), (mean, arrived.saturating_sub(1))],\n            None => [(mean, elapsed / SECOND), (mean, 0)],\n        }", "[(mean, elapsed / SECOND), (mean, 0)]"),
     ("the most that one of them saw", FORECAST, "arrived.min(1)", "0"),
     ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
+    ("what stays of surges, as learned (none does)", SURGES, "self.seen.saturating_add(PRIOR.1)", "i64::MAX"),
+    ("what chance explains is no surge", SURGES, "saturating_sub(twice_the_deviation)", "saturating_sub(0)"),
     ("demand, not backlog", FORECAST, "if now < self.strained { likely } else { u64::MAX }", "u64::MAX"),
     ("peak", OBJECTIVE, "slots > peak", "false"),
     ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots, queue)", "slots"),
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
     ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(look))", "planned"),
-    ("alarm (CoDel)", FORECAST, "view.overloaded && view.starting == 0 && alarm > planned", "false"),
+    ("alarm (CoDel)", FORECAST, "stands && view.starting == 0 && alarm > planned", "false"),
+    ("an alarm only after a lead (at once)", FORECAST, "now.since(since) >= lead", "true"),
     ("the last worker by the gaps (a cold start)", FORECAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),
     ("being back before gaps end", GAPS, "returns.covers(bin)", "false"),
     ("gaps a little shorter and longer than seen", GAPS, "seen(Some(bin)).saturating_mul(2).saturating_add(neighbours)", "seen(Some(bin)).saturating_mul(4)"),

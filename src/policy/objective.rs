@@ -2,9 +2,11 @@
 //! time, or as many as are worth their price.
 //!
 //! In busy slots, with `H` the lead (a cold start, less what a request may wait, and a tick), `s` the mean service time,
-//! `X` the demand now, `λ` the arrival rate over some sixteen service times, or a lead if that is longer:
+//! `X` the demand now, `λ` the arrival rate over some sixteen service times, or a lead if that is longer, `ν` the one that is
+//! expected over the lead: `λ`, and of what the rate over two service times is above it as much as stayed of earlier
+//! surges (`signal/forecast/surges.rs`):
 //!
-//! - **forecast** `m = X·e^(−H/s) + λ·s·(1 − e^(−H/s))`: what of today's requests will still be there, and what will have
+//! - **forecast** `m = X·e^(−H/s) + ν·s·(1 − e^(−H/s))`: what of today's requests will still be there, and what will have
 //!   come. Demand is forecast, not backlog: a queue that grew while a worker started orders nothing twice.
 //! - **headroom** `z(q)·√(m + 1)`, where `z` is the quantile of how far demand strayed from its forecast, *as arriving
 //!   requests saw it*, of late. So `q` is a share of requests, whatever the shape of the traffic: where surges come again
@@ -22,7 +24,7 @@
 //!   its root, where a queue would grow without end; and of a price's counts only the second, as nothing says when surges last
 //!   longer.
 //! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
-//!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·λ·B·s/k`: `k = √(p·λ·B·s/(H + 5 s))`, at most `B`.
+//!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·ν·B·s/k`: `k = √(p·ν·B·s/(H + 5 s))`, at most `B`.
 //! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
 //! - **silence**: when nobody is there, a worker costs its time `t`, one that comes back a start `H`, a gap that ends without
 //!   one `H + p·L`, where `L` came within a cold start of the end of earlier silences. In which stretches to have one follows
@@ -129,8 +131,9 @@ impl From<Objective> for Table {
 pub(crate) struct Circumstances {
     /// Demand now.
     pub(crate) demand: u64,
-    /// Arrivals over some sixteen service times, and over two, in millionths per second.
-    pub(crate) rates: [u64; 2],
+    /// Arrivals over some sixteen service times, and those that are expected over the lead, in millionths per second.
+    pub(crate) rate: u64,
+    pub(crate) coming: u64,
     /// The mean service time, in nanoseconds.
     pub(crate) service: u64,
     /// Whether it was measured, and not only on a handful of requests.
@@ -241,7 +244,7 @@ impl Objective {
     /// What it would cost if all that come were late, in millionths of a worker-second per second; `None` with a share.
     pub(crate) fn all_late(&self, known: &Circumstances) -> Option<u64> {
         let Goal::Price(_) = self.goal else { return None };
-        Some(ratio(self.worth(known.service), known.rates[0], MICRO))
+        Some(ratio(self.worth(known.service), known.rate, MICRO))
     }
 
     /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation, and part of it may wait.
@@ -260,7 +263,7 @@ impl Objective {
     /// What it costs to provide for such an error where demand is what comes, in millionths of a worker-second per second. So
     /// it grows with what comes less than what may be late does, and more load never asks for fewer workers.
     pub(crate) fn reserve(&self, known: &Circumstances, error: i64) -> i64 {
-        let load = deviation(per_second(known.rates[0], known.service));
+        let load = deviation(per_second(known.rate, known.service));
         let room = known.service.saturating_add(self.patience().min(known.service) / SURGE).max(1);
         let slots = u64::from(known.concurrency);
         let of_one = ratio(load, known.service, room.saturating_mul(slots));
@@ -279,7 +282,7 @@ impl Objective {
         }
         let patience = ratio(self.patience().min(known.service), bold, ONE.saturating_mul(CAUTION)) / SURGE;
         let busy = ratio(slots, known.service, known.service.saturating_add(patience).max(1));
-        let load = per_second(known.rates[0], known.service);
+        let load = per_second(known.rate, known.service);
         busy.max(load.saturating_add(deviation(load) / 2).min(slots))
     }
 
@@ -287,9 +290,9 @@ impl Objective {
     fn drain(&self, known: &Circumstances) -> u32 {
         let Circumstances { service, lead, concurrency, .. } = *known;
         let slots = u64::from(concurrency).saturating_mul(MICRO);
-        let load = per_second(known.rates[1], service);
+        let load = per_second(known.coming, service);
         let served = |workers: u32, nanos: u64| ratio(slots.saturating_mul(u64::from(workers)), nanos, service.max(1));
-        let come = known.waiting.saturating_mul(MICRO).saturating_add(per_second(known.rates[1], lead));
+        let come = known.waiting.saturating_mul(MICRO).saturating_add(per_second(known.coming, lead));
         let backlog = come.saturating_sub(served(known.ready, lead)).saturating_sub(served(known.starting, lead / 2));
         if backlog <= MICRO || !known.measured {
             return 0;
@@ -338,7 +341,7 @@ pub(crate) fn forecast(known: &Circumstances, demand: u64, rate: u64) -> u64 {
 
 /// The forecast, and what demand is if it strays from it by so many 256ths of its standard deviation.
 fn strayed(known: &Circumstances, error: i64) -> (u64, u64) {
-    let forecast = forecast(known, known.demand, known.rates[0]);
+    let forecast = forecast(known, known.demand, known.coming);
     let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
     (forecast, forecast.saturating_add_signed(headroom))
 }

@@ -12,6 +12,7 @@ mod learned;
 mod ledger;
 mod scrapes;
 mod silence;
+mod surges;
 mod told;
 
 use core::time::Duration;
@@ -25,6 +26,7 @@ pub use self::learned::Learned;
 use self::ledger::Ledger;
 use self::scrapes::Scrapes;
 use self::silence::Keep;
+use self::surges::Surges;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
 use crate::policy::{
@@ -90,7 +92,10 @@ struct Demand {
 struct Past {
     at: Timestamp,
     demand: u64,
-    rate: u64,
+    /// The long rate and the short one.
+    rates: [u64; 2],
+    /// How many had come since the beginning.
+    arrivals: u64,
 }
 
 /// All that is learned of one service.
@@ -110,6 +115,8 @@ pub(super) struct Forecast {
     /// Mean service time in nanoseconds, and how many it was learned from.
     service: u64,
     completions: u32,
+    /// All that came, up to the last tick.
+    arrivals: u64,
     /// Since the last tick: arrivals; the most requests in the system; and how many arrivals saw how many in it together.
     arrived: u64,
     most: u64,
@@ -121,9 +128,12 @@ pub(super) struct Forecast {
     strained: Timestamp,
     /// Forecasts, the newest in front.
     past: [Option<Past>; PARTS],
+    surges: Surges,
     errors: Errors,
     /// The highest demand of late, in millionths.
     highest: u64,
+    /// Since when a queue stands.
+    standing: Option<Timestamp>,
     ledger: Ledger,
     gaps: Gaps,
     /// Requests that came after a silence, and until when they would have been late without a worker.
@@ -145,6 +155,7 @@ impl Forecast {
             faded: now,
             service: SERVICE,
             completions: 0,
+            arrivals: 0,
             arrived: 0,
             most: 0,
             saw: (0, 0),
@@ -152,8 +163,10 @@ impl Forecast {
             counts: [0; 2],
             strained: Timestamp::ORIGIN,
             past: [None; PARTS],
+            surges: Surges::default(),
             errors: Errors::new(),
             highest: 0,
+            standing: None,
             ledger: Ledger::new(now),
             gaps: Gaps::default(),
             woke: None,
@@ -307,9 +320,11 @@ impl Forecast {
         let arrived = self.count(now);
         let Demand { now: demand, mean, most } = self.demand(now, view, objective);
         self.highest = self.highest.max(most);
+        let rates = [self.rate(now, 0), self.rate(now, 1)];
         let mut known = Circumstances {
             demand,
-            rates: [self.rate(now, 0), self.rate(now, 1)],
+            rate: rates[0],
+            coming: self.coming(rates),
             service: self.service,
             measured: self.completions >= HANDFUL,
             lead,
@@ -332,13 +347,16 @@ impl Forecast {
             for (demand, weight) in seen {
                 self.judge(now, &known, demand, weight);
             }
-            self.remember(now, &known);
+            self.follow(now, lead);
+            self.remember(now, lead, demand, rates);
         }
         known.highest = self.highest;
         let Draft { forecast, headroom, queue, workers: planned, because } = self.draft(&known, objective);
-        // A queue that stands while nothing is on its way says that the model is wrong.
+        // A queue that has stood for a lead while nothing is on its way says that the model is wrong.
         let alarm = view.ready.saturating_add(view.ready.div_ceil(10));
-        let alarmed = view.overloaded && view.starting == 0 && alarm > planned;
+        self.standing = view.overloaded.then(|| self.standing.unwrap_or(now));
+        let stands = self.standing.is_some_and(|since| now.since(since) >= lead);
+        let alarmed = stands && view.starting == 0 && alarm > planned;
         let (planned, because) = if alarmed { (alarm, Because::Overloaded) } else { (planned, because) };
         let held = self.hold.highest(now, planned, cold_start.saturating_add(look));
         let because = if held > planned { Because::Hold } else { because };
@@ -381,6 +399,7 @@ impl Forecast {
         let hours = now.since(self.faded) / HOUR;
         for _ in 0..hours.min(FORGOTTEN) {
             self.errors.fade();
+            self.surges.fade();
             self.ledger.fade();
             self.gaps.fade();
             self.highest = self.highest.saturating_sub(self.highest / 6);
@@ -396,6 +415,7 @@ impl Forecast {
             times(count, decay(elapsed, constant)).saturating_add(times(fresh, mean_decay(elapsed, constant)))
         };
         self.occupancy = taken(self.occupancy, self.service);
+        self.arrivals = self.arrivals.saturating_add(arrived);
         let [long, short] = self.constants();
         let [of_long, of_short] = self.counts;
         self.counts = [taken(of_long, long), taken(of_short, short)];
@@ -447,23 +467,41 @@ impl Forecast {
         if price.workers > share.workers { price } else { share }
     }
 
+    /// Arrivals per second that are expected over the next lead, in millionths.
+    fn coming(&self, rates: [u64; 2]) -> u64 {
+        let [_, short] = self.constants();
+        self.surges.coming(rates, short)
+    }
+
+    /// What was forecast a lead ago.
+    fn due(&self, now: Timestamp, lead: u64) -> Option<Past> {
+        self.past.iter().flatten().find(|past| past.at.plus(lead) <= now).copied()
+    }
+
     /// Compares demand with what was forecast a lead ago.
     fn judge(&mut self, now: Timestamp, known: &Circumstances, demand: u64, weight: u64) {
-        let due = |past: &&Past| past.at.plus(known.lead) <= now;
-        let Some(past) = self.past.iter().flatten().find(due) else { return };
-        let forecast = forecast(known, past.demand, past.rate);
+        let Some(past) = self.due(now, known.lead) else { return };
+        let forecast = forecast(known, past.demand, self.coming(past.rates));
         let (over, under) = (demand.saturating_sub(forecast), forecast.saturating_sub(demand));
         let error = |difference: u64| i64::try_from(ratio(difference, 256, deviation(forecast))).unwrap_or(i64::MAX);
         self.errors.saw(error(over).saturating_sub(error(under)), weight);
     }
 
-    /// Keeps what is forecast now.
-    fn remember(&mut self, now: Timestamp, known: &Circumstances) {
+    /// Learns how much stayed of the surge that there was a lead ago.
+    fn follow(&mut self, now: Timestamp, lead: u64) {
+        let Some(past) = self.due(now, lead) else { return };
+        let came = self.arrivals.saturating_sub(past.arrivals).saturating_mul(MICRO);
+        let [_, short] = self.constants();
+        self.surges.saw(past.rates, short, ratio(came, SECOND, now.since(past.at).max(1)));
+    }
+
+    /// Keeps what is known now.
+    fn remember(&mut self, now: Timestamp, lead: u64, demand: u64, rates: [u64; 2]) {
         let newest = self.past.first().copied().flatten();
-        if newest.is_none_or(|newest| now.since(newest.at) >= known.lead / SPACING) {
+        if newest.is_none_or(|newest| now.since(newest.at) >= lead / SPACING) {
             self.past.rotate_right(1);
             if let Some(past) = self.past.first_mut() {
-                *past = Some(Past { at: now, demand: known.demand, rate: known.rates[0] });
+                *past = Some(Past { at: now, demand, rates, arrivals: self.arrivals });
             }
         }
     }

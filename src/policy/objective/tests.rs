@@ -20,13 +20,13 @@ fn any_size(bits: u32) -> impl Strategy<Value = u64> {
 
 prop_compose! {
     fn circumstances()(
-        measured in any::<bool>(), demand in any_size(50), rates in [any_size(50), any_size(50)], service in any_size(50), lead in any_size(50),
+        measured in any::<bool>(), demand in any_size(50), rate in any_size(50), coming in any_size(50), service in any_size(50), lead in any_size(50),
         highest in any_size(50), caution in 0..8 * ONE, concurrency in 1_u32..100, ready in 0_u32..1_000,
         starting in 0_u32..1_000, waiting in any_size(30),
     ) -> Circumstances {
         let highest = highest.max(demand);
         Circumstances {
-            demand, rates, service, measured, lead, highest, caution, concurrency, ready, starting, waiting,
+            demand, rate, coming, service, measured, lead, highest, caution, concurrency, ready, starting, waiting,
         }
     }
 }
@@ -42,7 +42,8 @@ proptest! {
         let heavier = Circumstances {
             demand: known.demand + demand,
             highest: known.highest.max(known.demand + demand),
-            rates: [known.rates[0] + rates[0], known.rates[1] + rates[1]],
+            rate: known.rate + rates[0],
+            coming: known.coming + rates[1],
             waiting: known.waiting + waiting,
             ..known
         };
@@ -84,7 +85,7 @@ fn a_price_is_the_news_vendors() {
 
 #[test]
 fn if_all_that_come_were_late() {
-    let known = Circumstances { rates: [40 * MICRO, 0], ..Circumstances::default() };
+    let known = Circumstances { rate: 40 * MICRO, ..Circumstances::default() };
     assert_eq!(Objective::price(10, Duration::ZERO).all_late(&known), Some(400 * MICRO), "worker-seconds a second");
     assert_eq!(share(0.99).all_late(&known), None, "nobody says what that is worth");
 }
@@ -96,7 +97,8 @@ fn only_a_backlog_that_stays_is_worked_off() {
     let known = Circumstances {
         measured: true,
         demand: 10 * MICRO,
-        rates: [10 * MICRO; 2],
+        rate: 10 * MICRO,
+        coming: 10 * MICRO,
         service: second,
         lead: 30 * second,
         highest: 400 * MICRO,
@@ -170,7 +172,7 @@ fn a_drain_is_as_dear_as_the_requests_that_it_spares() {
     // than the load of ten are worth their price.
     let known = Circumstances {
         measured: true,
-        rates: [0, 10 * MICRO],
+        coming: 10 * MICRO,
         service: SECOND,
         lead: 30 * SECOND,
         concurrency: 1,
@@ -213,12 +215,8 @@ fn some_of_the_demand_may_wait_unless_too_much_was_late() {
     assert_eq!(workers(&Circumstances { caution: 7 * ONE, ..known }), 119, "nothing is left to the queue");
     assert_eq!(workers(&Circumstances { service: SECOND / 100, ..known }), 80, "half as much again at the most");
     assert_eq!(workers(&Circumstances { measured: false, ..known }), 119);
-    assert_eq!(
-        workers(&Circumstances { rates: [99 * MICRO, 0], ..known }),
-        104,
-        "not below the load and half its root"
-    );
-    assert_eq!(workers(&Circumstances { rates: [200 * MICRO, 0], lead: 0, ..known }), 119, "nor above what is wanted");
+    assert_eq!(workers(&Circumstances { rate: 99 * MICRO, ..known }), 104, "not below the load and half its root");
+    assert_eq!(workers(&Circumstances { rate: 200 * MICRO, lead: 0, ..known }), 119, "nor above what is wanted");
     let price = Objective::price(100, Duration::from_millis(500));
     assert_eq!(price.draft(&known, 512, Queue::Share).workers, 119, "nobody would see that it fails");
     assert_eq!(price.draft(&known, 512, Queue::Whole).workers, 96);

@@ -169,16 +169,26 @@ fn no_more_is_planned_than_was_ever_needed() {
 }
 
 #[test]
-fn a_queue_that_stands_while_nothing_starts_orders_a_tenth_more() {
+fn a_queue_that_stands_for_a_lead_while_nothing_starts_orders_a_tenth_more() {
     let mut service = Service::new(objective());
     service.serves(300, 5, SECOND);
-    (service.view.overloaded, service.view.ready) = (true, 40);
-    service.passes(2);
-    assert_eq!((service.forecast.plan().workers, service.forecast.plan().because), (44, Because::Overloaded));
-    service.view.starting = 4;
-    service.passes(2);
-    assert_ne!(service.forecast.plan().because, Because::Overloaded, "what starts may be enough");
-    assert_eq!(service.forecast.plan().workers, 44, "and is kept for the time of a cold start");
+    service.view.ready = 40;
+    // A lead is a cold start of 30 s, less 100 ms that a request may wait, and a tick.
+    let mut stands = |seconds: u64, overloaded: bool, starting: u32| {
+        (service.view.overloaded, service.view.starting) = (overloaded, starting);
+        for _ in 0..seconds {
+            service.view.last_activity = service.now;
+            service.passes(1);
+        }
+        (service.forecast.plan().workers, service.forecast.plan().because)
+    };
+    assert_ne!(stands(31, true, 0).1, Because::Overloaded, "who was late until then could not be helped");
+    stands(1, false, 0);
+    assert_ne!(stands(31, true, 0).1, Because::Overloaded, "it began anew");
+    assert_eq!(stands(1, true, 0), (44, Because::Overloaded));
+    let (kept, because) = stands(2, true, 4);
+    assert_ne!(because, Because::Overloaded, "what starts may be enough");
+    assert_eq!(kept, 44, "and is kept for the time of a cold start");
 }
 
 pub(super) const MAY: u64 = 10_000;
@@ -329,15 +339,30 @@ fn demand_is_what_came_where_somebody_waits() {
 }
 
 #[test]
+fn what_stayed_of_a_surge_is_what_came_since_it_was_seen() {
+    let (now, lead, rates) = (Timestamp::from_secs(1_000), 80 * SECOND, [MICRO, 100 * MICRO]);
+    let mut forecast = Forecast::new(now);
+    forecast.arrivals = 7_000;
+    forecast.remember(now, lead, 0, rates);
+    forecast.arrivals = 11_000;
+    forecast.follow(now.plus(lead - 1), lead);
+    assert_eq!(forecast.surges, Surges::default(), "it is not due");
+    forecast.follow(now.plus(lead), lead);
+    let mut seen = Surges::default();
+    seen.saw(rates, 2 * SECOND, 50 * MICRO);
+    assert_eq!(forecast.surges, seen, "4,000 within 80 s");
+}
+
+#[test]
 fn an_error_is_counted_against_the_forecast_of_a_lead_ago() {
     let now = Timestamp::from_secs(1_000);
     let mut forecast = Forecast::new(now);
     let known = |demand: u64| Circumstances { demand, lead: 80 * SECOND, service: u64::MAX, ..Default::default() };
     // Nothing decays: what is forecast is the demand that was, 99, with a deviation of 10.
-    forecast.remember(now, &known(99 * MICRO));
-    forecast.remember(now.plus(10 * SECOND - 1), &known(0));
+    forecast.remember(now, 80 * SECOND, 99 * MICRO, [0; 2]);
+    forecast.remember(now.plus(10 * SECOND - 1), 80 * SECOND, 0, [0; 2]);
     assert_eq!(forecast.past.iter().flatten().count(), 1, "an eighth of a lead apart");
-    forecast.remember(now.plus(10 * SECOND), &known(0));
+    forecast.remember(now.plus(10 * SECOND), 80 * SECOND, 0, [0; 2]);
     assert_eq!(forecast.past[0].map(|past| past.demand), Some(0), "the newest in front");
     let before = forecast.errors.clone();
     forecast.judge(now.plus(80 * SECOND - 1), &known(0), 0, 7);
@@ -738,7 +763,7 @@ proptest! {
             forecast.errors.saw(error, requests);
         }
         let known = |(demand, rate, waiting): (u64, u64, u64)| Circumstances {
-            demand, rates: [rate; 2], service, measured: true, lead, highest: 700 * MICRO, caution, concurrency,
+            demand, rate, coming: rate, service, measured: true, lead, highest: 700 * MICRO, caution, concurrency,
             ready: 3, starting: 1, waiting,
         };
         let workers = |load| forecast.draft(&known(load), &objective).workers;

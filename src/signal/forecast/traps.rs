@@ -19,6 +19,8 @@
 //! | Requests that are gone at every look are no demand. | [`a_service_without_chance_is_planned_what_it_needs`](super::tests) |
 //! | The most between two looks is taken for what everybody saw: a reserve for nothing. | [`demand_is_what_came_where_somebody_waits`](super::tests) |
 //! | What was counted over an hour without a scrape is taken for a surge. | [`a_scrape_after_an_hour_without_any_is_no_surge_and_no_reason_to_look_an_hour_ahead`](super::tests) |
+//! | A burst that is over before a worker is there orders workers for as long as a lead. | [`bursts_that_are_over_are_not_followed`] |
+//! | A queue of seconds, as a price allows them, orders a worker that comes in minutes. | [`a_queue_that_stands_for_a_lead_while_nothing_starts_orders_a_tenth_more`](super::tests) |
 //! | At a price, more demand makes a reserve dearer, and it is given up. | [`more_load_never_fewer`](super::tests) |
 //! | A need between two looks is forgotten, or one of long ago kept. | [`the_most_of_a_window_is_held_for_it_and_an_eighth_more`](super::tests) |
 //! | Requests spread evenly leave no worker idle, so that none can go. | `only_workers_that_may_take_requests_are_in_the_order_of_their_ids` of the routing order |
@@ -89,20 +91,30 @@ fn what_gathers_before_the_first_worker_is_no_error() {
 fn a_forecast_made_at_the_start_is_judged_by_the_service_time_known_since() {
     let now = Timestamp::from_secs(1_000);
     let mut forecast = Forecast::new(now);
-    let start = Circumstances {
-        rates: [10 * MICRO; 2],
-        service: SERVICE,
-        lead: 200 * SECOND,
-        demand: 5 * MICRO,
-        ..Circumstances::default()
-    };
-    forecast.remember(now, &start);
+    let start = Circumstances { service: SERVICE, lead: 200 * SECOND, demand: 5 * MICRO, ..Circumstances::default() };
+    forecast.remember(now, start.lead, start.demand, [10 * MICRO; 2]);
     // Ten a second of eight seconds each are eighty at once, of which nothing was known then.
     let since = Circumstances { service: 8 * SECOND, measured: true, demand: 80 * MICRO, ..start };
     let mut seen = forecast.errors.clone();
     seen.saw(0, 50);
     forecast.judge(now.plus(200 * SECOND), &since, since.demand, 50);
     assert_eq!(forecast.errors, seen);
+}
+
+#[test]
+fn bursts_that_are_over_are_not_followed() {
+    // Every two minutes so many seconds of a hundred requests each.
+    let bursts = |seconds: u64| {
+        let mut service = Service::new(objective());
+        for _ in 0..20 {
+            service.serves(120_u64.saturating_sub(seconds), 1, SECOND / 10);
+            service.serves(seconds, 100, SECOND / 10);
+        }
+        service.forecast.coming([MICRO, 50 * MICRO]) / MICRO
+    };
+    assert_eq!(bursts(1), 1, "of the 42 that chance does not explain nothing stays");
+    let crowds = bursts(60);
+    assert!(crowds > 20, "of a minute of them more than half, with a lead of half of it: {crowds}");
 }
 
 #[test]

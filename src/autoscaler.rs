@@ -234,7 +234,7 @@ impl Autoscaler {
             return;
         }
         loop {
-            let ahead = Ahead { fact: self.next_fact(self.state.now), step: self.next_step(self.state.now) };
+            let ahead = self.look_ahead(self.state.now);
             let Some(at) = ahead.change().filter(|at| *at <= now && *at > self.state.now) else {
                 self.asked.look_ahead(ahead);
                 break;
@@ -264,11 +264,12 @@ impl Autoscaler {
         }
     }
 
-    /// The first instant after `now` at which signals or commands change by time alone, whatever the guards do.
-    fn next_fact(&self, now: Timestamp) -> Option<Timestamp> {
+    /// The first instants after `now` at which time alone changes something.
+    fn look_ahead(&self, now: Timestamp) -> Ahead {
         let (state, config) = (&self.state, &self.config);
+        let [age, signal] = state.estimators.next_change(now, &state.pool, config);
         let mut next = Earliest::after(now);
-        next.note_some(state.estimators.next_change(now, &state.pool, config));
+        next.note_some(signal);
         if state.guards.keeps_below(state.count) {
             next.note_some(placement::held(&state.pool, now, config).1);
         }
@@ -276,10 +277,10 @@ impl Autoscaler {
         next.note_some(state.operator.next_change(now, self.lead(), config));
         next.note(self.watched_from());
         next.note_some(state.provider.next_change(now));
-        next.get()
+        Ahead { age, fact: next.get(), step: self.next_step(now) }
     }
 
-    /// The same of the guards.
+    /// The first instant after `now` at which time alone changes what the guards let through.
     fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
         self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config)
     }

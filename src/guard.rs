@@ -274,10 +274,17 @@ impl Guards {
         if unseen {
             return;
         }
-        self.demand.update(now, keep, nanos(cliff.within));
+        self.stood(now, keep, cliff);
         let highest = self.demand.highest();
         if self.fell.is_none() && highest > 0 && fallen_from(highest) {
             self.fell = Some((now, highest));
+        }
+    }
+
+    /// Demand was down to `keep` until `now`; `u32::MAX` if that was not seen.
+    pub(crate) fn stood(&mut self, now: Timestamp, keep: u32, cliff: Cliff) {
+        if keep < u32::MAX {
+            self.demand.update(now, keep, nanos(cliff.within));
         }
     }
 

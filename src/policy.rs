@@ -109,18 +109,20 @@ impl Policy {
     }
 }
 
-/// Up to where a proposal stays what it is, as long as nobody waits too long.
+/// Up to where a proposal stays what it is, as long as what the waits say stays what it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Steady {
     /// The arrival rate, one request more counted in, in millionths per second.
     pub(crate) rate: u64,
     /// Requests in the system, at the least and at the most.
     pub(crate) requests: (u64, u64),
+    /// Whether CoDel's verdict and how long the oldest request has waited make a difference.
+    pub(crate) waits: bool,
 }
 
 impl Steady {
     /// Whatever the requests do.
-    pub(crate) const ANYWHERE: Self = Self { rate: u64::MAX, requests: (0, u64::MAX) };
+    pub(crate) const ANYWHERE: Self = Self { rate: u64::MAX, requests: (0, u64::MAX), waits: false };
 
     /// While `⌈requests / per worker⌉` stays what it is; `per_worker` in millionths of a request.
     fn of_requests(requests: u64, per_worker: u64) -> Option<Self> {
@@ -134,7 +136,7 @@ impl Steady {
     /// Both.
     pub(crate) fn and(self, other: Self) -> Self {
         let requests = (self.requests.0.max(other.requests.0), self.requests.1.min(other.requests.1));
-        Self { rate: self.rate.min(other.rate), requests }
+        Self { rate: self.rate.min(other.rate), requests, waits: self.waits || other.waits }
     }
 }
 

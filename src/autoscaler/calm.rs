@@ -21,7 +21,7 @@ use crate::guard::Guards;
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
-use crate::signal::Estimators;
+use crate::signal::{Estimators, Minded, Verdicts};
 use crate::time::{Timestamp, nanos};
 
 /// Up to where demand stays what it is. The default is calm at no instant.
@@ -33,10 +33,17 @@ pub(super) struct Calm {
     facts_until: Timestamp,
     /// When anything next changes by time alone, as long as nothing has been counted.
     change: Option<Timestamp>,
-    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it; …
+    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it.
     age: u64,
-    /// … nor has waited for so long when it starts.
+    /// What of the waits is minded, and what they said at the last look; …
+    minded: Minded,
+    verdicts: Verdicts,
+    /// … they cannot say anything else as long as nobody has waited for so long when it starts. Zero if that is not known.
     wait: u64,
+    /// The least of the ages that rules take note of, in nanoseconds.
+    least_age: u64,
+    /// It is known up to where the proposals stand.
+    proposed: bool,
     /// Arrivals in the rate's open slice, in millionths of a request, at the last look, …
     open: u64,
     /// … and at the most.
@@ -56,42 +63,106 @@ pub(super) struct Calm {
 impl Autoscaler {
     /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        if now < self.state.now || !self.is_calm(now) {
+        if now < self.state.now {
             return false;
         }
+        let calm = self.is_calm(now);
         let waited = match *observation {
             Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
             Observation::Started { sojourn, queue: None } => nanos(sojourn),
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => return self.load_only(now, id, slots),
-            Observation::Worker { id, event: WorkerEvent::Idle } => return self.load_only(now, id, 0),
+            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => {
+                return calm && self.load_only(now, id, slots);
+            }
+            Observation::Worker { id, event: WorkerEvent::Idle } => return calm && self.load_only(now, id, 0),
             _ => return false,
         };
+        if !(calm || self.grows_old(now)) {
+            return false;
+        }
+        let before = self.state.now;
         self.counted(now);
         if self.state.estimators.learns() {
-            self.count_and_learn(now, observation, waited);
+            self.count_and_learn((before, now), observation, waited);
             return true;
         }
-        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
-        let at_rest = waited < calm.wait;
+        let at_rest = waited < self.calm.wait;
         let clamped = if at_rest {
-            estimators.count_at_rest(now, observation)
+            self.state.estimators.count_at_rest(now, observation)
         } else {
-            estimators.count(now, observation, &self.state.pool, &self.config)
+            self.state.estimators.count(now, observation, &self.state.pool, &self.config)
         };
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
+        self.go_on((before, now), observation, at_rest || self.verdicts(now) == self.calm.verdicts);
+        true
+    }
+
+    /// What was counted last, after an instant before, is followed or evaluated if it may change a proposal. `same` says that
+    /// the waits say what they said.
+    fn go_on(&mut self, (before, now): (Timestamp, Timestamp), observation: &Observation, same: bool) {
+        let calm = &mut self.calm;
+        if matches!(observation, Observation::Started { .. }) {
+            // Another one is the oldest now, and has not been for any time.
+            calm.age = calm.least_age;
+        }
         let (arrivals, requests) = self.state.estimators.counted();
-        let within = at_rest && arrivals <= calm.arrivals;
+        let within = same && arrivals <= calm.arrivals;
         let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
-        if !within && !self.follow(now) {
+        if within {
+            debug_assert_eq!(
+                self.propose(&self.state.estimators.inputs(now, &self.state.pool, &self.config)).proposals,
+                self.state.last.proposals,
+                "what was counted changes no proposal"
+            );
+            return;
+        }
+        if let Some(cliff) = self.config.cliff() {
+            // What has only been counted stood until now, which a look at what comes after it does not tell.
+            let stood = || self.state.last.proposals.iter().flatten();
+            let keep = stood().map(|proposal| proposal.keep).max().filter(|_| !stood().any(|proposal| proposal.blind));
+            self.state.guards.stood(before, keep.unwrap_or(u32::MAX), cliff);
+        }
+        if !self.follow(now) {
             self.settle();
             self.calm_down(now);
         }
+    }
+
+    fn verdicts(&self, now: Timestamp) -> Verdicts {
+        let inputs = &self.state.last.inputs;
+        let slots = u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency));
+        self.state.estimators.verdicts(now, slots, &self.calm.minded)
+    }
+
+    /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
+    /// is not all; then nothing has changed.
+    pub(super) fn grows_old(&mut self, now: Timestamp) -> bool {
+        if now >= self.calm.until || !self.calm.proposed || self.verdicts(now) != self.calm.verdicts {
+            return false;
+        }
+        while self.calm.age < u64::MAX && !self.is_calm(now) {
+            self.calm.age = self.ages().filter(|age| *age > self.calm.age).min().unwrap_or(u64::MAX);
+            self.state.sequence = self.state.sequence.saturating_add(1);
+        }
+        // What the waits say may change before anybody starts who has waited for long.
+        self.calm.wait = 0;
+        self.state.now = now;
+        self.state.estimators.advance_within(now);
+        self.calm.counted = true;
+        self.asked.counted();
         true
+    }
+
+    /// How long somebody may wait until the rules take note of it.
+    fn ages(&self) -> impl Iterator<Item = u64> + '_ {
+        let Minded { target, interval, .. } = self.calm.minded;
+        let own = self.config.policies().iter().filter_map(Policy::overdue_age);
+        own.chain([target.saturating_add(1), target.saturating_add(interval)])
     }
 
     /// The same for an objective, which learns from each. Not inlined, so that it costs the others nothing.
     #[inline(never)]
-    fn count_and_learn(&mut self, now: Timestamp, observation: &Observation, waited: u64) {
+    fn count_and_learn(&mut self, span: (Timestamp, Timestamp), observation: &Observation, waited: u64) {
+        let (_, now) = span;
         let (state, calm) = (&mut self.state, &mut self.calm);
         let before = state.estimators.before(&state.pool);
         let clamped = state.estimators.count(now, observation, &state.pool, &self.config);
@@ -100,13 +171,8 @@ impl Autoscaler {
         // What comes after a silence is looked at earlier than was said.
         let due = state.estimators.next_plan().unwrap_or(Timestamp::MAX);
         (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
-        let (arrivals, requests) = state.estimators.counted();
-        let within = waited < calm.wait && due > now && arrivals <= calm.arrivals;
-        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
-        if !within && !self.follow(now) {
-            self.settle();
-            self.calm_down(now);
-        }
+        let same = waited < calm.wait || self.verdicts(now) == self.calm.verdicts;
+        self.go_on(span, observation, same && due > now);
     }
 
     /// Whether time alone has changed nothing by `now`.
@@ -267,7 +333,7 @@ impl Autoscaler {
     }
 
     fn calm_down_from(&mut self, now: Timestamp, ahead: Ahead) {
-        let Ahead { fact, step } = ahead;
+        let Ahead { fact, step, .. } = ahead;
         let (state, config) = (&self.state, &self.config);
         // Who is active now is quiet a whole delay later at the earliest.
         let quiet = now.plus(nanos(config.to_zero_delay()));
@@ -285,8 +351,25 @@ impl Autoscaler {
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
         let change = ahead.change();
-        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, ..Calm::default() };
+        let minded = self.minded();
+        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, minded, ..Calm::default() };
         self.calm_requests(now);
+    }
+
+    fn has_several_delays(&self) -> bool {
+        let mut own = self.config.policies().iter().filter_map(Policy::overdue_age);
+        own.any(|age| age != self.calm.minded.overdue)
+    }
+
+    fn minded(&self) -> Minded {
+        let config = &self.config;
+        let own = config.policies().iter().filter_map(Policy::overdue_age).min();
+        Minded {
+            target: nanos(config.sojourn_target()),
+            interval: nanos(config.codel_interval()),
+            overdue: own.unwrap_or(u64::MAX),
+            waits: false,
+        }
     }
 
     /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
@@ -297,34 +380,34 @@ impl Autoscaler {
 
     /// Says up to where what the requests do changes no demand.
     fn calm_requests(&mut self, now: Timestamp) {
-        let (state, config) = (&self.state, &self.config);
-        let target = nanos(config.sojourn_target());
-        let waited = state.estimators.oldest_age(now).unwrap_or(0);
+        let waited = self.state.estimators.oldest_age(now).unwrap_or(0);
         let beyond = |age: u64| if age > waited { age } else { u64::MAX };
-        let stuck = target.saturating_add(nanos(config.codel_interval()));
-        let (mut age, mut overdue) = (beyond(target.saturating_add(1)).min(beyond(stuck)), u64::MAX);
-        for late in config.policies().iter().filter_map(Policy::overdue_age) {
-            age = age.min(beyond(late));
-            overdue = overdue.min(late);
+        let (mut least, mut age) = (u64::MAX, u64::MAX);
+        for next in self.ages() {
+            (least, age) = (least.min(next), age.min(beyond(next)));
         }
-        self.calm.age = age;
-        let wait = overdue.min(target);
+        (self.calm.least_age, self.calm.age) = (least, age);
         // What is left of the backlog that the pool woke for is to be seen every time.
-        let waking = state.guards.is_waking();
-        let rests = !waking && waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
-        let steady = if rests { self.steady() } else { None };
-        (self.calm.wait, self.calm.arrivals, self.calm.requests) = match steady {
-            Some(steady) => (wait, self.state.estimators.arrivals_up_to(steady.rate), steady.requests),
-            None => (0, 0, (1, 0)),
+        let steady = if self.state.guards.is_waking() { None } else { self.steady() };
+        self.calm.minded.waits = steady.is_some_and(|steady| steady.waits);
+        self.calm.verdicts = self.verdicts(now);
+        // Of rules that find requests late at different ages the verdict knows the first.
+        let Some(steady) = steady.filter(|_| !(self.calm.verdicts.late && self.has_several_delays())) else {
+            self.calm.proposed = false;
+            (self.calm.wait, self.calm.arrivals, self.calm.requests) = (0, 0, (1, 0));
+            return;
         };
+        self.calm.proposed = true;
+        let rests = waited < least && !self.calm.verdicts.late && self.state.estimators.is_at_rest();
+        let Minded { target, overdue, .. } = self.calm.minded;
+        self.calm.wait = if rests { overdue.min(target) } else { 0 };
+        self.calm.arrivals = self.state.estimators.arrivals_up_to(steady.rate);
+        self.calm.requests = steady.requests;
     }
 
     fn steady(&self) -> Option<Steady> {
         let (inputs, proposals) = (&self.state.last.inputs, &self.state.last.proposals);
         let mut steady = Steady::ANYWHERE;
-        if inputs.overloaded {
-            return None;
-        }
         for (policy, proposal) in self.config.policies().iter().zip(proposals.iter().flatten()) {
             steady = steady.and(policy.steady(inputs, proposal)?);
         }

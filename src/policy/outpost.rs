@@ -70,15 +70,17 @@ impl Outpost {
         Proposal { source: Source::Outpost, want, keep, because, blind }
     }
 
-    /// While the rate stays in the steps of both counts, and is carried by what is ready: then the trend does not matter.
+    /// While the rate stays in the steps of both counts, and either is carried by what is ready or the waits say that the
+    /// sojourn has risen: then the trend does not matter.
     pub(super) fn steady(self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
         let ideal = self.replicas_for(inputs.rate?, 100);
-        if ideal > inputs.ready || inputs.overloaded || inputs.oldest_over_target || inputs.quiet {
+        let risen = inputs.p99_over_target? || inputs.oldest_over_target || inputs.ready == 0;
+        if ideal > inputs.ready && !risen || inputs.quiet {
             return None;
         }
         let up_to = |count: u32, percent: u64| u64::from(count).saturating_mul(self.carried(percent));
         let down = if proposal.keep == u32::MAX { u64::MAX } else { up_to(proposal.keep, WELL_BELOW_PERCENT) };
-        Some(Steady { rate: up_to(ideal, 100).min(down), ..Steady::ANYWHERE })
+        Some(Steady { rate: up_to(ideal, 100).min(down), waits: true, ..Steady::ANYWHERE })
     }
 
     fn up(self, rate: Rate, inputs: &Inputs) -> (u32, Because) {
@@ -202,7 +204,8 @@ mod tests {
     #[test]
     fn it_says_up_to_which_rate_its_counts_stand() {
         let policy = Outpost::new(Rate::per_second(2.0).unwrap());
-        let inputs = Inputs { rate: Rate::per_second(5.0).ok(), ready: 3, ..Inputs::default() };
+        let calm = Inputs { p99_over_target: Some(false), ..Inputs::default() };
+        let inputs = Inputs { rate: Rate::per_second(5.0).ok(), ready: 3, ..calm };
         // Three carry six per second; that two are enough holds up to less.
         let kept = |keep| {
             let because = Because::RateWithinTarget;
@@ -213,14 +216,23 @@ mod tests {
         let down = up_to(2).unwrap();
         assert_eq!(down, policy.carried(WELL_BELOW_PERCENT) * 2);
         assert!(down < 6_000_000, "{down}");
-        for pressed in [
-            Inputs { ready: 2, ..inputs },
-            Inputs { overloaded: true, ..inputs },
-            Inputs { oldest_over_target: true, ..inputs },
+        // More than are ready are wanted if the sojourn rises, which each request may change unless the waits say so.
+        let few = Inputs { ready: 2, ..inputs };
+        for open in [
+            few,
             Inputs { quiet: true, ..inputs },
             Inputs { rate: None, ..inputs },
+            Inputs { p99_over_target: None, ..few },
         ] {
-            assert_eq!(policy.steady(&pressed, &kept(2)), None, "{pressed:?}");
+            assert_eq!(policy.steady(&open, &kept(2)), None, "{open:?}");
+        }
+        for risen in [
+            Inputs { p99_over_target: Some(true), ..few },
+            Inputs { oldest_over_target: true, ..few },
+            Inputs { overloaded: true, ..inputs },
+        ] {
+            let up_to = policy.steady(&risen, &kept(u32::MAX)).map(|steady| (steady.rate, steady.waits));
+            assert_eq!(up_to, Some((6_000_000, true)), "{risen:?}");
         }
     }
 }

@@ -72,11 +72,11 @@ impl RunPod {
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
     }
 
-    /// While the requests in the system occupy as many workers, and none has waited too long.
+    /// While the requests in the system occupy as many workers; how many they are does not matter while one has waited too
+    /// long.
     pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
-        let longest = inputs.oldest_age.max(inputs.last_wait);
-        if self.overdue_age().zip(longest).is_some_and(|(overdue, wait)| wait >= overdue) {
-            return None;
+        if matches!(self.scaling, RunPodScaling::QueueDelay(delay) if is_late(nanos(delay), inputs)) {
+            return Some(Steady::ANYWHERE);
         }
         let per_worker = self.backlog_per_worker(inputs.concurrency);
         Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
@@ -98,10 +98,14 @@ impl RunPod {
     }
 }
 
+/// Whether a request has waited for longer, and nobody is free to take it.
+fn is_late(delay: u64, inputs: &Inputs) -> bool {
+    let longest = inputs.oldest_age.max(inputs.last_wait);
+    inputs.backlog > inputs.free_slots && longest.is_some_and(|wait| wait > delay)
+}
+
 fn queue_delay(delay: u64, requests: u64, inputs: &Inputs) -> (u32, u32, Because) {
-    let longer = |wait: Option<u64>| wait.is_some_and(|wait| wait > delay);
-    let nobody_free = inputs.backlog > inputs.free_slots;
-    if nobody_free && (longer(inputs.oldest_age) || longer(inputs.last_wait)) {
+    if is_late(delay, inputs) {
         (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
     } else {
         let occupied = div_ceil_count(requests, u64::from(inputs.concurrency));
@@ -161,9 +165,9 @@ mod tests {
         assert_eq!(none, Some(Steady { requests: (0, 0), ..Steady::ANYWHERE }));
         let delay = RunPod::queue_delay(Duration::from_secs(4));
         assert_eq!(delay.steady(&inputs(1, 4, None)), Some(Steady { requests: (5, 5), ..Steady::ANYWHERE }));
-        // Who left last waited too long, and others wait behind: the next to leave may not have.
+        // Who left last waited too long, and others wait behind: one more than are ready, however many there are.
         let late = Inputs { last_wait: Some(4 * SECOND + 1), ..inputs(1, 4, None) };
-        assert_eq!(delay.steady(&late), None);
+        assert_eq!(delay.steady(&late), Some(Steady::ANYWHERE));
         assert_eq!((delay.overdue_age(), RunPod::request_count(3).overdue_age()), (Some(4 * SECOND + 1), None));
     }
 }

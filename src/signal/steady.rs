@@ -8,6 +8,31 @@ use crate::policy::Inputs;
 use crate::pool::Pool;
 use crate::time::{Timestamp, nanos};
 
+/// What of the waits is minded by anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Minded {
+    /// The sojourn target and CoDel's interval, in nanoseconds.
+    pub(crate) target: u64,
+    pub(crate) interval: u64,
+    /// A wait that is too long for a rule of its own, in nanoseconds.
+    pub(crate) overdue: u64,
+    /// Whether a rule minds CoDel's verdict and the oldest request.
+    pub(crate) waits: bool,
+}
+
+/// What the waits say: as long as that is what it was, and numbers stay in their steps, no proposal changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
+pub(crate) struct Verdicts {
+    /// Since when it holds is remembered, whoever minds it.
+    p99_over_target: Option<bool>,
+    oldest_over_target: bool,
+    overloaded: bool,
+    /// Somebody has waited too long for a rule of its own, and nobody is free.
+    pub(crate) late: bool,
+    surplus: bool,
+}
+
 impl Estimators {
     /// Whether every request is told of by events, and nothing is missing or waits in a queue of its own.
     pub(crate) fn is_plain(&self, pool: &Pool) -> bool {
@@ -71,6 +96,25 @@ impl Estimators {
             self.note_empty(pool, config);
         }
         clamped
+    }
+
+    /// What the waits say at `now`, where all is [plain](Self::is_plain); `slots` are those of ready workers.
+    pub(crate) fn verdicts(&self, now: Timestamp, slots: u64, minded: &Minded) -> Verdicts {
+        let &Minded { target, interval, overdue, waits } = minded;
+        let backlog = self.queue.backlog();
+        let age = self.queue.oldest().filter(|_| backlog > 0).map_or(0, |oldest| oldest.age(now));
+        let nobody_free = backlog > slots.saturating_sub(self.in_flight.count().unwrap_or(0));
+        let old = backlog > 0 && age >= target.saturating_add(interval);
+        let p99_over_target = self.sojourn.totals().p99_over_target();
+        let late = age.max(self.queue.last_wait().unwrap_or(0)) >= overdue;
+        Verdicts {
+            p99_over_target,
+            // Where one in a hundred waits too long, the oldest says nothing more.
+            oldest_over_target: waits && p99_over_target != Some(true) && age > target,
+            overloaded: waits && (old && nobody_free || self.codel.overloaded(now, interval, backlog > 0)),
+            late: late && nobody_free,
+            surplus: old && !nobody_free,
+        }
     }
 
     /// Brings `inputs` up to date where all is [plain](Self::is_plain), between the ends of slices and while time alone

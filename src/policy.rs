@@ -89,13 +89,29 @@ impl Policy {
         }
     }
 
+    /// The two numbers of its proposal by so many requests in the system, and up to where they stay what they are; `None` if
+    /// it goes by anything else.
+    pub(crate) fn of_requests(&self, requests: u64, concurrency: u32) -> Option<(u32, u32, Steady)> {
+        match self {
+            Self::RunPod(policy) => {
+                let (want, keep) = policy.counts(requests, concurrency);
+                Some((want, keep, policy.steady_at(requests, concurrency)?))
+            }
+            Self::Concurrency(policy) => {
+                let count = policy.count(requests);
+                Some((count, count, policy.steady(requests)?))
+            }
+            _ => None,
+        }
+    }
+
     /// Up to where `proposal`, which was made for these inputs, stays what it is; `None` if that cannot be told.
     pub(crate) fn steady(&self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
         match self {
             Self::Fixed(_) | Self::External => Some(Steady::ANYWHERE),
             Self::Outpost(policy) => policy.steady(inputs, proposal),
             Self::RunPod(policy) => policy.steady(inputs),
-            Self::Concurrency(policy) => policy.steady(inputs),
+            Self::Concurrency(policy) => policy.steady(inputs.in_system().0),
             Self::Objective(_) => Some(Objective::steady(inputs)),
         }
     }

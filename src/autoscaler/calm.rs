@@ -17,7 +17,7 @@ use core::hash::{Hash, Hasher};
 use super::Autoscaler;
 use super::changed::Ahead;
 use super::state::State;
-use crate::guard::Guards;
+use crate::guard::{Demand, Guards};
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
@@ -50,10 +50,16 @@ pub(super) struct Calm {
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
+    /// Requests that wait, at the least.
+    backlog: u64,
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     pub(super) simple: bool,
-    /// No idle worker may go before this instant, if there is an idle timeout.
+    /// The only proposal is that of one policy.
+    reckons: bool,
+    /// No more idle workers may go before this instant, if there is an idle timeout, …
     idle: Timestamp,
+    /// … than all but so many.
+    held: u32,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     pub(super) placed: bool,
     /// Something has been counted and not evaluated.
@@ -105,9 +111,14 @@ impl Autoscaler {
             calm.age = calm.least_age;
         }
         let (arrivals, requests) = self.state.estimators.counted();
-        let within = same && arrivals <= calm.arrivals;
-        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
-        if within {
+        let same = same && self.state.estimators.backlog() >= calm.backlog;
+        let within = requests >= calm.requests.0 && requests <= calm.requests.1;
+        let stays = match same && arrivals <= calm.arrivals {
+            true if within => Some(true),
+            true => self.reckon(now, requests),
+            false => None,
+        };
+        if stays == Some(true) {
             debug_assert_eq!(
                 self.propose(&self.state.estimators.inputs(now, &self.state.pool, &self.config)).proposals,
                 self.state.last.proposals,
@@ -115,15 +126,27 @@ impl Autoscaler {
             );
             return;
         }
-        if let Some(cliff) = self.config.cliff() {
-            // What has only been counted stood until now, which a look at what comes after it does not tell.
-            let stood = || self.state.last.proposals.iter().flatten();
-            let keep = stood().map(|proposal| proposal.keep).max().filter(|_| !stood().any(|proposal| proposal.blind));
-            self.state.guards.stood(before, keep.unwrap_or(u32::MAX), cliff);
-        }
-        if !self.follow(now) {
+        self.stood(before);
+        if stays.is_some() || !self.follow(now) {
             self.settle();
             self.calm_down(now);
+        }
+    }
+
+    /// The demand that was evaluated last stood until `now`, which a look at what comes after it does not tell a cliff.
+    fn stood(&mut self, now: Timestamp) {
+        let Some(cliff) = self.config.cliff() else { return };
+        let stood = || self.state.last.proposals.iter().flatten();
+        let keep = stood().map(|proposal| proposal.keep).max().filter(|_| !stood().any(|proposal| proposal.blind));
+        self.state.guards.stood(now, keep.unwrap_or(u32::MAX), cliff);
+    }
+
+    /// The same, where time alone changes it next: then what has only been counted needs no evaluation of its own.
+    pub(super) fn stand(&mut self) {
+        if self.calm.counted {
+            let now = self.state.now;
+            self.state.guards.stand(now, &self.config);
+            self.stood(now);
         }
     }
 
@@ -240,6 +263,7 @@ impl Autoscaler {
         }
         (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
         let demand = self.demand(now, &self.state.last.inputs, &proposed);
+        let demand = Demand { held_workers: self.held(now), ..demand };
         let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
@@ -247,6 +271,31 @@ impl Autoscaler {
         self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
         self.calm_requests(now);
         true
+    }
+
+    /// Takes what so many requests call for to the delays, where nothing else can change a proposal: it needs no signal. Says
+    /// whether that leaves the count what it is; `None` if more than the requests matters, and then nothing has changed.
+    fn reckon(&mut self, now: Timestamp, requests: u64) -> Option<bool> {
+        let policy = self
+            .config
+            .policies()
+            .first()
+            .filter(|_| self.calm.reckons && self.calm.proposed && self.calm.backlog == 0)?;
+        let (want, keep, steady) = policy.of_requests(requests, self.state.last.inputs.concurrency)?;
+        let proposal = self.state.last.proposals.first_mut()?.as_mut()?;
+        (proposal.want, proposal.keep) = (want, keep);
+        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
+        if !self.state.guards.stays(&demand, &self.config) {
+            return Some(false);
+        }
+        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        self.calm.requests = steady.requests;
+        Some(true)
+    }
+
+    /// Ready workers that the idle timeout certainly does not let go yet.
+    fn held(&self, now: Timestamp) -> u32 {
+        if now < self.calm.idle { self.calm.held } else { 0 }
     }
 
     /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
@@ -272,10 +321,10 @@ impl Autoscaler {
         }
     }
 
-    /// Whether workers that become busy or idle call for no command, as long as nothing else happens.
+    /// Whether workers that become busy or idle call for no command yet, as long as nothing else happens.
     #[cfg(feature = "sim")]
-    pub(crate) const fn is_placed(&self) -> bool {
-        self.calm.placed
+    pub(crate) fn is_placed(&self) -> bool {
+        self.calm.placed || self.state.now < self.asked.placed_until()
     }
 
     /// The first instant after `now`, that of the latest call, at which signals, guards or commands change by time alone.
@@ -341,7 +390,8 @@ impl Autoscaler {
         let lapses = Estimators::verdict_lapses_from(now, config);
         let others = [state.estimators.slice_ends(), quiet, lapses, expected];
         let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
-        let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
+        let (held, idle) = placement::held(&state.pool, now, config);
+        let idle = idle.unwrap_or(Timestamp::MAX);
         let until = self.until(facts_until, idle, step);
         if until <= now {
             self.calm = Calm::default();
@@ -351,8 +401,21 @@ impl Autoscaler {
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
         let change = ahead.change();
-        let minded = self.minded();
-        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, minded, ..Calm::default() };
+        let alone = self.config.policies().len() == 1 && self.config.buffer().is_none();
+        let others = self.state.last.inputs.external.is_some() || self.state.estimators.learns() || self.is_granted();
+        self.calm = Calm {
+            until,
+            facts_until,
+            change,
+            open,
+            simple,
+            reckons: simple && alone && !others,
+            idle,
+            held,
+            placed,
+            minded: self.minded(),
+            ..Calm::default()
+        };
         self.calm_requests(now);
     }
 
@@ -387,8 +450,13 @@ impl Autoscaler {
             (least, age) = (least.min(next), age.min(beyond(next)));
         }
         (self.calm.least_age, self.calm.age) = (least, age);
-        // What is left of the backlog that the pool woke for is to be seen every time.
-        let steady = if self.state.guards.is_waking() { None } else { self.steady() };
+        // As long as what is left of the backlog that the pool woke for calls for as many workers, it need not be seen.
+        let floor = self.state.guards.floor(now);
+        self.calm.backlog = match floor.unwrap_or(0).checked_sub(1) {
+            None => 0,
+            Some(below) => u64::from(below).saturating_mul(self.backlog_per_worker().into()).saturating_add(1),
+        };
+        let steady = floor.and_then(|_| self.steady());
         self.calm.minded.waits = steady.is_some_and(|steady| steady.waits);
         self.calm.verdicts = self.verdicts(now);
         // Of rules that find requests late at different ages the verdict knows the first.

@@ -59,11 +59,17 @@ impl RunPod {
             return Proposal::exactly(Source::RunPod, Because::Quiet, 0);
         }
         let (want, keep, because) = match self.scaling {
-            RunPodScaling::RequestCount(per_worker) => {
-                let count = div_ceil_count(requests, u64::from(per_worker));
-                (count, count, Because::RequestCount)
+            RunPodScaling::QueueDelay(delay) if is_late(nanos(delay), inputs) => {
+                (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
             }
-            RunPodScaling::QueueDelay(delay) => queue_delay(nanos(delay), requests, inputs),
+            scaling => {
+                let (want, keep) = self.counts(requests, inputs.concurrency);
+                let because = match scaling {
+                    RunPodScaling::QueueDelay(_) => Because::QueueWithinDelay,
+                    RunPodScaling::RequestCount(_) => Because::RequestCount,
+                };
+                (want, keep, because)
+            }
         };
         if known {
             return Proposal { source: Source::RunPod, want, keep, because, blind: false };
@@ -72,14 +78,27 @@ impl RunPod {
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
     }
 
+    /// What so many requests in the system ask for at the least, and down to which count they agree to shrink, while none of
+    /// them has waited too long.
+    pub(super) fn counts(self, requests: u64, concurrency: u32) -> (u32, u32) {
+        let keep = div_ceil_count(requests, u64::from(self.backlog_per_worker(concurrency)));
+        match self.scaling {
+            RunPodScaling::QueueDelay(_) => (u32::from(requests > 0), keep),
+            RunPodScaling::RequestCount(_) => (keep, keep),
+        }
+    }
+
     /// While the requests in the system occupy as many workers; how many they are does not matter while one has waited too
     /// long.
     pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
         if matches!(self.scaling, RunPodScaling::QueueDelay(delay) if is_late(nanos(delay), inputs)) {
             return Some(Steady::ANYWHERE);
         }
-        let per_worker = self.backlog_per_worker(inputs.concurrency);
-        Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
+        self.steady_at(inputs.in_system().0, inputs.concurrency)
+    }
+
+    pub(super) fn steady_at(self, requests: u64, concurrency: u32) -> Option<Steady> {
+        Steady::of_requests(requests, u64::from(self.backlog_per_worker(concurrency)).saturating_mul(MICRO))
     }
 
     pub(super) const fn backlog_per_worker(self, concurrency: u32) -> u32 {
@@ -102,15 +121,6 @@ impl RunPod {
 fn is_late(delay: u64, inputs: &Inputs) -> bool {
     let longest = inputs.oldest_age.max(inputs.last_wait);
     inputs.backlog > inputs.free_slots && longest.is_some_and(|wait| wait > delay)
-}
-
-fn queue_delay(delay: u64, requests: u64, inputs: &Inputs) -> (u32, u32, Because) {
-    if is_late(delay, inputs) {
-        (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
-    } else {
-        let occupied = div_ceil_count(requests, u64::from(inputs.concurrency));
-        (u32::from(requests > 0), occupied, Because::QueueWithinDelay)
-    }
 }
 
 #[cfg(test)]

@@ -175,6 +175,11 @@ impl Estimators {
         self.arrivals.open_up_to(rate)
     }
 
+    /// Requests that certainly wait.
+    pub(crate) const fn backlog(&self) -> u64 {
+        self.queue.backlog()
+    }
+
     /// Arrivals in the open slice, in millionths, and requests in the system.
     pub(crate) fn counted(&self) -> (u64, u64) {
         let in_flight = self.in_flight.count().unwrap_or(0);

@@ -269,7 +269,7 @@ impl Autoscaler {
     /// The first instants after `now` at which time alone changes something.
     fn look_ahead(&self, now: Timestamp) -> Ahead {
         let (state, config) = (&self.state, &self.config);
-        let [age, signal] = state.estimators.next_change(now, &state.pool, config);
+        let [age, slice, signal] = state.estimators.next_change(now, &state.pool, config);
         let mut next = Earliest::after(now);
         next.note_some(signal);
         if state.guards.keeps_below(state.count) {
@@ -279,7 +279,7 @@ impl Autoscaler {
         next.note_some(state.operator.next_change(now, self.lead(), config));
         next.note(self.watched_from());
         next.note_some(state.provider.next_change(now));
-        Ahead { age, fact: next.get(), step: self.next_step(now) }
+        Ahead { age, slice, fact: next.get(), step: self.next_step(now) }
     }
 
     /// The first instant after `now` at which time alone changes what the guards let through.

@@ -134,11 +134,16 @@ pub(crate) struct Steady {
     pub(crate) requests: (u64, u64),
     /// Whether CoDel's verdict and how long the oldest request has waited make a difference.
     pub(crate) waits: bool,
+    /// Whether the sojourn's trend does.
+    pub(crate) trend: bool,
+    /// It takes that a request waits.
+    pub(crate) waiting: bool,
 }
 
 impl Steady {
     /// Whatever the requests do.
-    pub(crate) const ANYWHERE: Self = Self { rate: u64::MAX, requests: (0, u64::MAX), waits: false };
+    pub(crate) const ANYWHERE: Self =
+        Self { rate: u64::MAX, requests: (0, u64::MAX), waits: false, trend: false, waiting: false };
 
     /// While `⌈requests / per worker⌉` stays what it is; `per_worker` in millionths of a request.
     fn of_requests(requests: u64, per_worker: u64) -> Option<Self> {
@@ -152,7 +157,13 @@ impl Steady {
     /// Both.
     pub(crate) fn and(self, other: Self) -> Self {
         let requests = (self.requests.0.max(other.requests.0), self.requests.1.min(other.requests.1));
-        Self { rate: self.rate.min(other.rate), requests, waits: self.waits || other.waits }
+        Self {
+            rate: self.rate.min(other.rate),
+            requests,
+            waits: self.waits || other.waits,
+            trend: self.trend || other.trend,
+            waiting: self.waiting || other.waiting,
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Most observations of a busy service tell of requests that come, start and finish, and change no proposal: the rate
 //! stays within the step of its count, nobody waits too long. An evaluation that finds the demand it found before changes
-//! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds. Within it observations
-//! are only counted; the first that leaves it evaluates, as does whoever looks.
+//! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds: between which numbers,
+//! and as long as what the waits say is what it was, overload or not. Within it observations are only counted; the first that
+//! leaves it evaluates, as does whoever looks.
 //!
-//! What leaves it is *followed* if it can be: under overload, or where each request moves the wanted number, demand changes and
-//! the count does not. Then only what requests change is read again, the policies propose and the delays take note; it is a
-//! third of an evaluation.
+//! What leaves it is *followed* if it can be: demand changes and the count does not. Then only what requests change is read
+//! again, the policies propose and the delays take note; it is a third of an evaluation. Where a wanted number follows from the
+//! requests in the system it is *reckoned*: it goes to the delays, and nothing is read again.
+//!
+//! Time is followed in the same way: to ages of the oldest request at which nothing is proposed anew, and to the ends of slices.
 //!
 //! This is exact, not an approximation: the test beside this file compares it with evaluating at every observation.
 
@@ -21,15 +24,20 @@ use crate::guard::{Demand, Guards};
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
-use crate::signal::{Estimators, Minded, Verdicts};
+use crate::signal::{Minded, Verdicts};
 use crate::time::{Timestamp, nanos};
 
 /// Up to where demand stays what it is. The default is calm at no instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(super) struct Calm {
     /// Nothing changes by time alone before this instant, …
     until: Timestamp,
-    /// … nor, whatever the guards do, before this one.
+    /// … nor, but that a slice ends, before this one, …
+    turns_until: Timestamp,
+    /// … nor, whatever the guards do, before this one, …
+    signals_until: Timestamp,
+    /// … nor, what has been active or overloaded of late aside, before this one.
     facts_until: Timestamp,
     /// When anything next changes by time alone, as long as nothing has been counted.
     change: Option<Timestamp>,
@@ -62,12 +70,22 @@ pub(super) struct Calm {
     held: u32,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     pub(super) placed: bool,
+    /// Somebody may be taking requests.
+    attended: bool,
     /// Something has been counted and not evaluated.
     pub(super) counted: bool,
 }
 
+impl Calm {
+    /// Something changes at `due`.
+    fn before(&mut self, due: Timestamp) {
+        (self.until, self.turns_until) = (self.until.min(due), self.turns_until.min(due));
+    }
+}
+
 impl Autoscaler {
-    /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
+    /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed, but that
+    /// some time has passed if it is an observation that is always accepted.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
         if now < self.state.now {
             return false;
@@ -82,48 +100,68 @@ impl Autoscaler {
             Observation::Worker { id, event: WorkerEvent::Idle } => return calm && self.load_only(now, id, 0),
             _ => return false,
         };
-        if !(calm || self.grows_old(now)) {
+        if !(calm || self.lives_on(now)) {
             return false;
         }
         let before = self.state.now;
         self.counted(now);
         if self.state.estimators.learns() {
-            self.count_and_learn((before, now), observation, waited);
+            self.count_and_learn((before, now), observation);
             return true;
         }
-        let at_rest = waited < self.calm.wait;
-        let clamped = if at_rest {
-            self.state.estimators.count_at_rest(now, observation)
-        } else {
-            self.state.estimators.count(now, observation, &self.state.pool, &self.config)
-        };
+        if waited < self.calm.wait {
+            let clamped = self.state.estimators.count_at_rest(now, observation);
+            self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
+            if !self.is_within() {
+                self.go_on((before, now), true);
+            }
+            debug_assert!(self.stands(now), "what was counted changes no proposal");
+            return true;
+        }
+        let (state, calm) = (&mut self.state, &self.calm);
+        let clamped = state.estimators.count(now, observation, calm.attended, &state.pool, &self.config);
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
-        self.go_on((before, now), observation, at_rest || self.verdicts(now) == self.calm.verdicts);
+        let same = self.goes_on(now, observation);
+        if !(same && self.is_within()) {
+            self.go_on((before, now), same);
+        }
+        debug_assert!(self.stands(now), "what was counted changes no proposal");
         true
     }
 
-    /// What was counted last, after an instant before, is followed or evaluated if it may change a proposal. `same` says that
-    /// the waits say what they said.
-    fn go_on(&mut self, (before, now): (Timestamp, Timestamp), observation: &Observation, same: bool) {
-        let calm = &mut self.calm;
+    /// Whether the proposals are those that were made last, unless the count has just changed.
+    fn stands(&self, now: Timestamp) -> bool {
+        let last = &self.state.last;
+        let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
+        !self.calm.counted || self.propose(&inputs).proposals == last.proposals
+    }
+
+    /// Whether the rate, one request more counted in, and the requests in the system are within their limits.
+    #[inline]
+    fn is_within(&self) -> bool {
+        let (arrivals, requests) = self.state.estimators.counted();
+        let (least, most) = self.calm.requests;
+        arrivals <= self.calm.arrivals && requests >= least && requests <= most
+    }
+
+    /// Whether the waits say what they said after an observation that was counted.
+    #[inline]
+    fn goes_on(&mut self, now: Timestamp, observation: &Observation) -> bool {
         if matches!(observation, Observation::Started { .. }) {
             // Another one is the oldest now, and has not been for any time.
-            calm.age = calm.least_age;
+            self.calm.age = self.calm.least_age;
         }
+        let enough = self.state.estimators.backlog() >= self.calm.backlog;
+        self.calm.proposed && enough && self.verdicts(now) == self.calm.verdicts
+    }
+
+    /// What was counted last, after an instant before, is reckoned, followed or evaluated, since it may change a proposal.
+    /// `same` says that the waits say what they said.
+    #[inline(never)]
+    fn go_on(&mut self, (before, now): (Timestamp, Timestamp), same: bool) {
         let (arrivals, requests) = self.state.estimators.counted();
-        let same = same && self.state.estimators.backlog() >= calm.backlog;
-        let within = requests >= calm.requests.0 && requests <= calm.requests.1;
-        let stays = match same && arrivals <= calm.arrivals {
-            true if within => Some(true),
-            true => self.reckon(now, requests),
-            false => None,
-        };
+        let stays = if same && arrivals <= self.calm.arrivals { self.reckon(now, requests) } else { None };
         if stays == Some(true) {
-            debug_assert_eq!(
-                self.propose(&self.state.estimators.inputs(now, &self.state.pool, &self.config)).proposals,
-                self.state.last.proposals,
-                "what was counted changes no proposal"
-            );
             return;
         }
         self.stood(before);
@@ -150,10 +188,47 @@ impl Autoscaler {
         }
     }
 
+    #[inline]
     fn verdicts(&self, now: Timestamp) -> Verdicts {
-        let inputs = &self.state.last.inputs;
-        let slots = u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency));
-        self.state.estimators.verdicts(now, slots, &self.calm.minded)
+        self.state.estimators.verdicts(now, &self.calm.minded)
+    }
+
+    /// Lives up to `now`, or a part of the way, where time alone changes nothing but what is read again. True if that is the
+    /// whole way, or all but what is calm.
+    #[inline(never)]
+    pub(super) fn lives_on(&mut self, now: Timestamp) -> bool {
+        while now >= self.calm.until {
+            if !self.turns(now) {
+                return false;
+            }
+        }
+        self.is_calm(now) || self.grows_old(now)
+    }
+
+    /// Lives up to the end of a slice by `now`, if nothing else happens before or then: as [`follow`](Self::follow) does for
+    /// an observation. False if it is to be evaluated.
+    fn turns(&mut self, now: Timestamp) -> bool {
+        let estimators = &self.state.estimators;
+        let at = estimators.slice_ends();
+        let due = at <= now && at < self.calm.turns_until && estimators.windows_move();
+        if !due || !self.calm.simple || estimators.learns() || self.is_granted() || !self.is_young(at) {
+            return false;
+        }
+        self.state.now = at;
+        self.state.sequence = self.state.sequence.saturating_add(1);
+        self.state.estimators.advance(at);
+        self.state.last.inputs.rate_full = self.state.estimators.is_rate_full();
+        self.calm.counted = true;
+        self.asked.counted();
+        self.hear_until(at);
+        // The rate is read again.
+        self.calm.open = u64::MAX;
+        if !self.follow(at) {
+            self.settle();
+            return false;
+        }
+        self.hold_until(at);
+        true
     }
 
     /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
@@ -184,23 +259,31 @@ impl Autoscaler {
 
     /// The same for an objective, which learns from each. Not inlined, so that it costs the others nothing.
     #[inline(never)]
-    fn count_and_learn(&mut self, span: (Timestamp, Timestamp), observation: &Observation, waited: u64) {
+    fn count_and_learn(&mut self, span: (Timestamp, Timestamp), observation: &Observation) {
         let (_, now) = span;
         let (state, calm) = (&mut self.state, &mut self.calm);
         let before = state.estimators.before(&state.pool);
-        let clamped = state.estimators.count(now, observation, &state.pool, &self.config);
+        let clamped = state.estimators.count(now, observation, calm.attended, &state.pool, &self.config);
         state.estimators.learn(now, observation, before, &state.pool, &self.config);
         state.input.contradictions = state.input.contradictions.saturating_add(u64::from(clamped));
         // What comes after a silence is looked at earlier than was said.
         let due = state.estimators.next_plan().unwrap_or(Timestamp::MAX);
-        (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
-        let same = waited < calm.wait || self.verdicts(now) == self.calm.verdicts;
-        self.go_on(span, observation, same && due > now);
+        calm.before(due);
+        (calm.signals_until, calm.facts_until) = (calm.signals_until.min(due), calm.facts_until.min(due));
+        let same = self.goes_on(now, observation) && due > now;
+        if !(same && self.is_within()) {
+            self.go_on(span, same);
+        }
     }
 
     /// Whether time alone has changed nothing by `now`.
     pub(super) fn is_calm(&self, now: Timestamp) -> bool {
-        now < self.calm.until && self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
+        now < self.calm.until && self.is_young(now)
+    }
+
+    /// Whether the oldest request has not come by `now` to an age that the rules take note of.
+    fn is_young(&self, now: Timestamp) -> bool {
+        self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
     }
 
     /// A worker's load alone never changes the count: who has just become idle may not go yet, and who has become busy
@@ -221,7 +304,7 @@ impl Autoscaler {
         if slots == 0 && due < self.calm.idle {
             self.calm.idle = due;
             if self.state.guards.keeps_below(self.state.count) {
-                self.calm.until = self.calm.until.min(due);
+                self.calm.before(due);
             }
         }
         true
@@ -268,7 +351,7 @@ impl Autoscaler {
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
         }
-        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        self.hold_until(now);
         self.calm_requests(now);
         true
     }
@@ -288,7 +371,8 @@ impl Autoscaler {
         if !self.state.guards.stays(&demand, &self.config) {
             return Some(false);
         }
-        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        let step = self.state.guards.next_change(now, demand.count, demand.limits, &self.config);
+        self.hold_until_step(step);
         self.calm.requests = steady.requests;
         Some(true)
     }
@@ -374,29 +458,21 @@ impl Autoscaler {
         // After a change the proposals shown are those that led to it.
         let changed = state.last.count != state.last.desired;
         let trouble = inputs.quiet || inputs.lost || inputs.surplus;
-        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
+        let attended = self.is_attended(now);
+        let plain = state.estimators.is_plain(&state.pool, attended) && !trouble && !changed;
+        // A pool that is never reported is attended as soon as time passes.
         plain
             && state.count > 0
-            && self.is_attended(now)
+            && (attended || state.pool.is_seen())
             && state.pool.expects_until(now, self.expected_workers(now)).is_some()
     }
 
     fn calm_down_from(&mut self, now: Timestamp, ahead: Ahead) {
-        let Ahead { fact, step, .. } = ahead;
         let (state, config) = (&self.state, &self.config);
-        // Who is active now is quiet a whole delay later at the earliest.
-        let quiet = now.plus(nanos(config.to_zero_delay()));
         let expected = state.pool.expects_until(now, self.expected_workers(now)).unwrap_or(now);
-        let lapses = Estimators::verdict_lapses_from(now, config);
-        let others = [state.estimators.slice_ends(), quiet, lapses, expected];
-        let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
+        let facts_until = ahead.fact.map_or(expected, |fact| fact.min(expected));
         let (held, idle) = placement::held(&state.pool, now, config);
         let idle = idle.unwrap_or(Timestamp::MAX);
-        let until = self.until(facts_until, idle, step);
-        if until <= now {
-            self.calm = Calm::default();
-            return;
-        }
         let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
@@ -404,7 +480,6 @@ impl Autoscaler {
         let alone = self.config.policies().len() == 1 && self.config.buffer().is_none();
         let others = self.state.last.inputs.external.is_some() || self.state.estimators.learns() || self.is_granted();
         self.calm = Calm {
-            until,
             facts_until,
             change,
             open,
@@ -413,10 +488,35 @@ impl Autoscaler {
             idle,
             held,
             placed,
+            attended: self.is_attended(now),
             minded: self.minded(),
             ..Calm::default()
         };
-        self.calm_requests(now);
+        self.hear_until(now);
+        self.hold_until_step(ahead.step);
+        if self.calm.until > now {
+            self.calm_requests(now);
+        } else {
+            self.calm = Calm::default();
+        }
+    }
+
+    /// Says before when time alone changes no signal, as of `now`, but that slices end.
+    fn hear_until(&mut self, now: Timestamp) {
+        let silent = self.state.estimators.silent_until(now, &self.config);
+        self.calm.signals_until = self.calm.facts_until.min(silent);
+    }
+
+    /// Says before when time alone changes nothing, as of `now`: neither facts nor guards, nor a worker that may go.
+    fn hold_until(&mut self, now: Timestamp) {
+        self.hold_until_step(self.next_step(now));
+    }
+
+    fn hold_until_step(&mut self, step: Option<Timestamp>) {
+        let (state, calm) = (&self.state, &mut self.calm);
+        let idle = if state.guards.keeps_below(state.count) { calm.idle } else { Timestamp::MAX };
+        calm.turns_until = calm.signals_until.min(idle).min(step.unwrap_or(Timestamp::MAX));
+        calm.until = calm.turns_until.min(state.estimators.slice_ends());
     }
 
     fn has_several_delays(&self) -> bool {
@@ -425,20 +525,16 @@ impl Autoscaler {
     }
 
     fn minded(&self) -> Minded {
-        let config = &self.config;
+        let (config, inputs) = (&self.config, &self.state.last.inputs);
         let own = config.policies().iter().filter_map(Policy::overdue_age).min();
         Minded {
             target: nanos(config.sojourn_target()),
             interval: nanos(config.codel_interval()),
             overdue: own.unwrap_or(u64::MAX),
+            slots: u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency)),
             waits: false,
+            trend: false,
         }
-    }
-
-    /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
-    fn until(&self, facts: Timestamp, idle: Timestamp, step: Option<Timestamp>) -> Timestamp {
-        let idle = if self.state.guards.keeps_below(self.state.count) { idle } else { Timestamp::MAX };
-        facts.min(idle).min(step.unwrap_or(Timestamp::MAX))
     }
 
     /// Says up to where what the requests do changes no demand.
@@ -452,21 +548,23 @@ impl Autoscaler {
         (self.calm.least_age, self.calm.age) = (least, age);
         // As long as what is left of the backlog that the pool woke for calls for as many workers, it need not be seen.
         let floor = self.state.guards.floor(now);
+        let steady = floor.and_then(|_| self.steady());
         self.calm.backlog = match floor.unwrap_or(0).checked_sub(1) {
-            None => 0,
+            None => u64::from(steady.is_some_and(|steady| steady.waiting)),
             Some(below) => u64::from(below).saturating_mul(self.backlog_per_worker().into()).saturating_add(1),
         };
-        let steady = floor.and_then(|_| self.steady());
-        self.calm.minded.waits = steady.is_some_and(|steady| steady.waits);
+        (self.calm.proposed, self.calm.wait) = (false, 0);
+        let Some(steady) = steady else { return };
+        (self.calm.minded.waits, self.calm.minded.trend) = (steady.waits, steady.trend);
         self.calm.verdicts = self.verdicts(now);
-        // Of rules that find requests late at different ages the verdict knows the first.
-        let Some(steady) = steady.filter(|_| !(self.calm.verdicts.late && self.has_several_delays())) else {
-            self.calm.proposed = false;
-            (self.calm.wait, self.calm.arrivals, self.calm.requests) = (0, 0, (1, 0));
+        let late = self.calm.verdicts.late();
+        if late && self.has_several_delays() {
+            // Of rules that find requests late at different ages the verdict knows the first.
             return;
-        };
+        }
         self.calm.proposed = true;
-        let rests = waited < least && !self.calm.verdicts.late && self.state.estimators.is_at_rest();
+        let plain = !late && !steady.trend && self.calm.attended && self.calm.backlog == 0;
+        let rests = plain && waited < least && self.state.estimators.is_at_rest();
         let Minded { target, overdue, .. } = self.calm.minded;
         self.calm.wait = if rests { overdue.min(target) } else { 0 };
         self.calm.arrivals = self.state.estimators.arrivals_up_to(steady.rate);

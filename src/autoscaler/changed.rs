@@ -8,13 +8,15 @@ use alloc::vec::Vec;
 use super::Autoscaler;
 use crate::decision::{Command, Decision};
 use crate::signal::Quantiles;
-use crate::time::Timestamp;
+use crate::time::{Earliest, Timestamp};
 
 /// The first instants after the present one at which time alone changes something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ahead {
     /// What the oldest request's wait says.
     pub(super) age: Option<Timestamp>,
+    /// What a slice's end takes out of a window.
+    pub(super) slice: Option<Timestamp>,
     /// Other signals, or commands, whatever the guards do.
     pub(super) fact: Option<Timestamp>,
     /// What the guards let through.
@@ -23,7 +25,9 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn change(self) -> Option<Timestamp> {
-        self.age.into_iter().chain(self.fact).chain(self.step).min()
+        let mut next = Earliest::after(Timestamp::ORIGIN);
+        [self.age, self.slice, self.fact, self.step].into_iter().for_each(|at| next.note_some(at));
+        next.get()
     }
 }
 
@@ -103,7 +107,7 @@ impl Autoscaler {
     #[must_use = "the commands are given once"]
     pub fn decide_if_changed(&mut self, now: Timestamp) -> Option<Decision> {
         let stands = self.asked.given == Some(self.state.count) && now >= self.state.now;
-        let calm = self.is_calm(now) || (stands && self.grows_old(now));
+        let calm = self.is_calm(now) || (stands && self.lives_on(now));
         if !stands || !(calm || now < self.asked.until) {
             return self.decide_anew(now);
         }
@@ -167,9 +171,8 @@ impl Autoscaler {
         let now = self.clamp(now);
         let still = !self.calm.counted && (self.is_calm(now) || now < self.asked.until);
         if !still {
-            if self.is_calm(now) || !self.grows_old(now) {
-                self.advance(now);
-            }
+            self.lives_on(now);
+            self.advance(now);
             if self.state.last.at < now || self.calm.counted {
                 self.evaluate(now);
             }

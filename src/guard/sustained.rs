@@ -137,29 +137,40 @@ impl Sustained {
         }
         let first_lapsed = self.position(self.demand.saturating_add(1));
         let loss = lapse.saturating_mul(self.setback.saturating_add(1));
-        let lapsed = self.entries.iter_mut().take(self.len).enumerate().skip(first_lapsed);
-        for (index, entry) in lapsed {
+        let (at, mut left) = (self.at, first_lapsed);
+        for entry in self.from(first_lapsed) {
             entry.since = entry.since.plus(loss);
             // `since` rises with the level, so what has no progress left is at the end.
-            if { entry.since } >= self.at {
-                self.truncate(index);
-                return;
+            if { entry.since } >= at {
+                break;
             }
+            left = left.saturating_add(1);
         }
+        if left < self.len {
+            self.truncate(left);
+        }
+    }
+
+    /// The entries from this position on.
+    fn from(&mut self, position: usize) -> &mut [Entry] {
+        self.entries.get_mut(position..self.len).unwrap_or(&mut [])
     }
 
     /// What is not in use looks the same, so that equal tables are equal.
     fn truncate(&mut self, len: usize) {
-        self.entries.iter_mut().take(self.len).skip(len).for_each(|entry| *entry = Entry::default());
+        self.from(len).fill(Entry::default());
         self.len = len;
     }
 
     /// Levels from this position on begin to lapse with the progress of one delay at the most.
     fn begin_lapse(&mut self, first_lapsed: usize, delay: u64) {
-        for entry in self.entries.iter_mut().take(self.len).skip(first_lapsed) {
-            if self.at.since(entry.since) > delay {
-                entry.since = self.at.minus(delay);
+        let at = self.at;
+        for entry in self.from(first_lapsed) {
+            // Those after it have progressed no further.
+            if at.since(entry.since) <= delay {
+                break;
             }
+            entry.since = at.minus(delay);
         }
     }
 

@@ -70,17 +70,20 @@ impl Outpost {
         Proposal { source: Source::Outpost, want, keep, because, blind }
     }
 
-    /// While the rate stays in the steps of both counts, and either is carried by what is ready or the waits say that the
-    /// sojourn has risen: then the trend does not matter.
+    /// While the rate stays in the steps of both counts. The trend does not matter where what is ready carries it, nor where
+    /// the waits say that the sojourn has risen.
     pub(super) fn steady(self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
         let ideal = self.replicas_for(inputs.rate?, 100);
-        let risen = inputs.p99_over_target? || inputs.oldest_over_target || inputs.ready == 0;
-        if ideal > inputs.ready && !risen || inputs.quiet {
+        // Without one sojourn in the window nothing says that it has not risen; whether anybody waits matters then.
+        let unseen = inputs.p99_over_target.is_none();
+        let risen = inputs.p99_over_target != Some(false) || inputs.oldest_over_target || inputs.ready == 0;
+        if inputs.quiet || unseen && inputs.backlog == 0 {
             return None;
         }
+        let trend = ideal > inputs.ready && !risen;
         let up_to = |count: u32, percent: u64| u64::from(count).saturating_mul(self.carried(percent));
         let down = if proposal.keep == u32::MAX { u64::MAX } else { up_to(proposal.keep, WELL_BELOW_PERCENT) };
-        Some(Steady { rate: up_to(ideal, 100).min(down), waits: true, ..Steady::ANYWHERE })
+        Some(Steady { rate: up_to(ideal, 100).min(down), waits: true, waiting: unseen, trend, ..Steady::ANYWHERE })
     }
 
     fn up(self, rate: Rate, inputs: &Inputs) -> (u32, Because) {
@@ -216,23 +219,22 @@ mod tests {
         let down = up_to(2).unwrap();
         assert_eq!(down, policy.carried(WELL_BELOW_PERCENT) * 2);
         assert!(down < 6_000_000, "{down}");
-        // More than are ready are wanted if the sojourn rises, which each request may change unless the waits say so.
         let few = Inputs { ready: 2, ..inputs };
-        for open in [
-            few,
-            Inputs { quiet: true, ..inputs },
-            Inputs { rate: None, ..inputs },
-            Inputs { p99_over_target: None, ..few },
-        ] {
+        let unseen = Inputs { p99_over_target: None, ..few };
+        for open in [Inputs { quiet: true, ..inputs }, Inputs { rate: None, ..inputs }, unseen] {
             assert_eq!(policy.steady(&open, &kept(2)), None, "{open:?}");
         }
+        // More than are ready are wanted if the sojourn rises, unless the waits say that it has.
+        let trend = |inputs| policy.steady(&inputs, &kept(2)).map(|steady| steady.trend);
+        assert_eq!((trend(few), trend(inputs)), (Some(true), Some(false)));
         for risen in [
             Inputs { p99_over_target: Some(true), ..few },
             Inputs { oldest_over_target: true, ..few },
             Inputs { overloaded: true, ..inputs },
+            Inputs { p99_over_target: None, backlog: 1, ..few },
         ] {
-            let up_to = policy.steady(&risen, &kept(u32::MAX)).map(|steady| (steady.rate, steady.waits));
-            assert_eq!(up_to, Some((6_000_000, true)), "{risen:?}");
+            let up_to = policy.steady(&risen, &kept(u32::MAX)).map(|steady| (steady.rate, steady.waits, steady.trend));
+            assert_eq!(up_to, Some((6_000_000, true, false)), "{risen:?}");
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::time::{nanos, span};
-use crate::units::{MICRO, div_ceil_count};
+use crate::units::div_ceil_count;
 
 /// What makes the pool grow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -98,7 +98,10 @@ impl RunPod {
     }
 
     pub(super) fn steady_at(self, requests: u64, concurrency: u32) -> Option<Steady> {
-        Steady::of_requests(requests, u64::from(self.backlog_per_worker(concurrency)).saturating_mul(MICRO))
+        let per_worker = u64::from(self.backlog_per_worker(concurrency)).max(1);
+        let most = requests.div_ceil(per_worker).checked_mul(per_worker)?;
+        let least = if most == 0 { 0 } else { most.saturating_sub(per_worker).saturating_add(1) };
+        Some(Steady { requests: (least, most), ..Steady::ANYWHERE })
     }
 
     pub(super) const fn backlog_per_worker(self, concurrency: u32) -> u32 {

@@ -26,7 +26,9 @@ pub(super) struct Ahead {
 impl Ahead {
     pub(super) fn change(self) -> Option<Timestamp> {
         let mut next = Earliest::after(Timestamp::ORIGIN);
-        [self.age, self.slice, self.fact, self.step].into_iter().for_each(|at| next.note_some(at));
+        for at in [self.age, self.slice, self.fact, self.step] {
+            next.note_some(at);
+        }
         next.get()
     }
 }

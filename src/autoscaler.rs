@@ -229,13 +229,15 @@ impl Autoscaler {
             self.state.estimators.advance(now);
             return;
         }
-        self.settle();
         if now == self.state.now {
+            self.settle();
             return;
         }
+        self.stand();
         loop {
-            let ahead = Ahead { fact: self.next_fact(self.state.now), step: self.next_step(self.state.now) };
+            let ahead = self.look_ahead(self.state.now);
             let Some(at) = ahead.change().filter(|at| *at <= now && *at > self.state.now) else {
+                self.settle();
                 self.asked.look_ahead(ahead);
                 break;
             };
@@ -264,11 +266,12 @@ impl Autoscaler {
         }
     }
 
-    /// The first instant after `now` at which signals or commands change by time alone, whatever the guards do.
-    fn next_fact(&self, now: Timestamp) -> Option<Timestamp> {
+    /// The first instants after `now` at which time alone changes something.
+    fn look_ahead(&self, now: Timestamp) -> Ahead {
         let (state, config) = (&self.state, &self.config);
+        let [age, slice, signal] = state.estimators.next_change(now, &state.pool, config);
         let mut next = Earliest::after(now);
-        next.note_some(state.estimators.next_change(now, &state.pool, config));
+        next.note_some(signal);
         if state.guards.keeps_below(state.count) {
             next.note_some(placement::held(&state.pool, now, config).1);
         }
@@ -276,10 +279,10 @@ impl Autoscaler {
         next.note_some(state.operator.next_change(now, self.lead(), config));
         next.note(self.watched_from());
         next.note_some(state.provider.next_change(now));
-        next.get()
+        Ahead { age, slice, fact: next.get(), step: self.next_step(now) }
     }
 
-    /// The same of the guards.
+    /// The first instant after `now` at which time alone changes what the guards let through.
     fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
         self.state.guards.next_change(now, self.state.count, self.limits(now), &self.config)
     }
@@ -380,18 +383,31 @@ impl Autoscaler {
     /// What all proposals come to, and the circumstances; of workers that may not go it knows none.
     fn demand(&self, now: Timestamp, inputs: &Inputs, proposed: &Proposed) -> Demand {
         Demand {
-            now,
-            count: self.state.count,
-            want: proposed.want,
             firm: proposed.firm,
-            keep: proposed.keep.unwrap_or(u32::MAX).max(proposed.want),
             blind: proposed.blind,
-            settling: now < self.watched_from(),
             surplus: inputs.surplus.then_some(proposed.told),
             quiet: inputs.quiet,
             backlog_workers: self.backlog_workers(inputs),
-            held_workers: 0,
             mode: self.state.operator.mode(now),
+            ..self.plain_demand(now, proposed.want, proposed.keep.unwrap_or(u32::MAX).max(proposed.want))
+        }
+    }
+
+    /// A demand by what everybody can see, and no circumstances.
+    fn plain_demand(&self, now: Timestamp, want: u32, keep: u32) -> Demand {
+        Demand {
+            now,
+            count: self.state.count,
+            want,
+            firm: want,
+            keep,
+            blind: false,
+            settling: now < self.watched_from(),
+            surplus: None,
+            quiet: false,
+            backlog_workers: 0,
+            held_workers: 0,
+            mode: Mode::Automatic,
             limits: self.limits(now),
         }
     }
@@ -431,9 +447,14 @@ impl Autoscaler {
         if inputs.backlog == 0 || awake {
             return 0;
         }
+        div_ceil_count(inputs.backlog, u64::from(self.backlog_per_worker()))
+    }
+
+    /// Waiting requests that call for one worker.
+    fn backlog_per_worker(&self) -> u32 {
         let concurrency = self.config.concurrency();
-        let per_worker = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency)).min();
-        div_ceil_count(inputs.backlog, u64::from(per_worker.unwrap_or(1)))
+        let each = self.config.policies().iter().map(|policy| policy.backlog_per_worker(concurrency));
+        each.min().unwrap_or(1)
     }
 
     /// Whether somebody may be taking requests, so that arrivals alone do not make a queue. A pool that is never

@@ -274,10 +274,17 @@ impl Guards {
         if unseen {
             return;
         }
-        self.demand.update(now, keep, nanos(cliff.within));
+        self.stood(now, keep, cliff);
         let highest = self.demand.highest();
         if self.fell.is_none() && highest > 0 && fallen_from(highest) {
             self.fell = Some((now, highest));
+        }
+    }
+
+    /// Demand was down to `keep` until `now`; `u32::MAX` if that was not seen.
+    pub(crate) fn stood(&mut self, now: Timestamp, keep: u32, cliff: Cliff) {
+        if keep < u32::MAX {
+            self.demand.update(now, keep, nanos(cliff.within));
         }
     }
 
@@ -346,7 +353,7 @@ impl Guards {
     /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True
     /// if it certainly leaves the count what it is; otherwise [`apply`](Self::apply) must have it at the same instant.
     pub(crate) fn stays(&mut self, demand: &Demand, config: &Config) -> bool {
-        let Demand { now, count, settling, limits, backlog_workers, .. } = *demand;
+        let Demand { now, count, settling, limits, backlog_workers, held_workers, .. } = *demand;
         if self.woke_at(now) {
             return false;
         }
@@ -355,7 +362,7 @@ impl Guards {
         let (want, keep, _) = tolerate(demand, want, count, false, config);
         self.update(now, want, keep, config);
         let grows = want > count && count < limits.max && self.up.reached(nanos(config.up_delay())) > count;
-        let lower = keep < count && count > limits.min && !settling;
+        let lower = keep < count && count > limits.min && !settling && held_workers < count;
         let shrinks = lower && !self.down.reached(nanos(self.down_delay(config))) < count;
         !(grows || shrinks)
     }
@@ -406,6 +413,12 @@ impl Guards {
     /// Whether the backlog that the pool woke for still counts.
     pub(crate) const fn is_waking(&self) -> bool {
         self.woken.is_some()
+    }
+
+    /// Of the workers that the pool woke for before this instant, those that the backlog still calls for: zero if it woke for
+    /// none, `None` if it wakes at this very instant.
+    pub(crate) fn floor(&self, now: Timestamp) -> Option<u32> {
+        self.woken.map_or(Some(0), |(at, floor)| (at < now).then_some(floor))
     }
 
     /// Since when more (or fewer) than `count` workers have been wanted.

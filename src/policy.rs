@@ -89,13 +89,29 @@ impl Policy {
         }
     }
 
+    /// The two numbers of its proposal by so many requests in the system, and up to where they stay what they are; `None` if
+    /// it goes by anything else.
+    pub(crate) fn of_requests(&self, requests: u64, concurrency: u32) -> Option<(u32, u32, Steady)> {
+        match self {
+            Self::RunPod(policy) => {
+                let (want, keep) = policy.counts(requests, concurrency);
+                Some((want, keep, policy.steady_at(requests, concurrency)?))
+            }
+            Self::Concurrency(policy) => {
+                let count = policy.count(requests);
+                Some((count, count, policy.steady(requests)?))
+            }
+            _ => None,
+        }
+    }
+
     /// Up to where `proposal`, which was made for these inputs, stays what it is; `None` if that cannot be told.
     pub(crate) fn steady(&self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
         match self {
             Self::Fixed(_) | Self::External => Some(Steady::ANYWHERE),
             Self::Outpost(policy) => policy.steady(inputs, proposal),
             Self::RunPod(policy) => policy.steady(inputs),
-            Self::Concurrency(policy) => policy.steady(inputs),
+            Self::Concurrency(policy) => policy.steady(inputs.in_system().0),
             Self::Objective(_) => Some(Objective::steady(inputs)),
         }
     }
@@ -109,18 +125,25 @@ impl Policy {
     }
 }
 
-/// Up to where a proposal stays what it is, as long as nobody waits too long.
+/// Up to where a proposal stays what it is, as long as what the waits say stays what it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Steady {
     /// The arrival rate, one request more counted in, in millionths per second.
     pub(crate) rate: u64,
     /// Requests in the system, at the least and at the most.
     pub(crate) requests: (u64, u64),
+    /// Whether CoDel's verdict and how long the oldest request has waited make a difference.
+    pub(crate) waits: bool,
+    /// Whether the sojourn's trend does.
+    pub(crate) trend: bool,
+    /// It takes that a request waits.
+    pub(crate) waiting: bool,
 }
 
 impl Steady {
     /// Whatever the requests do.
-    pub(crate) const ANYWHERE: Self = Self { rate: u64::MAX, requests: (0, u64::MAX) };
+    pub(crate) const ANYWHERE: Self =
+        Self { rate: u64::MAX, requests: (0, u64::MAX), waits: false, trend: false, waiting: false };
 
     /// While `⌈requests / per worker⌉` stays what it is; `per_worker` in millionths of a request.
     fn of_requests(requests: u64, per_worker: u64) -> Option<Self> {
@@ -134,7 +157,13 @@ impl Steady {
     /// Both.
     pub(crate) fn and(self, other: Self) -> Self {
         let requests = (self.requests.0.max(other.requests.0), self.requests.1.min(other.requests.1));
-        Self { rate: self.rate.min(other.rate), requests }
+        Self {
+            rate: self.rate.min(other.rate),
+            requests,
+            waits: self.waits || other.waits,
+            trend: self.trend || other.trend,
+            waiting: self.waiting || other.waiting,
+        }
     }
 }
 

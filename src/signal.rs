@@ -25,6 +25,7 @@ use self::rate::{Arrivals, SLICES};
 pub(crate) use self::reports::News;
 use self::reports::{Heard, Reports};
 use self::sojourn::SojournWindow;
+pub(crate) use self::steady::{Minded, Verdicts};
 pub(crate) use self::view::Quantiles;
 pub use self::view::Signals;
 use crate::config::{Config, Precision};

@@ -2,12 +2,15 @@
 //!
 //! Most observations of a busy service tell of requests that come, start and finish, and change no proposal: the rate
 //! stays within the step of its count, nobody waits too long. An evaluation that finds the demand it found before changes
-//! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds. Within it observations
-//! are only counted; the first that leaves it evaluates, as does whoever looks.
+//! nothing but the inputs that are shown. So it is said after an evaluation up to where that holds: between which numbers,
+//! and as long as what the waits say is what it was, overload or not. Within it observations are only counted; the first that
+//! leaves it evaluates, as does whoever looks.
 //!
-//! What leaves it is *followed* if it can be: under overload, or where each request moves the wanted number, demand changes and
-//! the count does not. Then only what requests change is read again, the policies propose and the delays take note; it is a
-//! third of an evaluation.
+//! What leaves it is *followed* if it can be: demand changes and the count does not. Then only what requests change is read
+//! again, the policies propose and the delays take note; it is a third of an evaluation. Where a wanted number follows from the
+//! requests in the system it is *reckoned*: it goes to the delays, and nothing is read again.
+//!
+//! Time is followed in the same way: to ages of the oldest request at which nothing is proposed anew, and to the ends of slices.
 //!
 //! This is exact, not an approximation: the test beside this file compares it with evaluating at every observation.
 
@@ -17,101 +20,270 @@ use core::hash::{Hash, Hasher};
 use super::Autoscaler;
 use super::changed::Ahead;
 use super::state::State;
-use crate::guard::Guards;
+use crate::guard::{Demand, Guards};
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::placement;
 use crate::policy::{Buffer, Policy, Steady};
-use crate::signal::Estimators;
+use crate::signal::{Minded, Verdicts};
 use crate::time::{Timestamp, nanos};
 
 /// Up to where demand stays what it is. The default is calm at no instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub(super) struct Calm {
     /// Nothing changes by time alone before this instant, …
     until: Timestamp,
-    /// … nor, whatever the guards do, before this one.
+    /// … nor, but that a slice ends, before this one, …
+    turns_until: Timestamp,
+    /// … nor, whatever the guards do, before this one, …
+    signals_until: Timestamp,
+    /// … nor, what has been active or overloaded of late aside, before this one.
     facts_until: Timestamp,
     /// When anything next changes by time alone, as long as nothing has been counted.
     change: Option<Timestamp>,
-    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it; …
+    /// Nobody waits for so long, in nanoseconds, or the rules have taken note of it.
     age: u64,
-    /// … nor has waited for so long when it starts.
+    /// What of the waits is minded, and what they said at the last look; …
+    minded: Minded,
+    verdicts: Verdicts,
+    /// … they cannot say anything else as long as nobody has waited for so long when it starts. Zero if that is not known.
     wait: u64,
+    /// The least of the ages that rules take note of, in nanoseconds.
+    least_age: u64,
+    /// It is known up to where the proposals stand.
+    proposed: bool,
     /// Arrivals in the rate's open slice, in millionths of a request, at the last look, …
     open: u64,
     /// … and at the most.
     arrivals: u64,
     /// Requests in the system, at the least and at the most.
     requests: (u64, u64),
+    /// Requests that wait, at the least.
+    backlog: u64,
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     pub(super) simple: bool,
-    /// No idle worker may go before this instant, if there is an idle timeout.
+    /// The only proposal is that of one policy.
+    reckons: bool,
+    /// No more idle workers may go before this instant, if there is an idle timeout, …
     idle: Timestamp,
+    /// … than all but so many.
+    held: u32,
     /// The workers are those that the count calls for: which of them serve calls for no command.
     pub(super) placed: bool,
+    /// Somebody may be taking requests.
+    attended: bool,
     /// Something has been counted and not evaluated.
     pub(super) counted: bool,
 }
 
+impl Calm {
+    /// Something changes at `due`.
+    fn before(&mut self, due: Timestamp) {
+        (self.until, self.turns_until) = (self.until.min(due), self.turns_until.min(due));
+    }
+}
+
 impl Autoscaler {
-    /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed.
+    /// Takes in an observation that calls for no evaluation. False if it may call for one; then nothing has changed, but that
+    /// some time has passed if it is an observation that is always accepted.
     pub(super) fn count_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        if now < self.state.now || !self.is_calm(now) {
+        if now < self.state.now {
             return false;
         }
+        let calm = self.is_calm(now);
         let waited = match *observation {
             Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
             Observation::Started { sojourn, queue: None } => nanos(sojourn),
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => return self.load_only(now, id, slots),
-            Observation::Worker { id, event: WorkerEvent::Idle } => return self.load_only(now, id, 0),
+            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => {
+                return calm && self.load_only(now, id, slots);
+            }
+            Observation::Worker { id, event: WorkerEvent::Idle } => return calm && self.load_only(now, id, 0),
             _ => return false,
         };
+        if !(calm || self.lives_on(now)) {
+            return false;
+        }
+        let before = self.state.now;
         self.counted(now);
         if self.state.estimators.learns() {
-            self.count_and_learn(now, observation, waited);
+            self.count_and_learn((before, now), observation);
             return true;
         }
-        let (estimators, calm) = (&mut self.state.estimators, &self.calm);
-        let at_rest = waited < calm.wait;
-        let clamped = if at_rest {
-            estimators.count_at_rest(now, observation)
-        } else {
-            estimators.count(now, observation, &self.state.pool, &self.config)
-        };
+        if waited < self.calm.wait {
+            let clamped = self.state.estimators.count_at_rest(now, observation);
+            self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
+            if !self.is_within() {
+                self.go_on((before, now), true);
+            }
+            debug_assert!(self.stands(now), "what was counted changes no proposal");
+            return true;
+        }
+        let (state, calm) = (&mut self.state, &self.calm);
+        let clamped = state.estimators.count(now, observation, calm.attended, &state.pool, &self.config);
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
+        let same = self.goes_on(now, observation);
+        if !(same && self.is_within()) {
+            self.go_on((before, now), same);
+        }
+        debug_assert!(self.stands(now), "what was counted changes no proposal");
+        true
+    }
+
+    /// Whether the proposals are those that were made last, unless the count has just changed.
+    fn stands(&self, now: Timestamp) -> bool {
+        let last = &self.state.last;
+        let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
+        !self.calm.counted || self.propose(&inputs).proposals == last.proposals
+    }
+
+    /// Whether the rate, one request more counted in, and the requests in the system are within their limits.
+    #[inline]
+    fn is_within(&self) -> bool {
         let (arrivals, requests) = self.state.estimators.counted();
-        let within = at_rest && arrivals <= calm.arrivals;
-        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
-        if !within && !self.follow(now) {
+        let (least, most) = self.calm.requests;
+        arrivals <= self.calm.arrivals && requests >= least && requests <= most
+    }
+
+    /// Whether the waits say what they said after an observation that was counted.
+    #[inline]
+    fn goes_on(&mut self, now: Timestamp, observation: &Observation) -> bool {
+        if matches!(observation, Observation::Started { .. }) {
+            // Another one is the oldest now, and has not been for any time.
+            self.calm.age = self.calm.least_age;
+        }
+        let enough = self.state.estimators.backlog() >= self.calm.backlog;
+        self.calm.proposed && enough && self.verdicts(now) == self.calm.verdicts
+    }
+
+    /// What was counted last, after an instant before, is reckoned, followed or evaluated, since it may change a proposal.
+    /// `same` says that the waits say what they said.
+    #[inline(never)]
+    fn go_on(&mut self, (before, now): (Timestamp, Timestamp), same: bool) {
+        let (arrivals, requests) = self.state.estimators.counted();
+        let stays = if same && arrivals <= self.calm.arrivals { self.reckon(now, requests) } else { None };
+        if stays == Some(true) {
+            return;
+        }
+        self.stood(before);
+        if stays.is_some() || !self.follow(now) {
             self.settle();
             self.calm_down(now);
         }
+    }
+
+    /// The demand that was evaluated last stood until `now`, which a look at what comes after it does not tell a cliff.
+    fn stood(&mut self, now: Timestamp) {
+        let Some(cliff) = self.config.cliff() else { return };
+        let stood = || self.state.last.proposals.iter().flatten();
+        let keep = stood().map(|proposal| proposal.keep).max().filter(|_| !stood().any(|proposal| proposal.blind));
+        self.state.guards.stood(now, keep.unwrap_or(u32::MAX), cliff);
+    }
+
+    /// The same, where time alone changes it next: then what has only been counted needs no evaluation of its own.
+    pub(super) fn stand(&mut self) {
+        if self.calm.counted {
+            let now = self.state.now;
+            self.state.guards.stand(now, &self.config);
+            self.stood(now);
+        }
+    }
+
+    #[inline]
+    fn verdicts(&self, now: Timestamp) -> Verdicts {
+        self.state.estimators.verdicts(now, &self.calm.minded)
+    }
+
+    /// Lives up to `now`, or a part of the way, where time alone changes nothing but what is read again. True if that is the
+    /// whole way, or all but what is calm.
+    #[inline(never)]
+    pub(super) fn lives_on(&mut self, now: Timestamp) -> bool {
+        while now >= self.calm.until {
+            if !self.turns(now) {
+                return false;
+            }
+        }
+        self.is_calm(now) || self.grows_old(now)
+    }
+
+    /// Lives up to the end of a slice by `now`, if nothing else happens before or then: as [`follow`](Self::follow) does for
+    /// an observation. False if it is to be evaluated.
+    fn turns(&mut self, now: Timestamp) -> bool {
+        let estimators = &self.state.estimators;
+        let at = estimators.slice_ends();
+        let due = at <= now && at < self.calm.turns_until && estimators.windows_move();
+        if !due || !self.calm.simple || estimators.learns() || self.is_granted() || !self.is_young(at) {
+            return false;
+        }
+        self.state.now = at;
+        self.state.sequence = self.state.sequence.saturating_add(1);
+        self.state.estimators.advance(at);
+        self.state.last.inputs.rate_full = self.state.estimators.is_rate_full();
+        self.calm.counted = true;
+        self.asked.counted();
+        self.hear_until(at);
+        // The rate is read again.
+        self.calm.open = u64::MAX;
+        if !self.follow(at) {
+            self.settle();
+            return false;
+        }
+        self.hold_until(at);
         true
+    }
+
+    /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
+    /// is not all; then nothing has changed.
+    pub(super) fn grows_old(&mut self, now: Timestamp) -> bool {
+        if now >= self.calm.until || !self.calm.proposed || self.verdicts(now) != self.calm.verdicts {
+            return false;
+        }
+        while self.calm.age < u64::MAX && !self.is_calm(now) {
+            self.calm.age = self.ages().filter(|age| *age > self.calm.age).min().unwrap_or(u64::MAX);
+            self.state.sequence = self.state.sequence.saturating_add(1);
+        }
+        // What the waits say may change before anybody starts who has waited for long.
+        self.calm.wait = 0;
+        self.state.now = now;
+        self.state.estimators.advance_within(now);
+        self.calm.counted = true;
+        self.asked.counted();
+        true
+    }
+
+    /// How long somebody may wait until the rules take note of it.
+    fn ages(&self) -> impl Iterator<Item = u64> + '_ {
+        let Minded { target, interval, .. } = self.calm.minded;
+        let own = self.config.policies().iter().filter_map(Policy::overdue_age);
+        own.chain([target.saturating_add(1), target.saturating_add(interval)])
     }
 
     /// The same for an objective, which learns from each. Not inlined, so that it costs the others nothing.
     #[inline(never)]
-    fn count_and_learn(&mut self, now: Timestamp, observation: &Observation, waited: u64) {
+    fn count_and_learn(&mut self, span: (Timestamp, Timestamp), observation: &Observation) {
+        let (_, now) = span;
         let (state, calm) = (&mut self.state, &mut self.calm);
         let before = state.estimators.before(&state.pool);
-        let clamped = state.estimators.count(now, observation, &state.pool, &self.config);
+        let clamped = state.estimators.count(now, observation, calm.attended, &state.pool, &self.config);
         state.estimators.learn(now, observation, before, &state.pool, &self.config);
         state.input.contradictions = state.input.contradictions.saturating_add(u64::from(clamped));
         // What comes after a silence is looked at earlier than was said.
         let due = state.estimators.next_plan().unwrap_or(Timestamp::MAX);
-        (calm.until, calm.facts_until) = (calm.until.min(due), calm.facts_until.min(due));
-        let (arrivals, requests) = state.estimators.counted();
-        let within = waited < calm.wait && due > now && arrivals <= calm.arrivals;
-        let within = within && requests >= calm.requests.0 && requests <= calm.requests.1;
-        if !within && !self.follow(now) {
-            self.settle();
-            self.calm_down(now);
+        calm.before(due);
+        (calm.signals_until, calm.facts_until) = (calm.signals_until.min(due), calm.facts_until.min(due));
+        let same = self.goes_on(now, observation) && due > now;
+        if !(same && self.is_within()) {
+            self.go_on(span, same);
         }
     }
 
     /// Whether time alone has changed nothing by `now`.
     pub(super) fn is_calm(&self, now: Timestamp) -> bool {
-        now < self.calm.until && self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
+        now < self.calm.until && self.is_young(now)
+    }
+
+    /// Whether the oldest request has not come by `now` to an age that the rules take note of.
+    fn is_young(&self, now: Timestamp) -> bool {
+        self.state.estimators.oldest_reaches(self.calm.age).is_none_or(|at| now < at)
     }
 
     /// A worker's load alone never changes the count: who has just become idle may not go yet, and who has become busy
@@ -132,7 +304,7 @@ impl Autoscaler {
         if slots == 0 && due < self.calm.idle {
             self.calm.idle = due;
             if self.state.guards.keeps_below(self.state.count) {
-                self.calm.until = self.calm.until.min(due);
+                self.calm.before(due);
             }
         }
         true
@@ -174,13 +346,40 @@ impl Autoscaler {
         }
         (self.state.last.proposals, self.state.last.deciding) = (proposed.proposals, proposed.deciding);
         let demand = self.demand(now, &self.state.last.inputs, &proposed);
+        let demand = Demand { held_workers: self.held(now), ..demand };
         let plain = demand.surplus.is_none() && demand.mode == Mode::Automatic;
         if !plain || !self.state.guards.stays(&demand, &self.config) {
             return false;
         }
-        self.calm.until = self.until(self.calm.facts_until, self.calm.idle, self.next_step(now));
+        self.hold_until(now);
         self.calm_requests(now);
         true
+    }
+
+    /// Takes what so many requests call for to the delays, where nothing else can change a proposal: it needs no signal. Says
+    /// whether that leaves the count what it is; `None` if more than the requests matters, and then nothing has changed.
+    fn reckon(&mut self, now: Timestamp, requests: u64) -> Option<bool> {
+        let policy = self
+            .config
+            .policies()
+            .first()
+            .filter(|_| self.calm.reckons && self.calm.proposed && self.calm.backlog == 0)?;
+        let (want, keep, steady) = policy.of_requests(requests, self.state.last.inputs.concurrency)?;
+        let proposal = self.state.last.proposals.first_mut()?.as_mut()?;
+        (proposal.want, proposal.keep) = (want, keep);
+        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
+        if !self.state.guards.stays(&demand, &self.config) {
+            return Some(false);
+        }
+        let step = self.state.guards.next_change(now, demand.count, demand.limits, &self.config);
+        self.hold_until_step(step);
+        self.calm.requests = steady.requests;
+        Some(true)
+    }
+
+    /// Ready workers that the idle timeout certainly does not let go yet.
+    fn held(&self, now: Timestamp) -> u32 {
+        if now < self.calm.idle { self.calm.held } else { 0 }
     }
 
     /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
@@ -206,10 +405,10 @@ impl Autoscaler {
         }
     }
 
-    /// Whether workers that become busy or idle call for no command, as long as nothing else happens.
+    /// Whether workers that become busy or idle call for no command yet, as long as nothing else happens.
     #[cfg(feature = "sim")]
-    pub(crate) const fn is_placed(&self) -> bool {
-        self.calm.placed
+    pub(crate) fn is_placed(&self) -> bool {
+        self.calm.placed || self.state.now < self.asked.placed_until()
     }
 
     /// The first instant after `now`, that of the latest call, at which signals, guards or commands change by time alone.
@@ -259,72 +458,122 @@ impl Autoscaler {
         // After a change the proposals shown are those that led to it.
         let changed = state.last.count != state.last.desired;
         let trouble = inputs.quiet || inputs.lost || inputs.surplus;
-        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
+        let attended = self.is_attended(now);
+        let plain = state.estimators.is_plain(&state.pool, attended) && !trouble && !changed;
+        // A pool that is never reported is attended as soon as time passes.
         plain
             && state.count > 0
-            && self.is_attended(now)
+            && (attended || state.pool.is_seen())
             && state.pool.expects_until(now, self.expected_workers(now)).is_some()
     }
 
     fn calm_down_from(&mut self, now: Timestamp, ahead: Ahead) {
-        let Ahead { fact, step } = ahead;
         let (state, config) = (&self.state, &self.config);
-        // Who is active now is quiet a whole delay later at the earliest.
-        let quiet = now.plus(nanos(config.to_zero_delay()));
         let expected = state.pool.expects_until(now, self.expected_workers(now)).unwrap_or(now);
-        let lapses = Estimators::verdict_lapses_from(now, config);
-        let others = [state.estimators.slice_ends(), quiet, lapses, expected];
-        let facts_until = others.into_iter().chain(fact).min().unwrap_or(now);
-        let idle = placement::held(&state.pool, now, config).1.unwrap_or(Timestamp::MAX);
-        let until = self.until(facts_until, idle, step);
-        if until <= now {
-            self.calm = Calm::default();
-            return;
-        }
+        let facts_until = ahead.fact.map_or(expected, |fact| fact.min(expected));
+        let (held, idle) = placement::held(&state.pool, now, config);
+        let idle = idle.unwrap_or(Timestamp::MAX);
         let simple = Guards::are_simple(config) && state.operator.mode(now) == Mode::Automatic;
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
         let change = ahead.change();
-        self.calm = Calm { until, facts_until, change, open, simple, idle, placed, ..Calm::default() };
-        self.calm_requests(now);
+        let alone = self.config.policies().len() == 1 && self.config.buffer().is_none();
+        let others = self.state.last.inputs.external.is_some() || self.state.estimators.learns() || self.is_granted();
+        self.calm = Calm {
+            facts_until,
+            change,
+            open,
+            simple,
+            reckons: simple && alone && !others,
+            idle,
+            held,
+            placed,
+            attended: self.is_attended(now),
+            minded: self.minded(),
+            ..Calm::default()
+        };
+        self.hear_until(now);
+        self.hold_until_step(ahead.step);
+        if self.calm.until > now {
+            self.calm_requests(now);
+        } else {
+            self.calm = Calm::default();
+        }
     }
 
-    /// Before when time alone changes nothing: neither facts nor guards, nor a worker that may go.
-    fn until(&self, facts: Timestamp, idle: Timestamp, step: Option<Timestamp>) -> Timestamp {
-        let idle = if self.state.guards.keeps_below(self.state.count) { idle } else { Timestamp::MAX };
-        facts.min(idle).min(step.unwrap_or(Timestamp::MAX))
+    /// Says before when time alone changes no signal, as of `now`, but that slices end.
+    fn hear_until(&mut self, now: Timestamp) {
+        let silent = self.state.estimators.silent_until(now, &self.config);
+        self.calm.signals_until = self.calm.facts_until.min(silent);
+    }
+
+    /// Says before when time alone changes nothing, as of `now`: neither facts nor guards, nor a worker that may go.
+    fn hold_until(&mut self, now: Timestamp) {
+        self.hold_until_step(self.next_step(now));
+    }
+
+    fn hold_until_step(&mut self, step: Option<Timestamp>) {
+        let (state, calm) = (&self.state, &mut self.calm);
+        let idle = if state.guards.keeps_below(state.count) { calm.idle } else { Timestamp::MAX };
+        calm.turns_until = calm.signals_until.min(idle).min(step.unwrap_or(Timestamp::MAX));
+        calm.until = calm.turns_until.min(state.estimators.slice_ends());
+    }
+
+    fn has_several_delays(&self) -> bool {
+        let mut own = self.config.policies().iter().filter_map(Policy::overdue_age);
+        own.any(|age| age != self.calm.minded.overdue)
+    }
+
+    fn minded(&self) -> Minded {
+        let (config, inputs) = (&self.config, &self.state.last.inputs);
+        let own = config.policies().iter().filter_map(Policy::overdue_age).min();
+        Minded {
+            target: nanos(config.sojourn_target()),
+            interval: nanos(config.codel_interval()),
+            overdue: own.unwrap_or(u64::MAX),
+            slots: u64::from(inputs.ready).saturating_mul(u64::from(inputs.concurrency)),
+            waits: false,
+            trend: false,
+        }
     }
 
     /// Says up to where what the requests do changes no demand.
     fn calm_requests(&mut self, now: Timestamp) {
-        let (state, config) = (&self.state, &self.config);
-        let target = nanos(config.sojourn_target());
-        let waited = state.estimators.oldest_age(now).unwrap_or(0);
+        let waited = self.state.estimators.oldest_age(now).unwrap_or(0);
         let beyond = |age: u64| if age > waited { age } else { u64::MAX };
-        let stuck = target.saturating_add(nanos(config.codel_interval()));
-        let (mut age, mut overdue) = (beyond(target.saturating_add(1)).min(beyond(stuck)), u64::MAX);
-        for late in config.policies().iter().filter_map(Policy::overdue_age) {
-            age = age.min(beyond(late));
-            overdue = overdue.min(late);
+        let (mut least, mut age) = (u64::MAX, u64::MAX);
+        for next in self.ages() {
+            (least, age) = (least.min(next), age.min(beyond(next)));
         }
-        self.calm.age = age;
-        let wait = overdue.min(target);
-        // What is left of the backlog that the pool woke for is to be seen every time.
-        let waking = state.guards.is_waking();
-        let rests = !waking && waited < overdue.min(target.saturating_add(1)) && state.estimators.is_at_rest();
-        let steady = if rests { self.steady() } else { None };
-        (self.calm.wait, self.calm.arrivals, self.calm.requests) = match steady {
-            Some(steady) => (wait, self.state.estimators.arrivals_up_to(steady.rate), steady.requests),
-            None => (0, 0, (1, 0)),
+        (self.calm.least_age, self.calm.age) = (least, age);
+        // As long as what is left of the backlog that the pool woke for calls for as many workers, it need not be seen.
+        let floor = self.state.guards.floor(now);
+        let steady = floor.and_then(|_| self.steady());
+        self.calm.backlog = match floor.unwrap_or(0).checked_sub(1) {
+            None => u64::from(steady.is_some_and(|steady| steady.waiting)),
+            Some(below) => u64::from(below).saturating_mul(self.backlog_per_worker().into()).saturating_add(1),
         };
+        (self.calm.proposed, self.calm.wait) = (false, 0);
+        let Some(steady) = steady else { return };
+        (self.calm.minded.waits, self.calm.minded.trend) = (steady.waits, steady.trend);
+        self.calm.verdicts = self.verdicts(now);
+        let late = self.calm.verdicts.late();
+        if late && self.has_several_delays() {
+            // Of rules that find requests late at different ages the verdict knows the first.
+            return;
+        }
+        self.calm.proposed = true;
+        let plain = !late && !steady.trend && self.calm.attended && self.calm.backlog == 0;
+        let rests = plain && waited < least && self.state.estimators.is_at_rest();
+        let Minded { target, overdue, .. } = self.calm.minded;
+        self.calm.wait = if rests { overdue.min(target) } else { 0 };
+        self.calm.arrivals = self.state.estimators.arrivals_up_to(steady.rate);
+        self.calm.requests = steady.requests;
     }
 
     fn steady(&self) -> Option<Steady> {
         let (inputs, proposals) = (&self.state.last.inputs, &self.state.last.proposals);
         let mut steady = Steady::ANYWHERE;
-        if inputs.overloaded {
-            return None;
-        }
         for (policy, proposal) in self.config.policies().iter().zip(proposals.iter().flatten()) {
             steady = steady.and(policy.steady(inputs, proposal)?);
         }

@@ -8,12 +8,16 @@ use alloc::vec::Vec;
 use super::Autoscaler;
 use crate::decision::{Command, Decision};
 use crate::signal::Quantiles;
-use crate::time::Timestamp;
+use crate::time::{Earliest, Timestamp};
 
 /// The first instants after the present one at which time alone changes something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ahead {
-    /// Signals or commands, whatever the guards do.
+    /// What the oldest request's wait says.
+    pub(super) age: Option<Timestamp>,
+    /// What a slice's end takes out of a window.
+    pub(super) slice: Option<Timestamp>,
+    /// Other signals, or commands, whatever the guards do.
     pub(super) fact: Option<Timestamp>,
     /// What the guards let through.
     pub(super) step: Option<Timestamp>,
@@ -21,7 +25,11 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn change(self) -> Option<Timestamp> {
-        self.fact.into_iter().chain(self.step).min()
+        let mut next = Earliest::after(Timestamp::ORIGIN);
+        for at in [self.age, self.slice, self.fact, self.step] {
+            next.note_some(at);
+        }
+        next.get()
     }
 }
 
@@ -100,8 +108,8 @@ impl Autoscaler {
     /// ```
     #[must_use = "the commands are given once"]
     pub fn decide_if_changed(&mut self, now: Timestamp) -> Option<Decision> {
-        let calm = self.is_calm(now);
         let stands = self.asked.given == Some(self.state.count) && now >= self.state.now;
+        let calm = self.is_calm(now) || (stands && self.lives_on(now));
         if !stands || !(calm || now < self.asked.until) {
             return self.decide_anew(now);
         }
@@ -165,6 +173,7 @@ impl Autoscaler {
         let now = self.clamp(now);
         let still = !self.calm.counted && (self.is_calm(now) || now < self.asked.until);
         if !still {
+            self.lives_on(now);
             self.advance(now);
             if self.state.last.at < now || self.calm.counted {
                 self.evaluate(now);
@@ -245,9 +254,8 @@ impl Autoscaler {
 
     /// The first instants after `now`, that of the latest call, at which time alone changes something.
     pub(super) fn ahead(&self, now: Timestamp) -> Ahead {
-        let find = || Ahead { fact: self.next_fact(now), step: self.next_step(now) };
-        let ahead = self.asked.ahead.unwrap_or_else(find);
-        debug_assert_eq!(ahead, find(), "what was found before still holds");
+        let ahead = self.asked.ahead.unwrap_or_else(|| self.look_ahead(now));
+        debug_assert_eq!(ahead, self.look_ahead(now), "what was found before still holds");
         ahead
     }
 

@@ -60,13 +60,14 @@ impl Sustained {
             return;
         }
         self.pass_time(now);
+        let at = self.position(level);
         // A lower level has been exceeded at least since the next higher began.
-        let next = self.live().get(self.position(level)).copied();
+        let next = self.live().get(at).copied();
         if level < self.demand {
-            self.begin_lapse(level, delay);
+            let stands = next.is_some_and(|next| next.level == level);
+            self.begin_lapse(at.saturating_add(usize::from(stands)), delay);
         }
         self.demand = level;
-        let at = self.position(level);
         match next {
             None => self.insert(at, Entry { level, since: now }, delay),
             Some(next) if next.level != level => self.insert(at, Entry { level, since: next.since }, delay),
@@ -122,41 +123,54 @@ impl Sustained {
         self.entries.get(..self.len).unwrap_or(&[])
     }
 
-    /// Where `level` stands or belongs.
+    /// Where `level` stands or belongs. Demand mostly moves among the highest levels, so it is looked for from there.
     fn position(&self, level: u32) -> usize {
-        self.live().partition_point(|entry| entry.level < level)
+        self.live().iter().rposition(|entry| entry.level < level).map_or(0, |below| below.saturating_add(1))
     }
 
     /// Lapsed levels lose progress for the time since the last update.
     fn pass_time(&mut self, now: Timestamp) {
         let lapse = now.since(self.at);
         self.at = self.at.max(now);
-        let first_lapsed = self.live().partition_point(|entry| entry.level <= self.demand);
-        if lapse == 0 || first_lapsed == self.len {
+        if lapse == 0 || self.live().last().is_none_or(|highest| highest.level <= self.demand) {
             return;
         }
+        let first_lapsed = self.position(self.demand.saturating_add(1));
         let loss = lapse.saturating_mul(self.setback.saturating_add(1));
-        for entry in self.entries.iter_mut().take(self.len).skip(first_lapsed) {
+        let (at, mut left) = (self.at, first_lapsed);
+        for entry in self.from(first_lapsed) {
             entry.since = entry.since.plus(loss);
+            // `since` rises with the level, so what has no progress left is at the end.
+            if { entry.since } >= at {
+                break;
+            }
+            left = left.saturating_add(1);
         }
-        // `since` rises with the level, so what has no progress left is at the end.
-        let left = self.live().partition_point(|entry| { entry.since } < self.at);
-        self.truncate(left.max(first_lapsed));
+        if left < self.len {
+            self.truncate(left);
+        }
+    }
+
+    /// The entries from this position on.
+    fn from(&mut self, position: usize) -> &mut [Entry] {
+        self.entries.get_mut(position..self.len).unwrap_or(&mut [])
     }
 
     /// What is not in use looks the same, so that equal tables are equal.
     fn truncate(&mut self, len: usize) {
-        self.entries.iter_mut().take(self.len).skip(len).for_each(|entry| *entry = Entry::default());
+        self.from(len).fill(Entry::default());
         self.len = len;
     }
 
-    /// Levels above `level` begin to lapse with the progress of one delay at the most.
-    fn begin_lapse(&mut self, level: u32, delay: u64) {
-        let first_lapsed = self.live().partition_point(|entry| entry.level <= level);
-        for entry in self.entries.iter_mut().take(self.len).skip(first_lapsed) {
-            if self.at.since(entry.since) > delay {
-                entry.since = self.at.minus(delay);
+    /// Levels from this position on begin to lapse with the progress of one delay at the most.
+    fn begin_lapse(&mut self, first_lapsed: usize, delay: u64) {
+        let at = self.at;
+        for entry in self.from(first_lapsed) {
+            // Those after it have progressed no further.
+            if at.since(entry.since) <= delay {
+                break;
             }
+            entry.since = at.minus(delay);
         }
     }
 

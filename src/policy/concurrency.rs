@@ -42,8 +42,13 @@ impl ConcurrencyTarget {
         u32::try_from(self.target.as_micros() / MICRO).unwrap_or(u32::MAX).max(1)
     }
 
-    pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
-        Steady::of_requests(inputs.in_system().0, self.target.as_micros())
+    pub(super) fn steady(self, requests: u64) -> Option<Steady> {
+        Steady::of_requests(requests, self.target.as_micros())
+    }
+
+    /// What so many requests in the system ask for.
+    pub(super) fn count(self, requests: u64) -> u32 {
+        div_ceil_count(requests.saturating_mul(MICRO), self.target.as_micros())
     }
 
     pub(super) fn propose(self, inputs: &Inputs) -> Proposal {
@@ -51,7 +56,7 @@ impl ConcurrencyTarget {
         if inputs.quiet && known {
             return Proposal::exactly(Source::Concurrency, Because::Quiet, 0);
         }
-        let count = div_ceil_count(requests.saturating_mul(MICRO), self.target.as_micros());
+        let count = self.count(requests);
         if known {
             Proposal::exactly(Source::Concurrency, Because::RequestCount, count)
         } else {
@@ -76,7 +81,7 @@ mod tests {
     #[test]
     fn it_stands_while_the_quotient_does() {
         let inputs = Inputs { depth: Some(1), in_flight: Some(6), ..Inputs::default() };
-        let steady = ConcurrencyTarget::new(3.0).unwrap().steady(&inputs);
+        let steady = ConcurrencyTarget::new(3.0).unwrap().steady(inputs.in_system().0);
         assert_eq!(steady.map(|steady| steady.requests), Some((7, 9)));
     }
 }

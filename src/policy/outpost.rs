@@ -70,15 +70,20 @@ impl Outpost {
         Proposal { source: Source::Outpost, want, keep, because, blind }
     }
 
-    /// While the rate stays in the steps of both counts, and is carried by what is ready: then the trend does not matter.
+    /// While the rate stays in the steps of both counts. The trend does not matter where what is ready carries it, nor where
+    /// the waits say that the sojourn has risen.
     pub(super) fn steady(self, inputs: &Inputs, proposal: &Proposal) -> Option<Steady> {
         let ideal = self.replicas_for(inputs.rate?, 100);
-        if ideal > inputs.ready || inputs.overloaded || inputs.oldest_over_target || inputs.quiet {
+        // Without one sojourn in the window nothing says that it has not risen; whether anybody waits matters then.
+        let unseen = inputs.p99_over_target.is_none();
+        let risen = inputs.p99_over_target != Some(false) || inputs.oldest_over_target || inputs.ready == 0;
+        if inputs.quiet || unseen && inputs.backlog == 0 {
             return None;
         }
+        let trend = ideal > inputs.ready && !risen;
         let up_to = |count: u32, percent: u64| u64::from(count).saturating_mul(self.carried(percent));
         let down = if proposal.keep == u32::MAX { u64::MAX } else { up_to(proposal.keep, WELL_BELOW_PERCENT) };
-        Some(Steady { rate: up_to(ideal, 100).min(down), ..Steady::ANYWHERE })
+        Some(Steady { rate: up_to(ideal, 100).min(down), waits: true, waiting: unseen, trend, ..Steady::ANYWHERE })
     }
 
     fn up(self, rate: Rate, inputs: &Inputs) -> (u32, Because) {
@@ -202,7 +207,8 @@ mod tests {
     #[test]
     fn it_says_up_to_which_rate_its_counts_stand() {
         let policy = Outpost::new(Rate::per_second(2.0).unwrap());
-        let inputs = Inputs { rate: Rate::per_second(5.0).ok(), ready: 3, ..Inputs::default() };
+        let calm = Inputs { p99_over_target: Some(false), ..Inputs::default() };
+        let inputs = Inputs { rate: Rate::per_second(5.0).ok(), ready: 3, ..calm };
         // Three carry six per second; that two are enough holds up to less.
         let kept = |keep| {
             let because = Because::RateWithinTarget;
@@ -213,14 +219,22 @@ mod tests {
         let down = up_to(2).unwrap();
         assert_eq!(down, policy.carried(WELL_BELOW_PERCENT) * 2);
         assert!(down < 6_000_000, "{down}");
-        for pressed in [
-            Inputs { ready: 2, ..inputs },
+        let few = Inputs { ready: 2, ..inputs };
+        let unseen = Inputs { p99_over_target: None, ..few };
+        for open in [Inputs { quiet: true, ..inputs }, Inputs { rate: None, ..inputs }, unseen] {
+            assert_eq!(policy.steady(&open, &kept(2)), None, "{open:?}");
+        }
+        // More than are ready are wanted if the sojourn rises, unless the waits say that it has.
+        let trend = |inputs| policy.steady(&inputs, &kept(2)).map(|steady| steady.trend);
+        assert_eq!((trend(few), trend(inputs)), (Some(true), Some(false)));
+        for risen in [
+            Inputs { p99_over_target: Some(true), ..few },
+            Inputs { oldest_over_target: true, ..few },
             Inputs { overloaded: true, ..inputs },
-            Inputs { oldest_over_target: true, ..inputs },
-            Inputs { quiet: true, ..inputs },
-            Inputs { rate: None, ..inputs },
+            Inputs { p99_over_target: None, backlog: 1, ..few },
         ] {
-            assert_eq!(policy.steady(&pressed, &kept(2)), None, "{pressed:?}");
+            let up_to = policy.steady(&risen, &kept(u32::MAX)).map(|steady| (steady.rate, steady.waits, steady.trend));
+            assert_eq!(up_to, Some((6_000_000, true, false)), "{risen:?}");
         }
     }
 }

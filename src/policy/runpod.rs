@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::time::{nanos, span};
-use crate::units::{MICRO, div_ceil_count};
+use crate::units::div_ceil_count;
 
 /// What makes the pool grow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -59,11 +59,17 @@ impl RunPod {
             return Proposal::exactly(Source::RunPod, Because::Quiet, 0);
         }
         let (want, keep, because) = match self.scaling {
-            RunPodScaling::RequestCount(per_worker) => {
-                let count = div_ceil_count(requests, u64::from(per_worker));
-                (count, count, Because::RequestCount)
+            RunPodScaling::QueueDelay(delay) if is_late(nanos(delay), inputs) => {
+                (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
             }
-            RunPodScaling::QueueDelay(delay) => queue_delay(nanos(delay), requests, inputs),
+            scaling => {
+                let (want, keep) = self.counts(requests, inputs.concurrency);
+                let because = match scaling {
+                    RunPodScaling::QueueDelay(_) => Because::QueueWithinDelay,
+                    RunPodScaling::RequestCount(_) => Because::RequestCount,
+                };
+                (want, keep, because)
+            }
         };
         if known {
             return Proposal { source: Source::RunPod, want, keep, because, blind: false };
@@ -72,14 +78,30 @@ impl RunPod {
         Proposal { want, ..Proposal::blind(Source::RunPod, because) }
     }
 
-    /// While the requests in the system occupy as many workers, and none has waited too long.
-    pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
-        let longest = inputs.oldest_age.max(inputs.last_wait);
-        if self.overdue_age().zip(longest).is_some_and(|(overdue, wait)| wait >= overdue) {
-            return None;
+    /// What so many requests in the system ask for at the least, and down to which count they agree to shrink, while none of
+    /// them has waited too long.
+    pub(super) fn counts(self, requests: u64, concurrency: u32) -> (u32, u32) {
+        let keep = div_ceil_count(requests, u64::from(self.backlog_per_worker(concurrency)));
+        match self.scaling {
+            RunPodScaling::QueueDelay(_) => (u32::from(requests > 0), keep),
+            RunPodScaling::RequestCount(_) => (keep, keep),
         }
-        let per_worker = self.backlog_per_worker(inputs.concurrency);
-        Steady::of_requests(inputs.in_system().0, u64::from(per_worker).saturating_mul(MICRO))
+    }
+
+    /// While the requests in the system occupy as many workers; how many they are does not matter while one has waited too
+    /// long.
+    pub(super) fn steady(self, inputs: &Inputs) -> Option<Steady> {
+        if matches!(self.scaling, RunPodScaling::QueueDelay(delay) if is_late(nanos(delay), inputs)) {
+            return Some(Steady::ANYWHERE);
+        }
+        self.steady_at(inputs.in_system().0, inputs.concurrency)
+    }
+
+    pub(super) fn steady_at(self, requests: u64, concurrency: u32) -> Option<Steady> {
+        let per_worker = u64::from(self.backlog_per_worker(concurrency)).max(1);
+        let most = requests.div_ceil(per_worker).checked_mul(per_worker)?;
+        let least = if most == 0 { 0 } else { most.saturating_sub(per_worker).saturating_add(1) };
+        Some(Steady { requests: (least, most), ..Steady::ANYWHERE })
     }
 
     pub(super) const fn backlog_per_worker(self, concurrency: u32) -> u32 {
@@ -98,15 +120,10 @@ impl RunPod {
     }
 }
 
-fn queue_delay(delay: u64, requests: u64, inputs: &Inputs) -> (u32, u32, Because) {
-    let longer = |wait: Option<u64>| wait.is_some_and(|wait| wait > delay);
-    let nobody_free = inputs.backlog > inputs.free_slots;
-    if nobody_free && (longer(inputs.oldest_age) || longer(inputs.last_wait)) {
-        (inputs.ready.saturating_add(1), u32::MAX, Because::QueueDelay)
-    } else {
-        let occupied = div_ceil_count(requests, u64::from(inputs.concurrency));
-        (u32::from(requests > 0), occupied, Because::QueueWithinDelay)
-    }
+/// Whether a request has waited for longer, and nobody is free to take it.
+fn is_late(delay: u64, inputs: &Inputs) -> bool {
+    let longest = inputs.oldest_age.max(inputs.last_wait);
+    inputs.backlog > inputs.free_slots && longest.is_some_and(|wait| wait > delay)
 }
 
 #[cfg(test)]
@@ -161,9 +178,9 @@ mod tests {
         assert_eq!(none, Some(Steady { requests: (0, 0), ..Steady::ANYWHERE }));
         let delay = RunPod::queue_delay(Duration::from_secs(4));
         assert_eq!(delay.steady(&inputs(1, 4, None)), Some(Steady { requests: (5, 5), ..Steady::ANYWHERE }));
-        // Who left last waited too long, and others wait behind: the next to leave may not have.
+        // Who left last waited too long, and others wait behind: one more than are ready, however many there are.
         let late = Inputs { last_wait: Some(4 * SECOND + 1), ..inputs(1, 4, None) };
-        assert_eq!(delay.steady(&late), None);
+        assert_eq!(delay.steady(&late), Some(Steady::ANYWHERE));
         assert_eq!((delay.overdue_age(), RunPod::request_count(3).overdue_age()), (Some(4 * SECOND + 1), None));
     }
 }

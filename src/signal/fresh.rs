@@ -39,7 +39,7 @@ impl Estimators {
             // Where there is nobody to serve, nothing is served.
             told.or_else(|| pool.is_deserted().then_some(0)).or(nothing_yet)
         };
-        let backlog = self.backlog(pool, heard);
+        let backlog = self.all_backlog(pool, heard);
         let told = arrivals || (depth.is_some() && in_flight.is_some());
         let empty = depth.unwrap_or(0) == 0 && in_flight.unwrap_or(0) == 0 && backlog == 0;
         let last = heard.active.map_or(self.last_activity, |active| active.max(self.last_activity));
@@ -118,7 +118,7 @@ impl Estimators {
         longer(longer(self.queue.oldest(), pool.replica_oldest()), heard.oldest)
     }
 
-    fn backlog(&self, pool: &Pool, heard: &Heard) -> u64 {
+    fn all_backlog(&self, pool: &Pool, heard: &Heard) -> u64 {
         let reported = heard.depth.sum.unwrap_or(0);
         self.queue.backlog().saturating_add(pool.replica_depth().unwrap_or(0)).saturating_add(reported)
     }

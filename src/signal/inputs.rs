@@ -47,30 +47,31 @@ impl Estimators {
         }
     }
 
-    /// The first instant after `now` at which a signal may change by time alone.
-    pub(crate) fn next_change(&self, now: Timestamp, pool: &Pool, config: &Config) -> Option<Timestamp> {
+    /// The first instants after `now` at which a signal may change by time alone: because of how long the oldest request
+    /// has waited then, because a slice ends, and for any other reason.
+    pub(crate) fn next_change(&self, now: Timestamp, pool: &Pool, config: &Config) -> [Option<Timestamp>; 3] {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         let freshness = nanos(config.freshness());
         let heard = &self.heard(now, config);
         let known = self.known(now, pool, config, heard);
-        let mut next = Earliest::after(now);
+        let (mut ages, mut slices, mut next) = (Earliest::after(now), Earliest::after(now), Earliest::after(now));
         if let Some(oldest) = known.oldest {
-            next.note(oldest.reaches(target.saturating_add(1)));
-            next.note(oldest.reaches(target.saturating_add(interval)));
+            ages.note(oldest.reaches(target.saturating_add(1)));
+            ages.note(oldest.reaches(target.saturating_add(interval)));
             for age in config.policies().iter().filter_map(Policy::overdue_age) {
-                next.note(oldest.reaches(age));
+                ages.note(oldest.reaches(age));
             }
         }
-        next.note_some(self.arrivals.next_change());
+        slices.note_some(self.arrivals.next_change());
+        slices.note_some(self.sojourn.next_change());
         next.note_some(self.arrivals_stale_at(config));
         next.note_some(self.queue.stale_at(freshness));
         next.note_some(self.in_flight.stale_at(freshness));
-        next.note_some(self.sojourn.next_change());
         next.note_some(self.codel.expiry(interval, known.depth.is_some_and(|depth| depth > 0)));
         next.note_some(self.external.map(|(_, until)| until).filter(|until| *until != Timestamp::MAX));
         next.note_some(known.quiet_at);
         next.note_some(heard.next_change);
         next.note_some(self.next_plan());
-        next.get()
+        [ages.get(), slices.get(), next.get()]
     }
 }

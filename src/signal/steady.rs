@@ -8,10 +8,49 @@ use crate::policy::Inputs;
 use crate::pool::Pool;
 use crate::time::{Timestamp, nanos};
 
+/// What of the waits is minded by anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Minded {
+    /// The sojourn target and CoDel's interval, in nanoseconds.
+    pub(crate) target: u64,
+    pub(crate) interval: u64,
+    /// A wait that is too long for a rule of its own, in nanoseconds.
+    pub(crate) overdue: u64,
+    /// The slots of ready workers.
+    pub(crate) slots: u64,
+    /// Whether a rule minds CoDel's verdict and the oldest request.
+    pub(crate) waits: bool,
+    /// Whether one minds the trend.
+    pub(crate) trend: bool,
+}
+
+/// What the waits say: as long as that is what it was, and numbers stay in their steps, no proposal changes. One byte, since
+/// it is compared after each observation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Verdicts(u8);
+
+impl Verdicts {
+    /// Since when one in a hundred waits too long is remembered, whoever minds it.
+    const P99_OVER_TARGET: u8 = 1;
+    const NO_SOJOURN: u8 = 2;
+    const OLDEST_OVER_TARGET: u8 = 4;
+    const OVERLOADED: u8 = 8;
+    const LATE: u8 = 16;
+    const SURPLUS: u8 = 32;
+    const RISING: u8 = 64;
+
+    /// Somebody has waited too long for a rule of its own, and nobody is free.
+    pub(crate) const fn late(self) -> bool {
+        self.0 & Self::LATE != 0
+    }
+}
+
 impl Estimators {
-    /// Whether every request is told of by events, and nothing is missing or waits in a queue of its own.
-    pub(crate) fn is_plain(&self, pool: &Pool) -> bool {
-        let counted = self.arrivals.is_counted() && self.queue.is_counted() && self.in_flight.is_counted();
+    /// Whether every request is told of by events, and nothing is missing or waits in a queue of its own. `attended` says
+    /// that somebody may be taking requests, from now on as well.
+    pub(crate) fn is_plain(&self, pool: &Pool, attended: bool) -> bool {
+        let queue = self.queue.is_counted(attended);
+        let counted = queue && self.arrivals.is_counted() && self.in_flight.is_counted();
         counted && self.reports.is_none() && pool.replica_depth().is_none()
     }
 
@@ -56,7 +95,14 @@ impl Estimators {
 
     /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, as
     /// [`record`](Self::record) does. True if it contradicts what was known and was clamped.
-    pub(crate) fn count(&mut self, now: Timestamp, observation: &Observation, pool: &Pool, config: &Config) -> bool {
+    pub(crate) fn count(
+        &mut self,
+        now: Timestamp,
+        observation: &Observation,
+        attended: bool,
+        pool: &Pool,
+        config: &Config,
+    ) -> bool {
         let clamped = match *observation {
             Observation::Started { sojourn, .. } => {
                 let wait = nanos(sojourn);
@@ -65,12 +111,42 @@ impl Estimators {
                 self.dequeued(now, wait, config);
                 !expected
             }
+            Observation::Arrived { count, .. } if !attended => {
+                self.arrivals.count(now, count);
+                self.queue.arrived(now, count, true);
+                self.active_if(count > 0, now);
+                false
+            }
             _ => self.count_at_rest(now, observation),
         };
         if !self.codel.is_at_rest() {
             self.note_empty(pool, config);
         }
         clamped
+    }
+
+    /// What the waits say at `now`, where all is [plain](Self::is_plain).
+    #[inline]
+    pub(crate) fn verdicts(&self, now: Timestamp, minded: &Minded) -> Verdicts {
+        let &Minded { target, interval, overdue, slots, waits, trend } = minded;
+        let backlog = self.queue.backlog();
+        let age = self.queue.oldest().filter(|_| backlog > 0).map_or(0, |oldest| oldest.age(now));
+        let nobody_free = backlog > slots.saturating_sub(self.in_flight.count().unwrap_or(0));
+        let old = backlog > 0 && age >= target.saturating_add(interval);
+        let p99_over_target = self.sojourn.totals().p99_over_target();
+        let late = age.max(self.queue.last_wait().unwrap_or(0)) >= overdue;
+        let overloaded = || old && nobody_free || self.codel.overloaded(now, interval, backlog > 0);
+        let says = |holds: bool, what: u8| if holds { what } else { 0 };
+        Verdicts(
+            says(p99_over_target == Some(true), Verdicts::P99_OVER_TARGET)
+                | says(p99_over_target.is_none(), Verdicts::NO_SOJOURN)
+                // Where one in a hundred waits too long, the oldest says nothing more.
+                | says(waits && p99_over_target != Some(true) && age > target, Verdicts::OLDEST_OVER_TARGET)
+                | says(waits && overloaded(), Verdicts::OVERLOADED)
+                | says(late && nobody_free, Verdicts::LATE)
+                | says(old && !nobody_free, Verdicts::SURPLUS)
+                | says(trend && self.sojourn.totals().rising() == Some(true), Verdicts::RISING),
+        )
     }
 
     /// Brings `inputs` up to date where all is [plain](Self::is_plain), between the ends of slices and while time alone
@@ -110,9 +186,20 @@ impl Estimators {
         self.queue.oldest().map(|oldest| oldest.age(now))
     }
 
-    /// An instant that may come before a verdict lapses which is given at `now` or later.
-    pub(crate) const fn verdict_lapses_from(now: Timestamp, config: &Config) -> Timestamp {
-        Codel::lapses_from(now, nanos(config.codel_interval()))
+    /// An instant before which neither the last verdict lapses nor the system is quiet, whatever the requests do from `now`
+    /// on.
+    pub(crate) fn silent_until(&self, now: Timestamp, config: &Config) -> Timestamp {
+        let interval = nanos(config.codel_interval());
+        let lapses = self.codel.expiry(interval, self.queue.backlog() > 0);
+        // Whoever is in the system has it active until now at the least.
+        let active = if self.counted().1 > 0 { now } else { self.last_activity };
+        let quiet = active.plus(nanos(config.to_zero_delay()));
+        lapses.unwrap_or_else(|| Codel::lapses_from(now, interval)).min(quiet)
+    }
+
+    /// Whether the rate is that of a whole window.
+    pub(crate) const fn is_rate_full(&self) -> bool {
+        self.arrivals.is_full()
     }
 
     /// When the next slice of a window may end that decisions rest on.
@@ -129,6 +216,11 @@ impl Estimators {
     /// counted in.
     pub(crate) fn arrivals_up_to(&self, rate: u64) -> u64 {
         self.arrivals.open_up_to(rate)
+    }
+
+    /// Requests that certainly wait.
+    pub(crate) const fn backlog(&self) -> u64 {
+        self.queue.backlog()
     }
 
     /// Arrivals in the open slice, in millionths, and requests in the system.

@@ -114,6 +114,7 @@ pub(super) struct Native<'a> {
 }
 
 impl Controller for Native<'_> {
+    #[inline]
     fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
         let outcome = self.autoscaler.observe(now, observation);
         if let Some(sink) = &mut self.sink {

@@ -40,10 +40,10 @@ pub(super) struct Measure {
     direction: i8,
 }
 
-/// Adds what stood for so long. A product of two 64-bit numbers fits.
+/// Adds what stood for so long. A product of two 64-bit numbers fits, and so does what stood for all time.
 fn integrate(sum: &mut u128, nanos: u64, quantity: u64) {
     if quantity > 0 {
-        *sum = sum.saturating_add(u128::from(nanos).wrapping_mul(u128::from(quantity)));
+        *sum = sum.wrapping_add(u128::from(nanos).wrapping_mul(u128::from(quantity)));
     }
 }
 
@@ -130,6 +130,7 @@ impl Measure {
     }
 
     /// The bucket of an instant; closes the ones before it.
+    #[inline]
     fn enter_bucket(&mut self, at: Timestamp) -> usize {
         if !(self.from <= at && at < self.to) {
             self.change_bucket(at);
@@ -137,6 +138,7 @@ impl Measure {
         self.current
     }
 
+    #[inline(never)]
     fn change_bucket(&mut self, at: Timestamp) {
         while at.as_nanos().checked_div(self.bucket).unwrap_or(0) >= MOST_BUCKETS {
             self.widen();

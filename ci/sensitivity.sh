@@ -76,7 +76,7 @@ TERMS = [
     ("the most that one of them saw", FORECAST, "arrived.min(1)", "0"),
     ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
     ("what stays of surges, as learned (none does)", SURGES, "self.seen.saturating_add(PRIOR.1)", "i64::MAX"),
-    ("what chance explains is no surge", SURGES, "saturating_sub(twice_the_deviation)", "saturating_sub(0)"),
+    ("what chance explains is no surge", SURGES, "short.saturating_sub(long).saturating_sub(twice_the_deviation)", "short.saturating_sub(long)"),
     ("demand, not backlog", FORECAST, "if now < self.strained { likely } else { u64::MAX }", "u64::MAX"),
     ("peak", OBJECTIVE, "slots > peak", "false"),
     ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots, queue)", "slots"),

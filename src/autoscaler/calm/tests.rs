@@ -9,7 +9,8 @@ use crate::autoscaler::changed::Asked;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::{Command, Decision};
 use crate::observation::{FailureCause, Grant};
-use crate::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
+
+use crate::policy::{Buffer, ConcurrencyTarget, Objective, Outpost, Policy, RunPod};
 use crate::units::{Rate, Share};
 
 /// A small platform: requests wait in one queue, workers start late, and all of it is told by events.

@@ -122,12 +122,12 @@ fn compare(args: &Args) -> Result<(), Failure> {
     let mut contests = Vec::new();
     let options = platform(args).map_err(Failure::Input)?;
     for workload in workloads(args, options.seed).map_err(Failure::Input)? {
+        let objective = Objective { share: args.share, within: args.within };
         let contenders = if given.is_empty() {
-            contenders::usual(&workload, args.concurrency, args.max).map_err(Failure::Input)?
+            contenders::usual(&workload, args.concurrency, args.max, objective).map_err(Failure::Input)?
         } else {
             given.clone()
         };
-        let objective = Objective { share: args.share, within: args.within };
         let result = contest::hold(&workload, &contenders, args.concurrency, objective, &options, args.quiet)
             .map_err(Failure::Input)?;
         if args.json {

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
+use plimsoll::policy::{ConcurrencyTarget, Objective, Outpost, RunPod};
 use plimsoll::sim::peers::{Kind, Stock};
-use plimsoll::sim::{Peer, Workload};
+use plimsoll::sim::{self, Peer, Workload};
 use plimsoll::{Config, Policy, Rate};
 
 use crate::contest::{Contender, Rule};
+
 use crate::input;
 
 /// The configurations given on the command line.
@@ -35,8 +36,14 @@ fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Five other autoscalers at their stock settings and four native rules, for a service such as this.
-pub(crate) fn usual(workload: &Workload, concurrency: u32, max: u32) -> Result<Vec<Contender>, String> {
+/// Five other autoscalers at their stock settings and five native rules, for a service such as this. One of those is told the
+/// objective and nothing else.
+pub(crate) fn usual(
+    workload: &Workload,
+    concurrency: u32,
+    max: u32,
+    asked: sim::Objective,
+) -> Result<Vec<Contender>, String> {
     let requests = u32::try_from(workload.requests().len().max(1)).unwrap_or(u32::MAX);
     let work = workload.requests().iter().fold(Duration::ZERO, |sum, request| sum.saturating_add(request.service));
     let mean = (work / requests).max(Duration::from_millis(1));
@@ -63,10 +70,15 @@ pub(crate) fn usual(workload: &Workload, concurrency: u32, max: u32) -> Result<V
             Config::new(Policy::Concurrency(target), 0, max).and_then(|config| config.with_down_delay(seconds(120))),
         ),
     ];
-    for (name, config) in native {
+    let told = Config::objective(Objective::share(asked.share, asked.within), 0, max);
+    let native = native.map(|(name, config)| (name.to_owned(), config));
+    for (name, config) in native
+        .into_iter()
+        .chain([(format!("objective, {} % in time", f64::from(asked.share.as_micros()) / 10_000.0), told)])
+    {
         let config =
             config.and_then(|config| config.with_concurrency(concurrency)).map_err(|error| error.to_string())?;
-        contenders.push(Contender { name: name.to_owned(), rule: Rule::Native(Box::new(config)) });
+        contenders.push(Contender { name, rule: Rule::Native(Box::new(config)) });
     }
     Ok(contenders)
 }

@@ -110,6 +110,8 @@ fn frontier(contest: &Contest) -> Drawn<String> {
         decade *= 10.0;
     }
     let start = if decade * 10.0 > most * 1.3 { decade } else { least / 1.3 };
+    // Over much of a decade the higher multiples would touch each other.
+    let crowded = most > least * 5.0;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, 460)).into_drawing_area();
@@ -127,7 +129,7 @@ fn frontier(contest: &Contest) -> Drawn<String> {
             .label_style(("sans-serif", 15).into_font().color(&INK))
             .x_desc("worker hours, logarithmic")
             .y_desc(format!("requests that waited longer than {}, logarithmic", time(contest.within_s)))
-            .x_label_formatter(&|hours| short(*hours))
+            .x_label_formatter(&|hours| if crowded && !is_round(*hours) { String::new() } else { short(*hours) })
             .y_label_formatter(&|share| format!("{} %", short(share * 100.0)))
             .draw()?;
         let objective = (1.0 - contest.share).max(LEAST_LATE);
@@ -151,6 +153,11 @@ fn frontier(contest: &Contest) -> Drawn<String> {
         root.present()?;
     }
     Ok(svg)
+}
+
+/// Whether a whole multiple of a power of ten is 1, 2 or 5 times it.
+fn is_round(value: f64) -> bool {
+    format!("{value:.0e}").starts_with(['1', '2', '5'])
 }
 
 /// A panel for each policy: its ready slots over time, above the slots that the work needs.

@@ -52,7 +52,7 @@ pub use self::outcome::{ClassOutcome, Failures, Outcome, Sample};
 pub use self::peers::{Peer, PeerController};
 pub use self::prices::{Costs, Prices};
 pub use self::reference::{Objective, Reference, References};
-pub use self::simulate::{Service, Watch, simulate, simulate_recorded, simulate_with};
+pub use self::simulate::{Service, Watch, simulate, simulate_from, simulate_recorded, simulate_with};
 pub use self::starts::{StartTime, Starts};
 pub use self::workers::Router;
 pub use self::workload::{ReadOptions, Request, Workload, WorkloadError};

@@ -59,8 +59,19 @@ impl Watch for () {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn simulate(workload: &Workload, config: &Config, options: &Options, watch: &mut dyn Watch) -> Outcome {
-    let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: None };
-    native(workload, config, options, controller, watch)
+    simulate_from(workload, Autoscaler::new(config.clone(), Timestamp::ORIGIN), options, watch).0
+}
+
+/// The same with an autoscaler that knows something already, as [with a prior](Autoscaler::with_prior), and gives it back
+/// with what it has [learned](Autoscaler::learned). It is to be as new otherwise: no time has passed, and there are no workers.
+pub fn simulate_from(
+    workload: &Workload,
+    autoscaler: Autoscaler,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> (Outcome, Autoscaler) {
+    let config = autoscaler.config().clone();
+    native(workload, &config, options, Native { autoscaler, sink: None }, watch)
 }
 
 /// As [`simulate`], with a flight log of it: `sink` gets a [record](crate::recorder) of every call.
@@ -74,7 +85,7 @@ pub fn simulate_recorded(
     let begins = Beginning::New { at: Timestamp::ORIGIN, config: Box::new(config.clone()) };
     sink(&Record::Head(Head::new(begins)));
     let controller = Native { autoscaler: Autoscaler::new(config.clone(), Timestamp::ORIGIN), sink: Some(sink) };
-    native(workload, config, options, controller, watch)
+    native(workload, config, options, controller, watch).0
 }
 
 fn native(
@@ -83,13 +94,13 @@ fn native(
     options: &Options,
     controller: Native<'_>,
     watch: &mut dyn Watch,
-) -> Outcome {
+) -> (Outcome, Autoscaler) {
     let target = options.within.unwrap_or(config.sojourn_target());
     let service = Service { concurrency: config.concurrency(), target };
     let link = Link { options, target: config.sojourn_target(), patience: config.order_timeout() };
     let (mut outcome, controller) = link.run(workload, service, controller, watch);
     outcome.events = controller.autoscaler.events().copied().collect();
-    outcome
+    (outcome, controller.autoscaler)
 }
 
 /// Of the service that is simulated, whoever scales it.

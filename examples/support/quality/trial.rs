@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use plimsoll::Timestamp;
-use plimsoll::sim::{Options, Outcome, Sample, Service, Watch, Workload, simulate, simulate_with};
+use plimsoll::sim::{Options, Outcome, Sample, Service, Watch, Workload, simulate_from, simulate_with};
+use plimsoll::{Autoscaler, Learned, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Machine, Rule};
@@ -44,17 +44,34 @@ pub(crate) fn run(rule: &Rule, scenario: &Scenario<'_>) -> Result<Trial, String>
 }
 
 /// Under the trouble of some options.
-pub(crate) fn run_under(rule: &Rule, scenario: &Scenario<'_>, mut options: Options) -> Result<Trial, String> {
+pub(crate) fn run_under(rule: &Rule, scenario: &Scenario<'_>, options: Options) -> Result<Trial, String> {
+    run_from(rule, scenario, options, None).map(|(trial, _)| trial)
+}
+
+/// Beginning with what others have learned, if it can. What it has learned itself goes with the trial.
+pub(crate) fn run_from(
+    rule: &Rule,
+    scenario: &Scenario<'_>,
+    mut options: Options,
+    prior: Option<&Learned>,
+) -> Result<(Trial, Option<Learned>), String> {
     let failed = |error: String| format!("{}, {}: {error}", scenario.name(), rule.name());
     let service = Service { concurrency: scenario.concurrency, target: scenario.load.within };
     options.cold_start = scenario.cold_start;
     options.bucket = BUCKET;
     let workload = &scenario.load.workload;
     let mut in_time = InTime { within: service.target, count: 0 };
+    let mut learned = None;
     let outcome = match rule.machine(scenario).map_err(failed)? {
         Machine::Native(config) => {
             options.within = Some(service.target);
-            simulate(workload, &config, &options, &mut in_time)
+            let mut autoscaler = Autoscaler::new(*config, Timestamp::ORIGIN);
+            if let Some(prior) = prior {
+                autoscaler = autoscaler.with_prior(prior);
+            }
+            let (outcome, autoscaler) = simulate_from(workload, autoscaler, &options, &mut in_time);
+            learned = autoscaler.learned();
+            outcome
         }
         Machine::Peer(peer) => {
             let controller = peer.controller(service).map_err(|error| failed(error.to_string()))?;
@@ -66,7 +83,7 @@ pub(crate) fn run_under(rule: &Rule, scenario: &Scenario<'_>, mut options: Optio
     // Whoever never started was late too.
     let late = arrived.saturating_sub(in_time.count);
     let hours = (workload.duration().saturating_sub(WARM)).as_secs_f64() / 3_600.0;
-    Ok(Trial {
+    let trial = Trial {
         scenario: scenario.name(),
         rule: rule.name(),
         objective: rule.is_objective(),
@@ -75,7 +92,8 @@ pub(crate) fn run_under(rule: &Rule, scenario: &Scenario<'_>, mut options: Optio
         late,
         starts: outcome.cold_starts,
         reversals: outcome.reversals as f64 / hours.max(f64::MIN_POSITIVE),
-    })
+    };
+    Ok((trial, learned))
 }
 
 /// What counts of a workload.

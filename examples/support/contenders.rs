@@ -9,7 +9,6 @@ use plimsoll::sim::{self, Peer, Workload};
 use plimsoll::{Config, Policy, Rate};
 
 use crate::contest::{Contender, Rule};
-
 use crate::input;
 
 /// The configurations given on the command line.

@@ -181,6 +181,10 @@ impl Autoscaler {
     /// The same, where time alone changes it next: then what has only been counted needs no evaluation of its own.
     pub(super) fn stand(&mut self) {
         if self.calm.counted {
+            if self.state.last.count != self.state.last.desired {
+                // What was wanted last is not what is shown: that is the reason of the change.
+                return self.settle();
+            }
             let now = self.state.now;
             self.state.guards.stand(now, &self.config);
             self.stood(now);

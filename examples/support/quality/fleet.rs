@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-
 use plimsoll::Learned;
 use plimsoll::sim::{Options, ReadOptions, Workload};
 use serde::Serialize;

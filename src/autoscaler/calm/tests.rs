@@ -9,7 +9,6 @@ use crate::autoscaler::changed::Asked;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::{Command, Decision};
 use crate::observation::{FailureCause, Grant};
-
 use crate::policy::{Buffer, ConcurrencyTarget, Objective, Outpost, Policy, RunPod};
 use crate::units::{Rate, Share};
 
@@ -506,5 +505,30 @@ fn equal_ones_have_equal_configurations_and_states() {
     assert!(one == one.clone() && hash(&one) == hash(&one.clone()));
     for different in [later, other] {
         assert!(one != different && hash(&one) != hash(&different));
+    }
+}
+
+#[test]
+fn after_a_change_a_cliff_remembers_what_was_wanted_last() {
+    // The count rises, and at the same instant less is wanted again: the proposals that are shown are those of the rise.
+    let config = Config::runpod(RunPod::request_count(1), 0, 20, Duration::from_secs(600)).unwrap();
+    let cliff = Cliff::new(Share::new(0.5).unwrap(), Duration::from_secs(60), Duration::from_secs(90));
+    let config = config.with_cliff(cliff).unwrap().with_down_delay(Duration::from_secs(300)).unwrap();
+    let mut autoscaler = Autoscaler::new(config, Timestamp::ORIGIN);
+    let early = Timestamp::from_secs(1);
+    autoscaler.observe(early, Observation::arrived(1)).unwrap();
+    autoscaler.observe(early, Observation::started(Duration::ZERO)).unwrap();
+    let now = Timestamp::from_secs(10);
+    let mut tell = |observation: Observation| autoscaler.observe(now, observation).unwrap();
+    tell(Observation::arrived(8));
+    (0..8).for_each(|_| tell(Observation::started(Duration::ZERO)));
+    (0..8).for_each(|_| tell(Observation::finished(Duration::from_secs(1))));
+    assert_eq!(autoscaler.decide_if_changed(now).map(|decision| decision.desired), Some(9));
+    for millis in [10_050, 10_200, 40_000, 80_000] {
+        let later = Timestamp::from_nanos(millis * 1_000_000);
+        let mut settled = autoscaler.clone();
+        settled.settle();
+        assert_eq!(autoscaler.decide_if_changed(later), settled.decide_if_changed(later), "at {millis} ms");
+        assert!(autoscaler == settled, "at {millis} ms");
     }
 }

@@ -18,7 +18,7 @@ const PRIOR: (i64, i64) = (500_000, 1_000_000);
 const STEEPEST: u64 = 2 * ONE;
 const BILLION: u64 = 1_000_000_000;
 
-/// Sums over the surges that were seen, in millionths of a squared request per second.
+/// Sums over the surges that were seen, in millionths of squared requests per second.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Surges {
     /// Of each times what stayed of it, which may be less than nothing.

@@ -27,7 +27,7 @@ import json, os, pathlib, re, subprocess, sys
 trials, results, part, copy = sys.argv[1:]
 results, copy = pathlib.Path(results), pathlib.Path(copy)
 OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
-ERRORS, GAPS, LEDGER, SURGES = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "ledger", "surges"))
+ERRORS, GAPS, LEDGER, SILENCE, STRAYS, SURGES = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "ledger", "silence", "strays", "surges"))
 
 # What a constant means, its file, its name, and if it is a pair which of the two. Halves are rounded down.
 CONSTANTS = [
@@ -45,7 +45,6 @@ CONSTANTS = [
     ("shortest tick", FORECAST, "TICK"),
     ("time between two steps of forgetting", FORECAST, "HOUR"),
     ("weight of a request among the errors, over the prior's", ERRORS, "UNIT"),
-    ("half a gap longer than any that was seen", GAPS, "LONGER"),
     ("silences that are remembered", GAPS, "SILENCES"),
     ("gain of caution", LEDGER, "GAIN"),
     ("deepest debt", LEDGER, "DEEPEST"),
@@ -60,6 +59,9 @@ NUMBERS = [
     ("room above the peak, in roots of it", OBJECTIVE, "deviation(known.highest) / 2", "deviation(known.highest) / 4", "deviation(known.highest)"),
     ("workers of an alarm, over the ready", FORECAST, "view.ready.div_ceil(10)", "view.ready.div_ceil(20)", "view.ready.div_ceil(5)"),
     ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(look)", "planned, cold_start.saturating_add(look) / 2", "planned, cold_start.saturating_add(look) * 2"),
+    ("how long the gap is that was never seen", GAPS, "ratio(PARTS, SECOND, than)", "ratio(PARTS, SECOND / 2, than)", "ratio(PARTS, SECOND * 2, than)"),
+    ("what is no silence yet, in leads", SILENCE, "(lead / SPACING).max(SECOND)", "(lead / SPACING / 2).max(SECOND)", "(lead / SPACING * 2).max(SECOND)"),
+    ("what is cheaper by chance", STRAYS, "ratio(cost(roots, root), CHANCE.0, CHANCE.1)", "ratio(cost(roots, root), 19, 20)", "ratio(cost(roots, root), 8, 10)"),
     ("deviations that chance explains of a surge", SURGES, "2 * MICRO * BILLION", "MICRO * BILLION / 2", "8 * MICRO * BILLION"),
     ("deviations that demand is above what is being served", FORECAST, "deviation(self.occupancy).saturating_mul(2)", "deviation(self.occupancy)", "deviation(self.occupancy).saturating_mul(4)"),
 ]
@@ -69,6 +71,7 @@ TERMS = [
     ("margin for uncertainty", LEDGER, "MICRO.saturating_sub(self.margin(may))", "MICRO"),
     ("errors (the prior's alone)", ERRORS, "requests.saturating_mul(UNIT)", "0"),
     ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
+    ("errors told in slots where that costs less (in roots)", STRAYS, "known && cost(slots, MICRO) < in_roots", "false"),
     ("upper edges of the wide bins", ERRORS, "if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) }", "bin"),
     ("errors as those who came saw demand (as it is at ticks)", FORECAST, "if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) }", "there"),
     ("a long rate over a lead", FORECAST, "long.max(self.lead())", "long"),

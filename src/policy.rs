@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::buffer::Buffer;
 pub use self::concurrency::ConcurrencyTarget;
-pub(crate) use self::objective::{CAUTION, Circumstances, Draft, Queue, deviation, forecast};
+pub(crate) use self::objective::{CAUTION, Circumstances, Draft, Queue, Spread, deviation, forecast};
 pub use self::objective::{Goal, LEARNED, Objective, Plan};
 pub use self::outlook::Outlook;
 pub use self::outpost::Outpost;

@@ -10,7 +10,8 @@
 //!   come. Demand is forecast, not backlog: a queue that grew while a worker started orders nothing twice.
 //! - **headroom** `z(q)·√(m + 1)`, where `z` is the quantile of how far demand strayed from its forecast, *as arriving
 //!   requests saw it*, of late. So `q` is a share of requests, whatever the shape of the traffic: where surges come again
-//!   and again, most requests come in them, and the headroom is a standing reserve.
+//!   and again, most requests come in them, and the headroom is a standing reserve. Where they are as large whatever is
+//!   expected, `z` is told in slots, not roots (`signal/forecast/strays.rs`).
 //! - **allowance** `q`: with an objective four times the share that may be late, as the count is rounded up and kept for a
 //!   cold start; corrected by what was in fact late: [caution](Circumstances::caution) `u` makes it `q·e^(−u)`.
 //! - **price** `p` of a late request, without correction: the greater of two counts. A slot costs `1/c` a second and serves
@@ -150,6 +151,28 @@ pub(crate) struct Circumstances {
     pub(crate) starting: u32,
     /// Requests waiting.
     pub(crate) waiting: u64,
+    /// What errors are told in.
+    pub(crate) spread: Spread,
+}
+
+/// What errors of a forecast are told in: whether demand strays further the more is expected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Spread {
+    /// In `√(m + 1)`, as chance has it.
+    #[default]
+    Roots,
+    /// In slots: not at all.
+    Slots,
+}
+
+impl Spread {
+    /// One of them, in millionths of a slot.
+    pub(crate) const fn unit(self, forecast: u64) -> u64 {
+        match self {
+            Self::Roots => deviation(forecast),
+            Self::Slots => MICRO,
+        }
+    }
 }
 
 /// A count, its reason, and the demand that it is for, in millionths of a busy slot.
@@ -247,7 +270,7 @@ impl Objective {
         Some(ratio(self.worth(known.service), known.rate, MICRO))
     }
 
-    /// The plan, if demand strays from its forecast by `error` 256ths of its standard deviation, and part of it may wait.
+    /// The plan, if demand strays from its forecast by `error` 256ths of a unit, and part of it may wait.
     pub(crate) fn draft(&self, known: &Circumstances, error: i64, queue: Queue) -> Draft {
         let (forecast, slots) = strayed(known, error);
         let peak = whole(known.highest.saturating_add(deviation(known.highest) / 2)).max(known.highest);
@@ -263,7 +286,7 @@ impl Objective {
     /// What it costs to provide for such an error where demand is what comes, in millionths of a worker-second per second. So
     /// it grows with what comes less than what may be late does, and more load never asks for fewer workers.
     pub(crate) fn reserve(&self, known: &Circumstances, error: i64) -> i64 {
-        let load = deviation(per_second(known.rate, known.service));
+        let load = known.spread.unit(per_second(known.rate, known.service));
         let room = known.service.saturating_add(self.patience().min(known.service) / SURGE).max(1);
         let slots = u64::from(known.concurrency);
         let of_one = ratio(load, known.service, room.saturating_mul(slots));
@@ -339,10 +362,10 @@ pub(crate) fn forecast(known: &Circumstances, demand: u64, rate: u64) -> u64 {
     times(demand, stays).saturating_add(comes)
 }
 
-/// The forecast, and what demand is if it strays from it by so many 256ths of its standard deviation.
+/// The forecast, and what demand is if it strays from it by so many 256ths of a unit.
 fn strayed(known: &Circumstances, error: i64) -> (u64, u64) {
     let forecast = forecast(known, known.demand, known.coming);
-    let headroom = i64::try_from(deviation(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
+    let headroom = i64::try_from(known.spread.unit(forecast)).unwrap_or(i64::MAX).saturating_mul(error) / 256;
     (forecast, forecast.saturating_add_signed(headroom))
 }
 

@@ -12,6 +12,7 @@ mod learned;
 mod ledger;
 mod scrapes;
 mod silence;
+mod strays;
 mod surges;
 mod told;
 
@@ -19,18 +20,18 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::errors::Errors;
 use self::gaps::Gaps;
 use self::hold::Hold;
 pub use self::learned::Learned;
 use self::ledger::Ledger;
 use self::scrapes::Scrapes;
 use self::silence::Keep;
+use self::strays::Strays;
 use self::surges::Surges;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
 use crate::policy::{
-    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, deviation, forecast,
+    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, deviation, forecast,
 };
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
@@ -129,7 +130,7 @@ pub(super) struct Forecast {
     /// Forecasts, the newest in front.
     past: [Option<Past>; PARTS],
     surges: Surges,
-    errors: Errors,
+    strays: Strays,
     /// The highest demand of late, in millionths.
     highest: u64,
     /// Since when a queue stands.
@@ -164,7 +165,7 @@ impl Forecast {
             strained: Timestamp::ORIGIN,
             past: [None; PARTS],
             surges: Surges::default(),
-            errors: Errors::new(),
+            strays: Strays::new(),
             highest: 0,
             standing: None,
             ledger: Ledger::new(now),
@@ -200,14 +201,14 @@ impl Forecast {
         }
         let slot = u64::from(concurrency).saturating_mul(MICRO).max(1);
         let forecast = u64::from(self.plan.forecast_millis).saturating_mul(1_000);
-        let deviation = deviation(forecast);
+        let may = ratio(u64::from(Share::ONE.as_micros().saturating_sub(asked.as_micros())), ONE, MICRO);
+        let spread = self.strays.cheapest(may);
+        let (unit, errors) = (spread.unit(forecast), self.strays.by(spread));
         let (room, lack) =
-            (u64::from(most).saturating_mul(slot), |a: u64, b: u64| ratio(a.saturating_sub(b), 256, deviation));
+            (u64::from(most).saturating_mul(slot), |a: u64, b: u64| ratio(a.saturating_sub(b), 256, unit));
         let error = signed(lack(room, forecast)).saturating_sub(signed(lack(forecast, room)));
-        let late = times(MICRO, self.errors.above(error));
-        let may = u64::from(Share::ONE.as_micros().saturating_sub(asked.as_micros()));
-        let error = self.errors.exceeded_by(ratio(may, ONE, MICRO));
-        let strays = signed(deviation).saturating_mul(error) / 256;
+        let late = times(MICRO, errors.above(error));
+        let strays = signed(unit).saturating_mul(errors.exceeded_by(may)) / 256;
         let needs = div_ceil_count(forecast.saturating_add_signed(strays), slot);
         Some(Outlook {
             asked,
@@ -334,14 +335,16 @@ impl Forecast {
             ready: view.ready,
             starting: view.starting,
             waiting: view.waiting,
+            spread: Spread::Roots,
         };
         // An objective is a share of requests, and counts what they saw; a price is paid by the second.
         let seen = match objective.may_be_late() {
             Some(_) => [(most, arrived.min(1)), (mean, arrived.saturating_sub(1))],
             None => [(mean, elapsed / SECOND), (mean, 0)],
         };
-        self.errors
-            .saw(0, if objective.may_be_late().is_none() { core::mem::take(&mut self.slept) / SECOND } else { 0 });
+        if objective.may_be_late().is_none() {
+            self.strays.slept(core::mem::take(&mut self.slept) / SECOND);
+        }
         // What gathers before the first worker is there is no demand that any forecast could be held to.
         if known.measured || view.ready > 0 {
             for (demand, weight) in seen {
@@ -351,6 +354,8 @@ impl Forecast {
             self.remember(now, lead, demand, rates);
         }
         known.highest = self.highest;
+        self.strays.expected(forecast(&known, known.demand, known.coming), elapsed);
+        known.spread = self.strays.cheapest(objective.allowance(&known));
         let Draft { forecast, headroom, queue, workers: planned, because } = self.draft(&known, objective);
         // A queue that has stood for a lead while nothing is on its way says that the model is wrong.
         let alarm = view.ready.saturating_add(view.ready.div_ceil(10));
@@ -398,7 +403,7 @@ impl Forecast {
     fn fade(&mut self, now: Timestamp) {
         let hours = now.since(self.faded) / HOUR;
         for _ in 0..hours.min(FORGOTTEN) {
-            self.errors.fade();
+            self.strays.fade();
             self.surges.fade();
             self.ledger.fade();
             self.gaps.fade();
@@ -460,9 +465,10 @@ impl Forecast {
 
     /// The count for what demand may stray from its forecast.
     fn draft(&self, known: &Circumstances, objective: &Objective) -> Draft {
-        let share = objective.draft(known, self.errors.exceeded_by(objective.allowance(known)), Queue::Share);
+        let errors = self.strays.by(known.spread);
+        let share = objective.draft(known, errors.exceeded_by(objective.allowance(known)), Queue::Share);
         let Some(late) = objective.all_late(known) else { return share };
-        let error = self.errors.cheapest(late, |error| objective.reserve(known, error));
+        let error = errors.cheapest(late, |error| objective.reserve(known, error));
         let price = objective.draft(known, error, Queue::Whole);
         if price.workers > share.workers { price } else { share }
     }
@@ -481,10 +487,7 @@ impl Forecast {
     /// Compares demand with what was forecast a lead ago.
     fn judge(&mut self, now: Timestamp, known: &Circumstances, demand: u64, weight: u64) {
         let Some(past) = self.due(now, known.lead) else { return };
-        let forecast = forecast(known, past.demand, self.coming(past.rates));
-        let (over, under) = (demand.saturating_sub(forecast), forecast.saturating_sub(demand));
-        let error = |difference: u64| i64::try_from(ratio(difference, 256, deviation(forecast))).unwrap_or(i64::MAX);
-        self.errors.saw(error(over).saturating_sub(error(under)), weight);
+        self.strays.saw(forecast(known, past.demand, self.coming(past.rates)), demand, weight);
     }
 
     /// Learns how much stayed of the surge that there was a lead ago.

@@ -26,6 +26,7 @@ prop_compose! {
     ) -> Circumstances {
         let highest = highest.max(demand);
         Circumstances {
+            spread: Spread::Roots,
             demand, rate, coming, service, measured, lead, highest, caution, concurrency, ready, starting, waiting,
         }
     }

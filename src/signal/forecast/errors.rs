@@ -1,14 +1,14 @@
-//! How far demand strayed from its forecast.
+//! How far demand strayed from its forecast, in units of what is usual: see `strays.rs`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::{ONE, ratio, times};
 
-/// Bins: quarters of a standard deviation from −2 to 6, then ever wider by a fifth, up to 66.
-const BINS: usize = 47;
+/// Bins: quarters of a unit from −2 to 6, then ever wider by a fifth, up to 1,230.
+const BINS: usize = 64;
 /// Bins of equal width.
 const EVEN: usize = 32;
-/// The lower edges, in 256ths of a standard deviation; below the first is the first bin's too.
+/// The lower edges, in 256ths of a unit; below the first is the first bin's too.
 const EDGES: [i64; BINS] = edges();
 /// A request counts so much, so that what is forgotten can be a small part of it.
 const UNIT: u64 = 16;
@@ -42,15 +42,29 @@ pub(super) struct Errors {
 }
 
 impl Errors {
+    /// Greater ones are not told from this one.
+    pub(super) const MOST: i64 = EDGES[BINS - 1];
+
     pub(super) const fn new() -> Self {
         Self { even: PRIOR, wide: [0; BINS - EVEN] }
+    }
+
+    /// Nothing is taken for granted.
+    pub(super) const fn nothing() -> Self {
+        Self { even: [0; EVEN], wide: [0; BINS - EVEN] }
+    }
+
+    /// Whether as much was seen as is taken for granted of others.
+    pub(super) fn outweigh_a_prior(&self) -> bool {
+        let sum = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
+        sum(&self.even).saturating_add(sum(&self.wide)) >= sum(&PRIOR)
     }
 
     fn counts(&mut self) -> impl Iterator<Item = &mut u32> {
         self.even.iter_mut().chain(&mut self.wide)
     }
 
-    /// So many requests saw this error, in 256ths of a standard deviation.
+    /// So many requests saw this error, in 256ths of a unit.
     pub(super) fn saw(&mut self, error: i64, requests: u64) {
         let bin = EDGES.partition_point(|edge| *edge <= error).saturating_sub(1);
         let more = u32::try_from(requests.saturating_mul(UNIT)).unwrap_or(u32::MAX);
@@ -146,7 +160,7 @@ mod tests {
     #[test]
     fn bins_are_even_up_to_six_deviations_and_then_widen() {
         assert_eq!([EDGES[0], EDGES[8], EDGES[31], EDGES[32]], [-512, 0, 1_472, 1_536]);
-        assert_eq!([EDGES[33], EDGES[34], EDGES[BINS - 1]], [1_824, 2_166, 17_016]);
+        assert_eq!([EDGES[33], EDGES[34], EDGES[46], Errors::MOST], [1_824, 2_166, 17_016, 315_907]);
     }
 
     #[test]
@@ -157,7 +171,7 @@ mod tests {
             errors.exceeded_by(ONE / 2)
         };
         assert_eq!([-9_999, -449, -448, 63, 64, 1_535].map(told), [-512, -512, -448, 0, 64, 1_472], "lower edges");
-        assert_eq!([1_536, 1_823, 1_824, 1_000_000].map(told), [1_824, 1_824, 2_166, 17_016], "upper edges");
+        assert_eq!([1_536, 1_823, 1_824, 1_000_000].map(told), [1_824, 1_824, 2_166, Errors::MOST], "upper edges");
         assert_eq!(Errors::new().exceeded_by(ONE), -512, "everybody is above the least");
     }
 

@@ -22,9 +22,15 @@ const SECOND: u64 = 1_000_000_000;
 /// A gap counts so much, so that what is forgotten can be a small part of it.
 const UNIT: u16 = 16;
 /// Parts of a gap that is weighed.
-const PARTS: u64 = 4 * UNIT as u64;
-/// Half a gap longer than all, beside half a gap of any length: nothing is certain never to come.
-const LONGER: u64 = PARTS / 2;
+const PARTS: u64 = 4 * UNIT as u64 * FINE;
+/// What is seen counts so many times, so that of one gap there is a part in each bin.
+const FINE: u64 = 1 << 12;
+/// Beside those that were seen there is one that was not, longer than a time by a second over it: however long nobody has come, it
+/// is as likely to be over within as long again as not. Who knows nothing else waits as long as a start costs (Pareto's law
+/// with an exponent of one, for which ski rental is best).
+fn longer(than: u64) -> u64 {
+    if than <= SECOND { PARTS } else { ratio(PARTS, SECOND, than) }
+}
 /// Prices of a miss that are tried, each a quarter of an octave above the one before.
 const PRICES: usize = 120;
 /// Before so many gaps were seen they say little.
@@ -93,7 +99,7 @@ impl Gaps {
     pub(super) fn within_budget(&self, start: u64, budget: u64) -> Watch {
         let most = budget.saturating_mul(PARTS);
         // Whoever comes after longer than all is missed by everybody.
-        if LONGER.saturating_mul(self.late()) > most {
+        if longer(edge(BINS)).saturating_mul(self.late()) > most {
             return Watch::ALWAYS;
         }
         let weights = self.weights();
@@ -130,13 +136,14 @@ impl Gaps {
     }
 
     /// What counts for each bin: half of what was seen in it and a quarter of what was in each neighbour, since who came
-    /// after so long may come a little sooner or later, and its part of what was never seen.
+    /// after so long may come a little sooner or later, and its part of the gap that was never seen.
     fn weights(&self) -> [u64; BINS] {
         let bins = self.octaves.as_flattened();
         let seen = |bin: Option<usize>| bin.and_then(|bin| bins.get(bin)).map_or(0, |count| u64::from(*count));
         core::array::from_fn(|bin| {
             let neighbours = seen(bin.checked_sub(1)).saturating_add(seen(bin.checked_add(1)));
-            seen(Some(bin)).saturating_mul(2).saturating_add(neighbours).saturating_add(1)
+            let never = longer(lower(bin)).saturating_sub(longer(edge(bin.saturating_add(1))));
+            seen(Some(bin)).saturating_mul(2).saturating_add(neighbours).saturating_mul(FINE).saturating_add(never)
         })
     }
 
@@ -152,12 +159,14 @@ impl Gaps {
 /// finds none, in millionths of a worker-second. The least from each stretch on, with a worker and without one, follows
 /// from the least from the next on.
 fn watch(weights: &[u64; BINS], start: u64, missed: u64) -> Watch {
-    let (mut with, mut without, mut longer) = (0_u64, 0_u64, LONGER);
+    let (mut with, mut without, mut longer) = (0_u128, 0_u128, u128::from(longer(edge(BINS))));
     let (mut stays, mut returns) = (Watch::NEVER, Watch::NEVER);
+    let (start, missed) = (u128::from(start), u128::from(missed));
     for (bin, ends) in weights.iter().enumerate().rev() {
-        longer = longer.saturating_add(*ends);
+        let ends = u128::from(*ends);
+        longer = longer.saturating_add(ends);
         let end = edge(bin.saturating_add(1));
-        let lasts = end.saturating_sub(lower(bin)) / 1_000;
+        let lasts = u128::from(end.saturating_sub(lower(bin)) / 1_000);
         let there = longer.saturating_mul(lasts).saturating_add(with);
         let gone = ends.saturating_mul(missed).saturating_add(without);
         let back = longer.saturating_mul(start).saturating_add(there);
@@ -180,7 +189,7 @@ fn watch(weights: &[u64; BINS], start: u64, missed: u64) -> Watch {
 /// Gaps that end while there is no worker, in parts of one.
 fn missed_by(weights: &[u64; BINS], watch: Watch) -> u64 {
     let missed = weights.iter().enumerate().filter(|(bin, _)| !watch.covers(*bin));
-    missed.map(|(_, weight)| weight).sum::<u64>().saturating_add(LONGER)
+    missed.map(|(_, weight)| weight).sum::<u64>().saturating_add(longer(edge(BINS)))
 }
 
 /// The shortest gap of a bin, in nanoseconds; the first is for shorter ones too.

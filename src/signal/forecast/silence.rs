@@ -1,6 +1,7 @@
 //! When there is a worker for whoever ends a silence.
 
 use super::gaps::{BINS, edge, lower};
+use super::{SECOND, SPACING};
 
 /// The stretches of a silence, bins of its length, in which there is a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,10 +53,10 @@ impl Watch {
         self.0 >> bin & 1 == 1
     }
 
-    /// What holds when the silence is so long: a worker stays for a lead at the least, is ordered a lead before the stretch
-    /// that it is to be there for, and is not let go for less than that.
+    /// What holds when the silence is so long: a worker stays for an eighth of a lead at the least, before which it is no
+    /// silence, is ordered a lead before the stretch that it is to be there for, and is not let go for less than that.
     pub(super) fn at(self, silence: u64, lead: u64) -> Keep {
-        let (mut began, mut until) = (0, lead);
+        let (mut began, mut until) = (0, (lead / SPACING).max(SECOND));
         for bin in (0..BINS).filter(|bin| self.covers(*bin)) {
             let (from, end) = (lower(bin).saturating_sub(lead), edge(bin.saturating_add(1)));
             if from <= until {
@@ -100,9 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_for_a_start_at_least_and_is_gone_for_good_in_the_end() {
-        assert_eq!([0, 19].map(|silence| Watch::NEVER.at(silence, 20)), [Keep::Until(20); 2]);
-        assert_eq!(Watch::NEVER.at(20, 20), Keep::GONE);
+    fn it_stays_while_there_is_no_silence_yet_and_is_gone_for_good_in_the_end() {
+        let seconds = |silence: u64, lead: u64| Watch::NEVER.at(silence * SECOND, lead * SECOND);
+        assert_eq!([0, 9].map(|silence| seconds(silence, 80)), [Keep::Until(10 * SECOND); 2], "an eighth of a lead");
+        assert_eq!(seconds(10, 80), Keep::GONE);
+        assert_eq!([0, 1].map(|silence| seconds(silence, 2)), [Keep::Until(SECOND), Keep::GONE], "shorter is no gap");
         let at_most = |keep: Keep, silence: u64| keep.at_most(silence, 100);
         assert_eq!([Keep::Gone(100), Keep::Gone(99)].map(|keep| at_most(keep, 20)), [Keep::GONE, Keep::Gone(99)]);
         assert_eq!([40, 400].map(|until| at_most(Keep::Until(until), 10)), [40, 100].map(Keep::Until));

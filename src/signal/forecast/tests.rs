@@ -1,3 +1,4 @@
+use super::errors::Errors;
 use super::gaps::tests::ten;
 use super::*;
 use crate::observation::ObserverId;
@@ -160,7 +161,7 @@ fn no_more_is_planned_than_was_ever_needed() {
     let mut service = Service::new(objective());
     service.serves(300, 5, SECOND);
     for _ in 0..200 {
-        service.forecast.errors.saw(20_000, 1_000);
+        service.forecast.strays.saw(0, 80 * MICRO, 1_000);
     }
     service.serves(10, 5, SECOND);
     let plan = service.forecast.plan();
@@ -364,18 +365,18 @@ fn an_error_is_counted_against_the_forecast_of_a_lead_ago() {
     assert_eq!(forecast.past.iter().flatten().count(), 1, "an eighth of a lead apart");
     forecast.remember(now.plus(10 * SECOND), 80 * SECOND, 0, [0; 2]);
     assert_eq!(forecast.past[0].map(|past| past.demand), Some(0), "the newest in front");
-    let before = forecast.errors.clone();
+    let before = forecast.strays.clone();
     forecast.judge(now.plus(80 * SECOND - 1), &known(0), 0, 7);
-    assert_eq!(forecast.errors, before, "it is not due");
-    let seen = |error: i64| {
-        let mut errors = before.clone();
-        errors.saw(error, 7);
-        errors
+    assert_eq!(forecast.strays, before, "it is not due");
+    let seen = |demand: u64| {
+        let mut strays = before.clone();
+        strays.saw(99 * MICRO, demand * MICRO, 7);
+        strays
     };
-    for (demand, error) in [(129, 3 * 256), (99, 0), (84, -384)] {
+    for demand in [129, 99, 84] {
         let mut forecast = forecast.clone();
         forecast.judge(now.plus(80 * SECOND), &known(0), demand * MICRO, 7);
-        assert_eq!(forecast.errors, seen(error), "{demand}");
+        assert_eq!(forecast.strays, seen(demand), "{demand}");
     }
 }
 
@@ -402,16 +403,17 @@ fn the_last_worker_stays_as_long_as_what_may_be_late_asks_for() {
         forecast.ledger.arrived(requests.into());
         forecast.keeps_last(now.plus(silence * SECOND), &view, objective, 30 * SECOND, held)
     };
-    let end = Some(Keep::Until(76_109_255_360));
-    // Caution at the start leaves five sevenths of the hundredth; ten gaps and one and a half unseen make 11.5 late, …
-    assert_eq!(keeps(1_500, 1, 0, &objective), end, "… more than 10.7");
-    assert_eq!(keeps(1_700, 1, 0, &objective), Some(Keep::Until(30 * SECOND)), "… not more than 12: as a start takes");
+    // Caution at the start leaves five sevenths of the hundredth; ten gaps and one unseen make 11 late, …
+    let back = Some(Keep::Again(76_109_255_360));
+    assert_eq!(keeps(1_000, 1, 50, &objective), back, "… more than 7.1");
+    let eighth = Some(Keep::Until(30 * SECOND / 8));
+    assert_eq!(keeps(1_700, 1, 0, &objective), eighth, "… not more than 12: as long as it is no silence");
     assert_eq!(keeps(1_700, 1, 30, &objective), Some(Keep::GONE));
     assert_eq!(keeps(1_700, 2, 0, &objective), Some(Keep::Until(FORSAKEN)), "more than one stay until they are let go");
     assert_eq!(keeps(1_500, 2, 4 * 3_600, &objective), Some(Keep::GONE));
     let price = |price: u32| Objective::price(price, Duration::ZERO);
-    assert_eq!(keeps(0, 1, 0, &price(300)), end, "a gap of a minute is cheaper than a start and 300");
-    assert_eq!(keeps(0, 1, 0, &price(3)), Some(Keep::Until(30 * SECOND)), "dearer than a start and three");
+    assert_eq!(keeps(0, 1, 50, &price(40)), back, "a gap of a minute is cheaper than a start and 40");
+    assert_eq!(keeps(0, 1, 0, &price(3)), eighth, "dearer than a start and three");
     let busy = View { requests: 1, ..view };
     assert_eq!(forecast.keeps_last(now, &busy, &objective, 30 * SECOND, 1), None);
 }
@@ -730,20 +732,22 @@ fn what_was_planned_of_late_is_held_and_says_so() {
 fn at_a_price_errors_are_weighed_by_time_and_sleep_is_without_any() {
     let mut service = Service::new(Objective::price(100, Duration::from_millis(100)));
     service.serves(200, 5, SECOND);
-    assert_ne!(service.forecast.errors, Errors::new(), "two hundred seconds of them");
+    assert_ne!(service.forecast.strays.by(Spread::Roots), &Errors::new(), "two hundred seconds of them");
     service.passes(2_000);
     assert!(service.forecast.resting);
     let (since, now) = (service.forecast.last, service.now);
     let slept = now.since(since) / SECOND;
     assert!((60..3_600).contains(&slept), "{slept}");
-    let mut expected = service.forecast.errors.clone();
+    let mut expected = service.forecast.strays.clone();
     for _ in 0..now.since(service.forecast.faded) / HOUR {
         expected.fade();
     }
-    expected.saw(0, slept);
+    expected.slept(slept);
     service.forecast.arrived(now, 1, 1, Some(service.view.last_activity));
     service.forecast.tick(now, &service.view, &service.objective);
-    assert_eq!(service.forecast.errors, expected);
+    for spread in [Spread::Roots, Spread::Slots] {
+        assert_eq!(service.forecast.strays.by(spread), expected.by(spread));
+    }
 }
 
 proptest! {
@@ -752,19 +756,19 @@ proptest! {
     fn more_load_never_fewer(
         price in 0_u32..100_000, service in 1_u64..100 * SECOND, lead in 1_u64..200 * SECOND, concurrency in 1_u32..40,
         demand in 0_u64..500 * MICRO, rate in 0_u64..500 * MICRO, waiting in 0_u64..500, caution in 0..7 * ONE,
-        errors in prop::collection::vec((-600_i64..18_000, 0_u64..2_000), 0..40),
+        errors in prop::collection::vec((0..400 * MICRO, 0..400 * MICRO, 0_u64..2_000), 0..40),
         more in (0_u64..100 * MICRO, 0_u64..100 * MICRO, 0_u64..100),
-        share in any::<bool>(),
+        share in any::<bool>(), slots in any::<bool>(),
     ) {
         let within = Duration::from_millis(100);
         let objective = if share { objective() } else { Objective::price(price, within) };
         let mut forecast = Forecast::new(Timestamp::ORIGIN);
-        for (error, requests) in errors {
-            forecast.errors.saw(error, requests);
+        for (expected, demand, requests) in errors {
+            forecast.strays.saw(expected, demand, requests);
         }
         let known = |(demand, rate, waiting): (u64, u64, u64)| Circumstances {
             demand, rate, coming: rate, service, measured: true, lead, highest: 700 * MICRO, caution, concurrency,
-            ready: 3, starting: 1, waiting,
+            ready: 3, starting: 1, waiting, spread: if slots { Spread::Slots } else { Spread::Roots },
         };
         let workers = |load| forecast.draft(&known(load), &objective).workers;
         let load = (demand, rate, waiting);

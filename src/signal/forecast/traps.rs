@@ -8,6 +8,8 @@
 //! | Requests that had to wait for the very first start make it cautious. | [`lateness_of_the_very_first_start_moves_nothing`](super::tests), [`lateness_of_a_first_report_moves_nothing`] |
 //! | In calm hours nothing is late, whatever is risked, and the next rise is met with nothing. | [`calm_hours_wind_down_only_so_far`](super::tests), [`boldness_of_calm_hours_is_gone_before_what_may_be_late_is_spent`] |
 //! | A crowd of late requests counts for so few that the objective is missed, or for so many that it rules for ever. | [`a_crowd_is_paid_back_and_does_not_dominate_for_ever`](super::tests), [`a_debt_of_twenty_units_is_the_deepest`](super::tests) |
+//! | A crowd that came from nothing is told in deviations, and a busy hour has a reserve for many such crowds. | `crowds_that_come_from_nothing_are_told_in_slots` of the strays |
+//! | A silence longer than all before is taken for one without end. | `who_knows_nothing_waits_as_long_as_a_start_costs` of the gaps |
 //! | A lull of a second is taken for a silence, and a busy service has no worker. | [`a_lull_shorter_than_a_cold_start_is_no_silence`], [`the_last_worker_outlasts_a_lull`](super::tests) |
 //! | A worker goes while somebody is there, or stays for ever when nobody comes. | the law `an_objective_serves_who_is_there_and_keeps_nobody_for_ever` |
 //! | What is taken for granted at the start holds workers for requests of milliseconds. | [`what_is_taken_for_granted_holds_one_worker_for_short_requests`], [`short_requests_hold_no_workers_by_a_prior`](super::tests) |
@@ -65,11 +67,11 @@ fn a_backlog_that_is_worked_off_is_no_error_of_the_forecast() {
     let mut service = Service::new(objective());
     starts_late(&mut service, 120, 10);
     service.serves(300, 10, SECOND);
-    let error = service.forecast.errors.exceeded_by(ONE / 100);
+    let error = service.forecast.strays.by(Spread::Roots).exceeded_by(ONE / 100);
     assert!(error < 3 * 256, "of a backlog of 1,200 at ten a second: {error} 256ths of a deviation");
     starts_late(&mut service, 120, 10);
     service.serves(300, 10, SECOND);
-    let error = service.forecast.errors.exceeded_by(ONE / 100);
+    let error = service.forecast.strays.by(Spread::Roots).exceeded_by(ONE / 100);
     assert!(error < 4 * 256, "nor of one that grew while nobody could be served: {error}");
     assert!(service.forecast.plan().workers < 30, "{:?}", service.forecast.plan());
 }
@@ -83,7 +85,9 @@ fn what_gathers_before_the_first_worker_is_no_error() {
         (service.view.requests, service.view.waiting) = (second * 5, second * 5);
         service.passes(1);
     }
-    assert_eq!(service.forecast.errors, Errors::new());
+    for spread in [Spread::Roots, Spread::Slots] {
+        assert_eq!(service.forecast.strays.by(spread), Strays::new().by(spread));
+    }
     assert!(service.forecast.past.iter().all(Option::is_none), "and nothing is forecast from it");
 }
 
@@ -95,10 +99,10 @@ fn a_forecast_made_at_the_start_is_judged_by_the_service_time_known_since() {
     forecast.remember(now, start.lead, start.demand, [10 * MICRO; 2]);
     // Ten a second of eight seconds each are eighty at once, of which nothing was known then.
     let since = Circumstances { service: 8 * SECOND, measured: true, demand: 80 * MICRO, ..start };
-    let mut seen = forecast.errors.clone();
-    seen.saw(0, 50);
+    let mut seen = forecast.strays.clone();
+    seen.saw(since.demand, since.demand, 50);
     forecast.judge(now.plus(200 * SECOND), &since, since.demand, 50);
-    assert_eq!(forecast.errors, seen);
+    assert_eq!(forecast.strays, seen);
 }
 
 #[test]
@@ -155,8 +159,8 @@ fn a_lull_shorter_than_a_cold_start_is_no_silence() {
         assert!(busy >= 20, "{busy}");
         // Were it only for what it has learned, nobody would be worth a worker.
         service.forecast.gaps = ten(2);
-        // Its last request was one second ago.
-        for second in 2..30 {
+        // Its last request was one second ago. Stretches are a fifth of a silence long.
+        for second in 2..26 {
             service.passes(1);
             let plan = service.forecast.plan();
             assert!(plan.workers >= if second < 20 { busy } else { 1 }, "{objective:?} after {second} s: {plan:?}");
@@ -213,8 +217,8 @@ fn all_that_fades_ends() {
     assert_eq!((occupancy, counts), (0, [0; 2]), "in less than an hour");
     assert!(next.is_none_or(|next| next.since(service.now) > 60 * SECOND), "and nothing is looked at for it");
     (1..=4).for_each(|times| service.forecast.fade(service.now.plus(times * FORGOTTEN * HOUR)));
-    let Forecast { errors, ledger, gaps, highest, .. } = service.forecast;
-    assert_eq!((errors.above(-513), ledger.requests(), ledger.kept()), (0, 0, None));
+    let Forecast { strays, ledger, gaps, highest, .. } = service.forecast;
+    assert_eq!((strays.by(Spread::Roots).above(-513), ledger.requests(), ledger.kept()), (0, 0, None));
     assert_eq!(gaps.told().0, Gaps::default().told().0);
     assert!(highest < 10, "millionths of a slot: {highest}");
 }

@@ -29,7 +29,7 @@
 //! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
 //! - **silence**: when nobody is there, a worker costs its time `t`, one that comes back a start `H`, a gap that ends without
 //!   one `H + p·L`, where `L` came within a cold start of the end of earlier silences. In which stretches to have one follows
-//!   from the gaps that were seen: `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that
+//!   from the gaps that were seen and one that was not, as likely to be over within as long again as not: `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that
 //!   between timers there is none, and one is ordered a cold start before the next. With an objective `p` is the least at
 //!   which starts from zero make `(5 − u)/7` of what may be late so.
 //!

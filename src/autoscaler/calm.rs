@@ -21,7 +21,7 @@ use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
 use super::state::State;
-use crate::guard::Demand;
+use crate::guard::{Demand, Guards, Terms};
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::signal::{Minded, Verdicts};
 use crate::time::{Timestamp, nanos};
@@ -61,8 +61,8 @@ pub(super) struct Calm {
     backlog: u64,
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     pub(super) simple: bool,
-    /// The only proposal is that of one policy.
-    reckons: bool,
+    /// The only proposal is that of one policy, on these terms.
+    reckons: Option<Terms>,
     /// No more idle workers may go before this instant, if there is an idle timeout, …
     idle: Timestamp,
     /// … than all but so many.
@@ -355,22 +355,37 @@ impl Autoscaler {
     /// Takes what so many requests call for to the delays, where nothing else can change a proposal: it needs no signal. Says
     /// whether that leaves the count what it is; `None` if more than the requests matters, and then nothing has changed.
     fn reckon(&mut self, now: Timestamp, requests: u64) -> Option<bool> {
-        let policy = self
-            .config
-            .policies()
-            .first()
-            .filter(|_| self.calm.reckons && self.calm.proposed && self.calm.backlog == 0)?;
+        let terms = self.calm.reckons.filter(|_| self.calm.proposed && self.calm.backlog == 0)?;
+        let policy = self.config.policies().first()?;
         let (want, keep, steady) = policy.of_requests(requests, self.state.last.inputs.concurrency)?;
         let proposal = self.state.last.proposals.first_mut()?.as_mut()?;
         (proposal.want, proposal.keep) = (want, keep);
-        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
-        if !self.state.guards.stays(&demand, &self.config) {
-            return Some(false);
-        }
-        let step = self.state.guards.next_change(now, demand.count, demand.limits, &self.config);
-        self.hold_until_step(step);
+        debug_assert_eq!(terms, self.terms(now), "count and circumstances are what they were");
+        let held = self.held(now);
+        #[cfg(debug_assertions)]
+        let plainly = self.reckoned_plainly(now, (want, keep));
+        let next = self.state.guards.reckon(now, (want, keep), held, &terms, &self.config);
+        #[cfg(debug_assertions)]
+        debug_assert!(plainly == (next, self.state.guards.clone()), "what the terms leave out says nothing");
+        let Some(next) = next else { return Some(false) };
+        self.hold_until_step(next);
         self.calm.requests = steady.requests;
         Some(true)
+    }
+
+    /// On which terms the guards have a demand at `now`.
+    fn terms(&self, now: Timestamp) -> Terms {
+        Guards::terms(self.state.count, self.limits(now), now < self.watched_from(), &self.config)
+    }
+
+    /// What comes of a demand, and what the guards then are, without terms.
+    #[cfg(debug_assertions)]
+    fn reckoned_plainly(&self, now: Timestamp, (want, keep): (u32, u32)) -> (Option<Timestamp>, Guards) {
+        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
+        let mut guards = self.state.guards.clone();
+        let stays = guards.stays(&demand, &self.config);
+        let next = guards.next_change(now, demand.count, demand.limits, &self.config).unwrap_or(Timestamp::MAX);
+        (stays.then_some(next), guards)
     }
 
     /// Ready workers that the idle timeout certainly does not let go yet.
@@ -421,20 +436,19 @@ impl Autoscaler {
     /// one that takes less to find. Only what has been counted makes it earlier, so that whoever is woken in vain is not
     /// woken so again by time alone; and no slice's end does of which nothing leaves a window.
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
-        let quickly = self.calm.counted && self.state.estimators.windows_move() && self.is_calm(self.state.now);
-        if !quickly {
+        let (state, calm, placed_until) = (&self.state, &self.calm, self.asked.placed_until());
+        let overdue = state.estimators.oldest_reaches(calm.age).unwrap_or(Timestamp::MAX);
+        let next = calm.until.min(overdue);
+        // At the end of time nothing is to come.
+        if !(calm.counted && state.now < next && state.estimators.windows_move()) {
             return self.next_wakeup();
         }
-        let overdue = self.state.estimators.oldest_reaches(self.calm.age);
-        let placed_until = self.asked.placed_until();
-        let placement = match placed_until {
-            _ if self.calm.placed => None,
-            Timestamp::MAX => None,
-            at if at > self.state.now => Some(at),
-            _ => self.next_placement(self.state.now),
-        };
-        // At the end of time nothing is to come.
-        overdue.into_iter().chain(placement).chain([self.calm.until]).min().filter(|at| *at > self.state.now)
+        if calm.placed || placed_until == Timestamp::MAX {
+            return Some(next);
+        }
+        let placement = if placed_until > state.now { Some(placed_until) } else { self.next_placement(state.now) };
+        let next = next.min(placement.unwrap_or(Timestamp::MAX));
+        (next > state.now).then_some(next)
     }
 }
 

@@ -53,14 +53,20 @@ impl Sustained {
     }
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
+    #[inline]
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
         // Demand is what it was and no level has lapsed: only time has passed.
         if level == self.demand && self.live().last().is_some_and(|highest| highest.level == level) {
             self.at = self.at.max(now);
             return;
         }
-        self.pass_time(now);
-        let at = self.position(level);
+        self.move_to(now, level, delay);
+    }
+
+    #[inline(never)]
+    fn move_to(&mut self, now: Timestamp, level: u32, delay: u64) {
+        let lapsed = self.pass_time(now);
+        let at = self.position(level, lapsed);
         // A lower level has been exceeded at least since the next higher began.
         let next = self.live().get(at).copied();
         if level < self.demand {
@@ -109,6 +115,22 @@ impl Sustained {
         pending.map(|entry| entry.since.plus(delay)).find(|due| *due > self.at)
     }
 
+    /// Both at once: what `reached` is, and when it changes by time alone, the end of time if it does not. What has not been
+    /// reached follows on what has.
+    #[inline]
+    pub(crate) fn ahead(&self, delay: u64) -> (u32, Timestamp) {
+        let mut reached = 0;
+        for entry in self.live() {
+            if self.at.since(entry.since) >= delay {
+                reached = entry.level;
+            } else if entry.level > 0 {
+                let due = if entry.level > self.demand { Timestamp::MAX } else { entry.since.plus(delay) };
+                return (reached.min(self.demand), due);
+            }
+        }
+        (reached.min(self.demand), Timestamp::MAX)
+    }
+
     /// Whether demand is above `count`.
     pub(crate) const fn is_above(&self, count: u32) -> bool {
         self.demand > count
@@ -123,32 +145,44 @@ impl Sustained {
         self.entries.get(..self.len).unwrap_or(&[])
     }
 
-    /// Where `level` stands or belongs. Demand mostly moves among the highest levels, so it is looked for from there.
-    fn position(&self, level: u32) -> usize {
-        self.live().iter().rposition(|entry| entry.level < level).map_or(0, |below| below.saturating_add(1))
+    /// Where `level` stands or belongs, if the lapsed levels begin at `lapsed`. Demand mostly moves by a few levels, so it is
+    /// looked for from there.
+    fn position(&self, level: u32, lapsed: usize) -> usize {
+        let (below, above) = self.live().split_at_checked(lapsed).unwrap_or_default();
+        if level > self.demand {
+            return lapsed.saturating_add(above.iter().take_while(|entry| entry.level < level).count());
+        }
+        below.iter().rposition(|entry| entry.level < level).map_or(0, |below| below.saturating_add(1))
     }
 
-    /// Lapsed levels lose progress for the time since the last update.
-    fn pass_time(&mut self, now: Timestamp) {
+    /// Lapsed levels lose progress for the time since the last update. Where they begin: they are the last, so they are found
+    /// on the way.
+    #[inline]
+    fn pass_time(&mut self, now: Timestamp) -> usize {
         let lapse = now.since(self.at);
         self.at = self.at.max(now);
-        if lapse == 0 || self.live().last().is_none_or(|highest| highest.level <= self.demand) {
-            return;
-        }
-        let first_lapsed = self.position(self.demand.saturating_add(1));
         let loss = lapse.saturating_mul(self.setback.saturating_add(1));
-        let (at, mut left) = (self.at, first_lapsed);
-        for entry in self.from(first_lapsed) {
-            entry.since = entry.since.plus(loss);
-            // `since` rises with the level, so what has no progress left is at the end.
-            if { entry.since } >= at {
+        let (at, demand, mut first) = (self.at, self.demand, self.len);
+        for (place, entry) in self.from(0).iter_mut().enumerate().rev() {
+            if entry.level <= demand {
                 break;
             }
-            left = left.saturating_add(1);
+            entry.since = entry.since.plus(loss);
+            first = place;
         }
-        if left < self.len {
-            self.truncate(left);
+        // `since` rises with the level, so what has no progress left is at the end.
+        if lapse > 0 && first < self.len && self.live().last().is_some_and(|highest| { highest.since } >= at) {
+            self.drop_undone(first);
         }
+        first
+    }
+
+    /// Of the levels from this position on, drops those without any progress.
+    #[inline(never)]
+    fn drop_undone(&mut self, first: usize) {
+        let at = self.at;
+        let left = self.from(first).partition_point(|entry| { entry.since } < at);
+        self.truncate(first.saturating_add(left));
     }
 
     /// The entries from this position on.
@@ -178,7 +212,11 @@ impl Sustained {
     /// were dropped.
     fn forget_older_than(&mut self, delay: u64) -> usize {
         let (at, demand) = (self.at, self.demand);
-        let old = self.live().partition_point(|entry| at.since(entry.since) >= delay && entry.level <= demand);
+        let is_old = |entry: &Entry| at.since(entry.since) >= delay && entry.level <= demand;
+        if !self.live().get(1).is_some_and(is_old) {
+            return 0;
+        }
+        let old = self.live().partition_point(is_old);
         let drop = old.saturating_sub(1);
         if drop > 0 {
             self.entries.copy_within(drop..self.len, 0);
@@ -193,16 +231,21 @@ impl Sustained {
             // Only when room is needed, so that what is remembered does not depend on how often it was looked at.
             at = at.saturating_sub(self.forget_older_than(delay));
         }
-        if self.len == CAPACITY {
+        if self.len < CAPACITY {
+            self.entries.copy_within(at..self.len, at.saturating_add(1));
+            self.len = self.len.saturating_add(1);
+        } else {
+            // Only what stands between the one that goes and the one that comes moves.
             let merged = self.closest_step();
-            self.entries.copy_within(merged.saturating_add(1)..self.len, merged);
-            self.truncate(self.len.saturating_sub(1));
-            at = at.saturating_sub(usize::from(merged < at));
+            if merged < at {
+                self.entries.copy_within(merged.saturating_add(1)..at, merged);
+                at = at.saturating_sub(1);
+            } else {
+                self.entries.copy_within(at..merged, at.saturating_add(1));
+            }
         }
-        self.entries.copy_within(at..self.len, at.saturating_add(1));
         if let Some(slot) = self.entries.get_mut(at) {
             *slot = entry;
-            self.len = self.len.saturating_add(1);
         }
     }
 

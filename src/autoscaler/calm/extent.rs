@@ -61,7 +61,7 @@ impl Autoscaler {
             change,
             open,
             simple,
-            reckons: simple && alone && !others,
+            reckons: (simple && alone && !others).then(|| self.terms(now)),
             idle,
             held,
             placed,
@@ -70,7 +70,7 @@ impl Autoscaler {
             ..Calm::default()
         };
         self.hear_until(now);
-        self.hold_until_step(ahead.step);
+        self.hold_until_step(ahead.step.unwrap_or(Timestamp::MAX));
         if self.calm.until > now {
             self.calm_requests(now);
         } else {
@@ -86,13 +86,15 @@ impl Autoscaler {
 
     /// Says before when time alone changes nothing, as of `now`: neither facts nor guards, nor a worker that may go.
     pub(super) fn hold_until(&mut self, now: Timestamp) {
-        self.hold_until_step(self.next_step(now));
+        self.hold_until_step(self.next_step(now).unwrap_or(Timestamp::MAX));
     }
 
-    pub(super) fn hold_until_step(&mut self, step: Option<Timestamp>) {
+    /// The same where it is known before when the guards change nothing.
+    #[inline]
+    pub(super) fn hold_until_step(&mut self, step: Timestamp) {
         let (state, calm) = (&self.state, &mut self.calm);
         let idle = if state.guards.keeps_below(state.count) { calm.idle } else { Timestamp::MAX };
-        calm.turns_until = calm.signals_until.min(idle).min(step.unwrap_or(Timestamp::MAX));
+        calm.turns_until = calm.signals_until.min(idle).min(step);
         calm.until = calm.turns_until.min(state.estimators.slice_ends());
     }
 

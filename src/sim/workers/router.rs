@@ -55,6 +55,7 @@ impl Free {
     }
 
     /// A worker had and has so many requests in service, if it had and has a free slot.
+    #[inline]
     pub(super) fn update(&mut self, at: usize, old: Option<u32>, new: Option<u32>) {
         match self {
             Self::Least(set) => {
@@ -77,7 +78,22 @@ impl Free {
 pub(super) struct Bits([Vec<u64>; 3]);
 
 impl Bits {
+    #[inline]
     fn set(&mut self, at: usize, there: bool) {
+        // Mostly a word has other members, and the words above it say what they said.
+        let [words, ..] = &mut self.0;
+        if let Some(slot) = words.get_mut(at / 64) {
+            let (others, bit) = (*slot & !(1 << (at % 64)), 1_u64 << (at % 64));
+            if others != 0 {
+                *slot = if there { others | bit } else { others };
+                return;
+            }
+        }
+        self.set_all(at, there);
+    }
+
+    #[inline(never)]
+    fn set_all(&mut self, at: usize, there: bool) {
         let mut at = at;
         for words in &mut self.0 {
             let (word, bit) = (at / 64, 1_u64 << (at % 64));
@@ -85,10 +101,10 @@ impl Bits {
                 words.resize(word.saturating_add(1), 0);
             }
             let Some(slot) = words.get_mut(word) else { return };
-            let before = *slot;
-            *slot = if there { before | bit } else { before & !bit };
+            let others = *slot & !bit;
+            *slot = if there { others | bit } else { others };
             // Above, only whether it is empty is known.
-            if (before == 0) == (*slot == 0) {
+            if others != 0 {
                 return;
             }
             at = word;

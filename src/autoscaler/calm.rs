@@ -61,7 +61,7 @@ pub(super) struct Calm {
     backlog: u64,
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     pub(super) simple: bool,
-    /// The only proposal is that of one policy, on these terms.
+    /// The only proposal is that of one policy which goes by the requests in the system, on these terms.
     reckons: Option<Terms>,
     /// No more idle workers may go before this instant, if there is an idle timeout, …
     idle: Timestamp,
@@ -93,10 +93,14 @@ impl Autoscaler {
         let waited = match *observation {
             Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
             Observation::Started { sojourn, queue: None } => nanos(sojourn),
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => {
+            Observation::Worker { id, event } => {
+                let slots = match event {
+                    WorkerEvent::Busy(slots @ 1..) => slots,
+                    WorkerEvent::Idle => 0,
+                    _ => return false,
+                };
                 return calm && self.load_only(now, id, slots);
             }
-            Observation::Worker { id, event: WorkerEvent::Idle } => return calm && self.load_only(now, id, 0),
             _ => return false,
         };
         if !(calm || self.lives_on(now)) {
@@ -144,14 +148,16 @@ impl Autoscaler {
     }
 
     /// Whether the waits say what they said after an observation that was counted.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it is asked after each observation under load")]
+    #[inline(always)]
     fn goes_on(&mut self, now: Timestamp, observation: &Observation) -> bool {
         if matches!(observation, Observation::Started { .. }) {
             // Another one is the oldest now, and has not been for any time.
             self.calm.age = self.calm.least_age;
         }
         let enough = self.state.estimators.backlog() >= self.calm.backlog;
-        self.calm.proposed && enough && self.verdicts(now) == self.calm.verdicts
+        let verdicts = self.state.estimators.verdicts(now, &self.calm.minded);
+        self.calm.proposed && enough && verdicts == self.calm.verdicts
     }
 
     /// What was counted last, after an instant before, is reckoned, followed or evaluated, since it may change a proposal.
@@ -191,7 +197,7 @@ impl Autoscaler {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn verdicts(&self, now: Timestamp) -> Verdicts {
         self.state.estimators.verdicts(now, &self.calm.minded)
     }
@@ -226,12 +232,22 @@ impl Autoscaler {
         self.hear_until(at);
         // The rate is read again.
         self.calm.open = u64::MAX;
-        if !self.follow(at) {
+        if self.is_counted_on(at) {
+            // The rate says nothing to those who go by the requests in the system: nothing but time passes for the delays.
+            self.state.guards.stand(at, &self.config);
+        } else if !self.follow(at) {
             self.settle();
             return false;
         }
         self.hold_until(at);
         true
+    }
+
+    /// Whether the wanted number goes by the requests in the system, and the waits say at `now` what they said.
+    fn is_counted_on(&self, now: Timestamp) -> bool {
+        let calm = &self.calm;
+        let plain = calm.reckons.is_some() && calm.proposed && calm.backlog == 0 && !self.state.guards.is_waking();
+        plain && self.verdicts(now) == calm.verdicts
     }
 
     /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
@@ -273,8 +289,10 @@ impl Autoscaler {
     }
 
     /// Whether time alone has changed nothing by `now`.
+    #[inline]
     pub(super) fn is_calm(&self, now: Timestamp) -> bool {
-        now < self.calm.until && self.is_young(now)
+        // Only where all is plain does anything hold until then.
+        now < self.calm.until && self.state.estimators.is_younger(self.calm.age, now)
     }
 
     /// Whether the oldest request has not come by `now` to an age that the rules take note of.
@@ -355,16 +373,17 @@ impl Autoscaler {
     /// Takes what so many requests call for to the delays, where nothing else can change a proposal: it needs no signal. Says
     /// whether that leaves the count what it is; `None` if more than the requests matters, and then nothing has changed.
     fn reckon(&mut self, now: Timestamp, requests: u64) -> Option<bool> {
-        let terms = self.calm.reckons.filter(|_| self.calm.proposed && self.calm.backlog == 0)?;
+        let held = self.held(now);
+        #[cfg(debug_assertions)]
+        debug_assert!(self.calm.reckons.is_none_or(|terms| terms == self.terms(now)), "count and circumstances stand");
+        let terms = self.calm.reckons.as_ref().filter(|_| self.calm.proposed && self.calm.backlog == 0)?;
         let policy = self.config.policies().first()?;
         let (want, keep, steady) = policy.of_requests(requests, self.state.last.inputs.concurrency)?;
         let proposal = self.state.last.proposals.first_mut()?.as_mut()?;
         (proposal.want, proposal.keep) = (want, keep);
-        debug_assert_eq!(terms, self.terms(now), "count and circumstances are what they were");
-        let held = self.held(now);
         #[cfg(debug_assertions)]
         let plainly = self.reckoned_plainly(now, (want, keep));
-        let next = self.state.guards.reckon(now, (want, keep), held, &terms, &self.config);
+        let next = self.state.guards.reckon(now, (want, keep), held, terms, &self.config);
         #[cfg(debug_assertions)]
         debug_assert!(plainly == (next, self.state.guards.clone()), "what the terms leave out says nothing");
         let Some(next) = next else { return Some(false) };
@@ -441,7 +460,7 @@ impl Autoscaler {
         let next = calm.until.min(overdue);
         // At the end of time nothing is to come.
         if !(calm.counted && state.now < next && state.estimators.windows_move()) {
-            return self.next_wakeup();
+            return self.wakeup_anew();
         }
         if calm.placed || placed_until == Timestamp::MAX {
             return Some(next);
@@ -449,6 +468,12 @@ impl Autoscaler {
         let placement = if placed_until > state.now { Some(placed_until) } else { self.next_placement(state.now) };
         let next = next.min(placement.unwrap_or(Timestamp::MAX));
         (next > state.now).then_some(next)
+    }
+
+    /// Not inlined, so that to ask after each observation costs no more than what is known.
+    #[inline(never)]
+    fn wakeup_anew(&self) -> Option<Timestamp> {
+        self.next_wakeup()
     }
 }
 

@@ -220,10 +220,13 @@ impl<'a, C: Controller> Engine<'a, C> {
             let Some(worker) = self.workers.next_free() else { return };
             let Some(mut waiting) = self.queue.pop_front() else { return };
             let place = self.measure.started(self.now, waiting.arrival, waiting.place());
-            watch.started(self.now, self.now.saturating_since(waiting.arrival));
+            let waited = self.now.saturating_since(waiting.arrival);
+            watch.started(self.now, waited);
             self.served = self.now;
             let Some(state) = self.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
-            self.tell(Observation::started(self.now.saturating_since(waiting.since)));
+            // Few have been cut off or have arrived unseen.
+            let seen = waiting.since != waiting.arrival;
+            self.tell(Observation::started(if seen { self.now.saturating_since(waiting.since) } else { waited }));
             self.tell_worker_of(state.class, worker, WorkerEvent::Busy(state.busy));
             let (others, speed) = (state.busy.saturating_sub(1), self.classes.speed(state.class));
             let service = service_time(waiting.service, others, self.options.slowdown, speed);

@@ -227,6 +227,7 @@ impl Measure {
         self.in_bucket.clear();
     }
 
+    #[inline]
     pub(super) fn arrived(&mut self, now: Timestamp, service: Duration) {
         self.outcome.requests = self.outcome.requests.saturating_add(1);
         let index = self.enter_bucket(now);
@@ -294,10 +295,8 @@ impl Measure {
         self.add_up(self.end);
         self.close_bucket();
         let mut outcome = self.outcome;
-        let mut duration = |per_mille| Duration::from_nanos(select(&mut self.sojourns, per_mille).unwrap_or(0));
-        outcome.sojourn_p50 = duration(500);
-        outcome.sojourn_p99 = duration(990);
-        outcome.sojourn_max = duration(1_000);
+        let [p50, p99, max] = quantiles(&mut self.sojourns).map(Duration::from_nanos);
+        (outcome.sojourn_p50, outcome.sojourn_p99, outcome.sojourn_max) = (p50, p99, max);
         let target = nanos(outcome.target);
         let within = self.sojourns.iter().filter(|sojourn| **sojourn <= target).count();
         if outcome.requests > 0 {
@@ -365,9 +364,23 @@ impl Sums {
     }
 }
 
+/// Where the nearest-rank quantile of so many sorted values is.
+fn place(values: usize, per_mille: u64) -> Option<usize> {
+    let rank = (values as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
+    usize::try_from(rank.saturating_sub(1)).ok().filter(|place| *place < values)
+}
+
 /// The nearest-rank quantile. Values are put in another order.
 fn select(values: &mut [u64], per_mille: u64) -> Option<u64> {
-    let rank = (values.len() as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
-    let place = usize::try_from(rank.saturating_sub(1)).ok().filter(|place| *place < values.len())?;
-    Some(*values.select_nth_unstable(place).1)
+    Some(*values.select_nth_unstable(place(values.len(), per_mille)?).1)
+}
+
+/// The median, the 99th percentile and the greatest, zero of none. Each is looked for among those that are not below the one
+/// before it.
+fn quantiles(values: &mut [u64]) -> [u64; 3] {
+    let (Some(half), Some(most)) = (place(values.len(), 500), place(values.len(), 990)) else { return [0; 3] };
+    let (_, &mut p50, above) = values.select_nth_unstable(half);
+    let Some(beyond) = most.checked_sub(half.saturating_add(1)) else { return [p50, p50, p50] };
+    let (_, &mut p99, rest) = above.select_nth_unstable(beyond);
+    [p50, p99, rest.iter().copied().max().unwrap_or(p99)]
 }

@@ -54,7 +54,8 @@ impl Autoscaler {
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
         let change = ahead.change();
-        let alone = self.config.policies().len() == 1 && self.config.buffer().is_none();
+        let alone = matches!(self.config.policies(), [policy] if policy.is_of_requests());
+        let alone = alone && self.config.buffer().is_none();
         let others = self.state.last.inputs.external.is_some() || self.state.estimators.learns() || self.is_granted();
         self.calm = Calm {
             facts_until,

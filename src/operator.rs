@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 const MAX_RESERVATIONS: usize = 16;
 
 /// The bounds that hold at one instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) min: u32,
     pub(crate) max: u32,

@@ -89,6 +89,11 @@ impl Policy {
         }
     }
 
+    /// Whether it goes by the requests in the system, and by how long they wait.
+    pub(crate) const fn is_of_requests(&self) -> bool {
+        matches!(self, Self::RunPod(_) | Self::Concurrency(_))
+    }
+
     /// The two numbers of its proposal by so many requests in the system, and up to where they stay what they are; `None` if
     /// it goes by anything else.
     pub(crate) fn of_requests(&self, requests: u64, concurrency: u32) -> Option<(u32, u32, Steady)> {

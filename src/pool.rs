@@ -227,14 +227,12 @@ impl Pool {
     }
 
     fn position(&self, id: WorkerId) -> Result<usize, usize> {
-        // Ids mostly grow by one, so the end and the place they would have without a gap are the likeliest.
-        let (Some(first), Some(last)) = (self.workers.first(), self.workers.last()) else { return Err(0) };
-        if last.id < id {
-            return Err(self.workers.len());
-        }
+        // Ids mostly grow by one, so the place they would have without a gap and the end are the likeliest.
+        let Some(first) = self.workers.first() else { return Err(0) };
         let guess = usize::try_from(id.0.saturating_sub(first.id.0)).unwrap_or(usize::MAX);
         match self.workers.get(guess) {
             Some(worker) if worker.id == id => Ok(guess),
+            _ if self.workers.last().is_some_and(|last| last.id < id) => Err(self.workers.len()),
             _ => self.workers.binary_search_by_key(&id, |worker| worker.id),
         }
     }
@@ -347,7 +345,7 @@ impl Pool {
     /// A worker that is idle or busy, and was told nothing, serves so many requests from now on. Whether anybody was or is
     /// serving; `None` if it is no such worker, and then nothing has changed.
     pub(crate) fn load(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> Option<bool> {
-        let serving = self.busy_slots().unwrap_or(0) > 0;
+        let serving = slots > 0 || self.busy_slots().unwrap_or(0) > 0;
         let at = self.position(id).ok()?;
         let worker = self.workers.get_mut(at).filter(|worker| worker.pending.is_none())?;
         let before = match worker.state {
@@ -370,7 +368,7 @@ impl Pool {
         }
         self.busy_slots = self.busy_slots.saturating_sub(u64::from(before)).saturating_add(u64::from(slots));
         self.tells_load = true;
-        Some(serving || slots > 0)
+        Some(serving)
     }
 
     /// Whether the workers, by id, are as many as the count says, none is on its way and none was told anything.

@@ -335,6 +335,8 @@ impl Estimators {
         }
     }
 
+    #[expect(clippy::inline_always, reason = "once for each request, and it has little to do")]
+    #[inline(always)]
     fn dequeued(&mut self, now: Timestamp, wait: u64, config: &Config) {
         let (target, interval) = (nanos(config.sojourn_target()), nanos(config.codel_interval()));
         self.sojourn.sojourn(wait, target);

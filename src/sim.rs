@@ -13,6 +13,7 @@
 //!
 //! With the feature `peers` as well, other autoscalers can be put in place of the crate's own: see `sim::peers`.
 
+mod agenda;
 mod bound;
 mod chance;
 mod classes;

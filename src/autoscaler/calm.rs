@@ -21,7 +21,7 @@ use core::hash::{Hash, Hasher};
 
 use super::Autoscaler;
 use super::state::State;
-use crate::guard::Demand;
+use crate::guard::{Demand, Guards, Terms};
 use crate::observation::{Mode, Observation, WorkerEvent, WorkerId};
 use crate::signal::{Minded, Verdicts};
 use crate::time::{Timestamp, nanos};
@@ -61,8 +61,8 @@ pub(super) struct Calm {
     backlog: u64,
     /// Nothing but delays, tolerance and bounds stands between a demand and the count.
     pub(super) simple: bool,
-    /// The only proposal is that of one policy.
-    reckons: bool,
+    /// The only proposal is that of one policy which goes by the requests in the system, on these terms.
+    reckons: Option<Terms>,
     /// No more idle workers may go before this instant, if there is an idle timeout, …
     idle: Timestamp,
     /// … than all but so many.
@@ -93,10 +93,14 @@ impl Autoscaler {
         let waited = match *observation {
             Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
             Observation::Started { sojourn, queue: None } => nanos(sojourn),
-            Observation::Worker { id, event: WorkerEvent::Busy(slots @ 1..) } => {
+            Observation::Worker { id, event } => {
+                let slots = match event {
+                    WorkerEvent::Busy(slots @ 1..) => slots,
+                    WorkerEvent::Idle => 0,
+                    _ => return false,
+                };
                 return calm && self.load_only(now, id, slots);
             }
-            Observation::Worker { id, event: WorkerEvent::Idle } => return calm && self.load_only(now, id, 0),
             _ => return false,
         };
         if !(calm || self.lives_on(now)) {
@@ -144,14 +148,16 @@ impl Autoscaler {
     }
 
     /// Whether the waits say what they said after an observation that was counted.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it is asked after each observation under load")]
+    #[inline(always)]
     fn goes_on(&mut self, now: Timestamp, observation: &Observation) -> bool {
         if matches!(observation, Observation::Started { .. }) {
             // Another one is the oldest now, and has not been for any time.
             self.calm.age = self.calm.least_age;
         }
         let enough = self.state.estimators.backlog() >= self.calm.backlog;
-        self.calm.proposed && enough && self.verdicts(now) == self.calm.verdicts
+        let verdicts = self.state.estimators.verdicts(now, &self.calm.minded);
+        self.calm.proposed && enough && verdicts == self.calm.verdicts
     }
 
     /// What was counted last, after an instant before, is reckoned, followed or evaluated, since it may change a proposal.
@@ -191,7 +197,7 @@ impl Autoscaler {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn verdicts(&self, now: Timestamp) -> Verdicts {
         self.state.estimators.verdicts(now, &self.calm.minded)
     }
@@ -226,12 +232,22 @@ impl Autoscaler {
         self.hear_until(at);
         // The rate is read again.
         self.calm.open = u64::MAX;
-        if !self.follow(at) {
+        if self.is_counted_on(at) {
+            // The rate says nothing to those who go by the requests in the system: nothing but time passes for the delays.
+            self.state.guards.stand(at, &self.config);
+        } else if !self.follow(at) {
             self.settle();
             return false;
         }
         self.hold_until(at);
         true
+    }
+
+    /// Whether the wanted number goes by the requests in the system, and the waits say at `now` what they said.
+    fn is_counted_on(&self, now: Timestamp) -> bool {
+        let calm = &self.calm;
+        let plain = calm.reckons.is_some() && calm.proposed && calm.backlog == 0 && !self.state.guards.is_waking();
+        plain && self.verdicts(now) == calm.verdicts
     }
 
     /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
@@ -273,8 +289,10 @@ impl Autoscaler {
     }
 
     /// Whether time alone has changed nothing by `now`.
+    #[inline]
     pub(super) fn is_calm(&self, now: Timestamp) -> bool {
-        now < self.calm.until && self.is_young(now)
+        // Only where all is plain does anything hold until then.
+        now < self.calm.until && self.state.estimators.is_younger(self.calm.age, now)
     }
 
     /// Whether the oldest request has not come by `now` to an age that the rules take note of.
@@ -355,22 +373,38 @@ impl Autoscaler {
     /// Takes what so many requests call for to the delays, where nothing else can change a proposal: it needs no signal. Says
     /// whether that leaves the count what it is; `None` if more than the requests matters, and then nothing has changed.
     fn reckon(&mut self, now: Timestamp, requests: u64) -> Option<bool> {
-        let policy = self
-            .config
-            .policies()
-            .first()
-            .filter(|_| self.calm.reckons && self.calm.proposed && self.calm.backlog == 0)?;
+        let held = self.held(now);
+        #[cfg(debug_assertions)]
+        debug_assert!(self.calm.reckons.is_none_or(|terms| terms == self.terms(now)), "count and circumstances stand");
+        let terms = self.calm.reckons.as_ref().filter(|_| self.calm.proposed && self.calm.backlog == 0)?;
+        let policy = self.config.policies().first()?;
         let (want, keep, steady) = policy.of_requests(requests, self.state.last.inputs.concurrency)?;
         let proposal = self.state.last.proposals.first_mut()?.as_mut()?;
         (proposal.want, proposal.keep) = (want, keep);
-        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
-        if !self.state.guards.stays(&demand, &self.config) {
-            return Some(false);
-        }
-        let step = self.state.guards.next_change(now, demand.count, demand.limits, &self.config);
-        self.hold_until_step(step);
+        #[cfg(debug_assertions)]
+        let plainly = self.reckoned_plainly(now, (want, keep));
+        let next = self.state.guards.reckon(now, (want, keep), held, terms, &self.config);
+        #[cfg(debug_assertions)]
+        debug_assert!(plainly == (next, self.state.guards.clone()), "what the terms leave out says nothing");
+        let Some(next) = next else { return Some(false) };
+        self.hold_until_step(next);
         self.calm.requests = steady.requests;
         Some(true)
+    }
+
+    /// On which terms the guards have a demand at `now`.
+    fn terms(&self, now: Timestamp) -> Terms {
+        Guards::terms(self.state.count, self.limits(now), now < self.watched_from(), &self.config)
+    }
+
+    /// What comes of a demand, and what the guards then are, without terms.
+    #[cfg(debug_assertions)]
+    fn reckoned_plainly(&self, now: Timestamp, (want, keep): (u32, u32)) -> (Option<Timestamp>, Guards) {
+        let demand = Demand { held_workers: self.held(now), ..self.plain_demand(now, want, keep) };
+        let mut guards = self.state.guards.clone();
+        let stays = guards.stays(&demand, &self.config);
+        let next = guards.next_change(now, demand.count, demand.limits, &self.config).unwrap_or(Timestamp::MAX);
+        (stays.then_some(next), guards)
     }
 
     /// Ready workers that the idle timeout certainly does not let go yet.
@@ -421,20 +455,25 @@ impl Autoscaler {
     /// one that takes less to find. Only what has been counted makes it earlier, so that whoever is woken in vain is not
     /// woken so again by time alone; and no slice's end does of which nothing leaves a window.
     pub(crate) fn earliest_wakeup(&self) -> Option<Timestamp> {
-        let quickly = self.calm.counted && self.state.estimators.windows_move() && self.is_calm(self.state.now);
-        if !quickly {
-            return self.next_wakeup();
-        }
-        let overdue = self.state.estimators.oldest_reaches(self.calm.age);
-        let placed_until = self.asked.placed_until();
-        let placement = match placed_until {
-            _ if self.calm.placed => None,
-            Timestamp::MAX => None,
-            at if at > self.state.now => Some(at),
-            _ => self.next_placement(self.state.now),
-        };
+        let (state, calm, placed_until) = (&self.state, &self.calm, self.asked.placed_until());
+        let overdue = state.estimators.oldest_reaches(calm.age).unwrap_or(Timestamp::MAX);
+        let next = calm.until.min(overdue);
         // At the end of time nothing is to come.
-        overdue.into_iter().chain(placement).chain([self.calm.until]).min().filter(|at| *at > self.state.now)
+        if !(calm.counted && state.now < next && state.estimators.windows_move()) {
+            return self.wakeup_anew();
+        }
+        if calm.placed || placed_until == Timestamp::MAX {
+            return Some(next);
+        }
+        let placement = if placed_until > state.now { Some(placed_until) } else { self.next_placement(state.now) };
+        let next = next.min(placement.unwrap_or(Timestamp::MAX));
+        (next > state.now).then_some(next)
+    }
+
+    /// Not inlined, so that to ask after each observation costs no more than what is known.
+    #[inline(never)]
+    fn wakeup_anew(&self) -> Option<Timestamp> {
+        self.next_wakeup()
     }
 }
 

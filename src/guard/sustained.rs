@@ -10,25 +10,33 @@
 //! instead of restarting it, and demand that comes and goes makes progress only if it is there for more than
 //! `setback / (1 + setback)` of the time. Without a lapse a level is due exactly when its delay has passed.
 //!
+//! Each entry knows how long after the one below it it began: the levels above one that lapse together move together, so that
+//! a lapse changes one number and not one for each of them.
+//!
 //! Entries are at most [`CAPACITY`]. A demand that climbs through more distinct levels within one delay has its closest
 //! steps merged into the later one: the count then arrives at some levels a little late, at the last one never.
 
 use serde::{Deserialize, Serialize};
 
+use self::table::Table;
 use crate::time::Timestamp;
+
+mod table;
 
 /// Distinct levels remembered. Pools of up to sixteen workers are followed exactly, larger ones in sixteen steps.
 pub(crate) const CAPACITY: usize = 16;
 
 /// Packed, since there are 32 of them in every service.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(C, packed(4))]
 struct Entry {
     level: u32,
-    since: Timestamp,
+    /// How long after the next lower one it began, in nanoseconds; of the lowest, after the caller's origin.
+    after: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(from = "Table", into = "Table")]
 pub(crate) struct Sustained {
     entries: [Entry; CAPACITY],
     len: usize,
@@ -37,41 +45,70 @@ pub(crate) struct Sustained {
     at: Timestamp,
     /// How many times faster a lapse undoes progress than demand makes it.
     setback: u64,
+    /// How many levels demand reaches: those from there on have lapsed. Follows from the entries, as what comes after it.
+    held: usize,
+    /// Since when demand has been at the highest of those that it reaches, and at the highest of all; the origin without one.
+    since: Timestamp,
+    highest: Timestamp,
 }
 
 impl Sustained {
     /// A table that has seen no demand before `now`.
     pub(crate) const fn new(now: Timestamp, setback: u64) -> Self {
-        let nothing = Entry { level: 0, since: Timestamp::ORIGIN };
-        Self { entries: [nothing; CAPACITY], len: 0, demand: 0, at: now, setback }
+        Self {
+            entries: [Entry { level: 0, after: 0 }; CAPACITY],
+            len: 0,
+            demand: 0,
+            at: now,
+            setback,
+            held: 0,
+            since: Timestamp::ORIGIN,
+            highest: Timestamp::ORIGIN,
+        }
     }
 
     /// Whether this can be a table with such a setback: what comes from a snapshot may be anything.
     pub(crate) fn is_sound(&self, setback: u64) -> bool {
-        let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level && { a.since } <= { b.since });
+        let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level);
         self.len <= CAPACITY && self.setback == setback && self.live().windows(2).all(rises)
     }
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
+    #[inline]
     pub(crate) fn update(&mut self, now: Timestamp, level: u32, delay: u64) {
         // Demand is what it was and no level has lapsed: only time has passed.
         if level == self.demand && self.live().last().is_some_and(|highest| highest.level == level) {
             self.at = self.at.max(now);
             return;
         }
+        self.move_to(now, level, delay);
+    }
+
+    #[inline(never)]
+    fn move_to(&mut self, now: Timestamp, level: u32, delay: u64) {
         self.pass_time(now);
-        let at = self.position(level);
+        // Demand mostly moves by a few levels, so its place is looked for from where it was.
+        let mut next = self.lowest_lapsed();
+        while let Some(entry) = next.filter(|entry| entry.level < level) {
+            self.hold(entry);
+            next = self.lowest_lapsed();
+        }
+        while let Some(entry) = self.highest_held().filter(|entry| entry.level >= level) {
+            self.release(entry);
+            next = Some(entry);
+        }
         // A lower level has been exceeded at least since the next higher began.
-        let next = self.live().get(at).copied();
+        let began = next.map_or(now, |next| self.since.plus(next.after));
+        let stands = next.filter(|next| next.level == level);
+        if let Some(entry) = stands {
+            self.hold(entry);
+        }
         if level < self.demand {
-            let stands = next.is_some_and(|next| next.level == level);
-            self.begin_lapse(at.saturating_add(usize::from(stands)), delay);
+            self.begin_lapse(delay);
         }
         self.demand = level;
-        match next {
-            None => self.insert(at, Entry { level, since: now }, delay),
-            Some(next) if next.level != level => self.insert(at, Entry { level, since: next.since }, delay),
-            Some(_) => {}
+        if stands.is_none() {
+            self.insert(level, began, delay);
         }
     }
 
@@ -83,30 +120,51 @@ impl Sustained {
     /// The count has moved against this delay at `now`, to `level`: whatever is above begins anew.
     pub(crate) fn restart_above(&mut self, now: Timestamp, level: u32) {
         self.pass_time(now);
-        self.truncate(self.live().partition_point(|entry| entry.level <= level));
+        while let Some(highest) = self.live().last().copied().filter(|highest| highest.level > level) {
+            if self.held == self.len {
+                self.release(highest);
+            }
+            self.highest = self.highest.minus(highest.after);
+            self.truncate(self.len.saturating_sub(1));
+        }
         if self.demand > level {
-            self.insert(self.len, Entry { level: self.demand, since: self.at }, u64::MAX);
+            self.insert(self.demand, self.at, u64::MAX);
         }
     }
 
     /// The highest level that demand has reached throughout the last `delay`; 0 if there is none.
     pub(crate) fn reached(&self, delay: u64) -> u32 {
-        let held = self.live().iter().take_while(|entry| self.at.since(entry.since) >= delay);
-        held.last().map_or(0, |entry| entry.level.min(self.demand))
+        self.ahead(delay).0
     }
 
     /// The next level above `count` that will be reached if demand stays, and when.
     pub(crate) fn next_above(&self, count: u32, delay: u64) -> Option<(u32, Timestamp)> {
-        let above = self.live().iter().find(|entry| entry.level > count && entry.level <= self.demand)?;
-        let due = above.since.plus(delay);
-        let last = self.live().iter().rfind(|e| e.level <= self.demand && e.since.plus(delay) <= due)?;
-        Some((last.level, due))
+        let due = self.above_since(count)?.plus(delay);
+        let (last, _) = self.held().filter(|(_, since)| since.plus(delay) <= due).last()?;
+        Some((last, due))
     }
 
     /// The first instant after the last update at which `reached` changes by time alone.
     pub(crate) fn next_change(&self, delay: u64) -> Option<Timestamp> {
-        let pending = self.live().iter().filter(|entry| entry.level > 0 && entry.level <= self.demand);
-        pending.map(|entry| entry.since.plus(delay)).find(|due| *due > self.at)
+        let pending = self.held().filter(|(level, _)| *level > 0);
+        pending.map(|(_, since)| since.plus(delay)).find(|due| *due > self.at)
+    }
+
+    /// What `reached` is, and when it changes by time alone, the end of time if it does not: what has not been reached
+    /// follows on what has.
+    #[inline]
+    pub(crate) fn ahead(&self, delay: u64) -> (u32, Timestamp) {
+        let (mut reached, mut since) = (0, Timestamp::ORIGIN);
+        for entry in self.live() {
+            since = since.plus(entry.after);
+            if self.at.since(since) >= delay {
+                reached = entry.level;
+            } else if entry.level > 0 {
+                let due = if entry.level > self.demand { Timestamp::MAX } else { since.plus(delay) };
+                return (reached.min(self.demand), due);
+            }
+        }
+        (reached.min(self.demand), Timestamp::MAX)
     }
 
     /// Whether demand is above `count`.
@@ -116,104 +174,167 @@ impl Sustained {
 
     /// Since when demand has been above `count`.
     pub(crate) fn above_since(&self, count: u32) -> Option<Timestamp> {
-        self.live().iter().find(|entry| entry.level > count && entry.level <= self.demand).map(|entry| entry.since)
+        self.held().find(|(level, _)| *level > count).map(|(_, since)| since)
     }
 
     fn live(&self) -> &[Entry] {
         self.entries.get(..self.len).unwrap_or(&[])
     }
 
-    /// Where `level` stands or belongs. Demand mostly moves among the highest levels, so it is looked for from there.
-    fn position(&self, level: u32) -> usize {
-        self.live().iter().rposition(|entry| entry.level < level).map_or(0, |below| below.saturating_add(1))
+    /// All levels, and since when demand has been there.
+    fn levels(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        self.live().iter().scan(Timestamp::ORIGIN, |since, entry| {
+            *since = since.plus(entry.after);
+            Some((entry.level, *since))
+        })
+    }
+
+    /// The same of those that demand reaches.
+    fn held(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        self.levels().take(self.held)
+    }
+
+    /// The highest of those that demand reaches.
+    fn highest_held(&self) -> Option<Entry> {
+        self.entries.get(self.held.checked_sub(1)?).copied()
+    }
+
+    /// The lowest of those that it does not reach.
+    fn lowest_lapsed(&self) -> Option<Entry> {
+        self.entries.get(self.held).filter(|_| self.held < self.len).copied()
+    }
+
+    /// Demand reaches one level more: this one, the lowest that it did not reach.
+    const fn hold(&mut self, entry: Entry) {
+        self.since = self.since.plus(entry.after);
+        self.held = self.held.saturating_add(1);
+    }
+
+    /// Demand no longer reaches this one, the highest that it reached.
+    const fn release(&mut self, entry: Entry) {
+        self.since = self.since.minus(entry.after);
+        self.held = self.held.saturating_sub(1);
     }
 
     /// Lapsed levels lose progress for the time since the last update.
     fn pass_time(&mut self, now: Timestamp) {
         let lapse = now.since(self.at);
         self.at = self.at.max(now);
-        if lapse == 0 || self.live().last().is_none_or(|highest| highest.level <= self.demand) {
+        if lapse == 0 || self.held >= self.len {
             return;
         }
-        let first_lapsed = self.position(self.demand.saturating_add(1));
         let loss = lapse.saturating_mul(self.setback.saturating_add(1));
-        let (at, mut left) = (self.at, first_lapsed);
-        for entry in self.from(first_lapsed) {
-            entry.since = entry.since.plus(loss);
-            // `since` rises with the level, so what has no progress left is at the end.
-            if { entry.since } >= at {
-                break;
-            }
-            left = left.saturating_add(1);
+        if self.highest.plus(loss) >= self.at {
+            self.drop_undone(loss);
         }
-        if left < self.len {
-            self.truncate(left);
+        if let Some(lapsed) = self.entries.get_mut(self.held..self.len).and_then(<[Entry]>::first_mut) {
+            lapsed.after = lapsed.after.saturating_add(loss);
+            self.highest = self.highest.plus(loss);
         }
     }
 
+    /// Of the lapsed levels, drops those that have no progress left after such a loss: they are the highest.
+    #[inline(never)]
+    fn drop_undone(&mut self, loss: u64) {
+        let (mut left, mut highest) = (self.held, self.since);
+        for entry in self.live().iter().skip(self.held) {
+            let since = highest.plus(entry.after);
+            if since.plus(loss) >= self.at {
+                break;
+            }
+            (left, highest) = (left.saturating_add(1), since);
+        }
+        self.truncate(left);
+        self.highest = highest;
+    }
+
     /// The entries from this position on.
-    fn from(&mut self, position: usize) -> &mut [Entry] {
+    fn rest(&mut self, position: usize) -> &mut [Entry] {
         self.entries.get_mut(position..self.len).unwrap_or(&mut [])
     }
 
     /// What is not in use looks the same, so that equal tables are equal.
     fn truncate(&mut self, len: usize) {
-        self.from(len).fill(Entry::default());
+        self.rest(len).fill(Entry::default());
         self.len = len;
     }
 
-    /// Levels from this position on begin to lapse with the progress of one delay at the most.
-    fn begin_lapse(&mut self, first_lapsed: usize, delay: u64) {
-        let at = self.at;
-        for entry in self.from(first_lapsed) {
+    /// The levels that demand no longer reaches begin to lapse with the progress of one delay at the most.
+    fn begin_lapse(&mut self, delay: u64) {
+        let (at, mut since, mut moved) = (self.at, self.since, self.since);
+        for entry in self.rest(self.held) {
+            since = since.plus(entry.after);
             // Those after it have progressed no further.
-            if at.since(entry.since) <= delay {
-                break;
+            let done = at.since(since) <= delay;
+            let begins = if done { since } else { at.minus(delay) };
+            entry.after = begins.since(moved);
+            moved = begins;
+            if done {
+                return;
             }
-            entry.since = at.minus(delay);
         }
+        self.highest = moved;
     }
 
-    /// Of the levels that have been reached only the highest matters, among those that demand still reaches. How many
-    /// were dropped.
-    fn forget_older_than(&mut self, delay: u64) -> usize {
-        let (at, demand) = (self.at, self.demand);
-        let old = self.live().partition_point(|entry| at.since(entry.since) >= delay && entry.level <= demand);
-        let drop = old.saturating_sub(1);
+    /// Of the levels that have been reached only the highest matters, among those that demand still reaches.
+    fn forget_older_than(&mut self, delay: u64) {
+        let is_old = |(_, since): &(u32, Timestamp)| self.at.since(*since) >= delay;
+        let drop = self.held().take_while(is_old).count().saturating_sub(1);
         if drop > 0 {
+            let began = self.levels().nth(drop).map_or(0, |(_, since)| since.as_nanos());
             self.entries.copy_within(drop..self.len, 0);
             self.truncate(self.len.saturating_sub(drop));
+            self.held = self.held.saturating_sub(drop);
+            let [lowest, ..] = &mut self.entries;
+            lowest.after = began;
         }
-        drop
     }
 
-    fn insert(&mut self, at: usize, entry: Entry, delay: u64) {
-        let mut at = at;
+    /// Demand is at `level`, which is none of the entries, and has been at the least since `began`.
+    fn insert(&mut self, level: u32, began: Timestamp, delay: u64) {
         if self.len == CAPACITY {
             // Only when room is needed, so that what is remembered does not depend on how often it was looked at.
-            at = at.saturating_sub(self.forget_older_than(delay));
+            self.forget_older_than(delay);
         }
-        if self.len == CAPACITY {
-            let merged = self.closest_step();
-            self.entries.copy_within(merged.saturating_add(1)..self.len, merged);
-            self.truncate(self.len.saturating_sub(1));
-            at = at.saturating_sub(usize::from(merged < at));
+        let room = if self.len < CAPACITY { self.len } else { self.merge_closest() };
+        // Only what stands between the room that there is and the place of the new one moves.
+        let mut at = self.held;
+        if room < at {
+            self.entries.copy_within(room.saturating_add(1)..at, room);
+            at = at.saturating_sub(1);
+        } else {
+            self.entries.copy_within(at..room, at.saturating_add(1));
+            self.held = self.held.saturating_add(1);
+            self.len = self.len.saturating_add(usize::from(room == self.len));
         }
-        self.entries.copy_within(at..self.len, at.saturating_add(1));
+        // It is later than what it follows on, unless a snapshot knew of what was to come.
+        let (after, began) = (began.since(self.since), began.max(self.since));
+        if let Some(next) = self.rest(at.saturating_add(1)).first_mut() {
+            next.after = next.after.saturating_sub(after);
+        } else {
+            self.highest = began;
+        }
         if let Some(slot) = self.entries.get_mut(at) {
-            *slot = entry;
-            self.len = self.len.saturating_add(1);
+            *slot = Entry { level, after };
         }
+        self.since = began;
     }
 
-    /// The inner entry whose loss delays its level the least.
-    fn closest_step(&self) -> usize {
-        let gap = |pair: &[Entry]| match pair {
-            [this, next] => next.since.since(this.since),
-            _ => u64::MAX,
-        };
-        let gaps = self.live().windows(2).enumerate().skip(1);
-        gaps.min_by_key(|(_, pair)| gap(pair)).map_or(1, |(index, _)| index)
+    /// Gives up the inner entry whose loss delays its level the least: the next one follows on the one before it. Where it
+    /// stood.
+    fn merge_closest(&mut self) -> usize {
+        let inner = self.entries.iter().enumerate().skip(2);
+        let next = inner.min_by_key(|(_, next)| next.after).map_or(2, |(index, _)| index);
+        let merged = next.saturating_sub(1);
+        let gap = self.entries.get(merged).map_or(0, |merged| merged.after);
+        if let Some(next) = self.entries.get_mut(next) {
+            next.after = next.after.saturating_add(gap);
+        }
+        // The new one follows on the one before it, too.
+        if next == self.held {
+            self.since = self.since.minus(gap);
+        }
+        merged
     }
 }
 

@@ -97,6 +97,11 @@ impl Queue {
         if self.known { self.depth } else { self.unattended }
     }
 
+    /// The same where [every request is counted](Self::is_counted): then the depth is known.
+    pub(crate) const fn counted_oldest(&self) -> Option<Waiting> {
+        self.oldest
+    }
+
     /// How long the first of them has waited, at the least.
     pub(crate) const fn oldest(&self) -> Option<Waiting> {
         if self.known || self.unattended > 0 { self.oldest } else { None }

@@ -67,6 +67,8 @@ impl Estimators {
     /// Takes in an observation of requests where all is [plain](Self::is_plain) and [at rest](Self::is_at_rest), between the
     /// ends of slices, with no sojourn that reaches the target: as [`count`](Self::count) does, without what then says
     /// nothing.
+    #[expect(clippy::inline_always, reason = "what is observed is looked at once, not in each of three functions")]
+    #[inline(always)]
     pub(crate) fn count_at_rest(&mut self, now: Timestamp, observation: &Observation) -> bool {
         match *observation {
             Observation::Arrived { count, .. } => {
@@ -95,6 +97,8 @@ impl Estimators {
 
     /// Takes in an observation of requests where all is [plain](Self::is_plain), between the ends of slices, as
     /// [`record`](Self::record) does. True if it contradicts what was known and was clamped.
+    #[expect(clippy::inline_always, reason = "as above: a tenth of a counted observation")]
+    #[inline(always)]
     pub(crate) fn count(
         &mut self,
         now: Timestamp,
@@ -126,27 +130,42 @@ impl Estimators {
     }
 
     /// What the waits say at `now`, where all is [plain](Self::is_plain).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it is asked for after each observation under load")]
+    #[inline(always)]
     pub(crate) fn verdicts(&self, now: Timestamp, minded: &Minded) -> Verdicts {
-        let &Minded { target, interval, overdue, slots, waits, trend } = minded;
-        let backlog = self.queue.backlog();
-        let age = self.queue.oldest().filter(|_| backlog > 0).map_or(0, |oldest| oldest.age(now));
-        let nobody_free = backlog > slots.saturating_sub(self.in_flight.count().unwrap_or(0));
-        let old = backlog > 0 && age >= target.saturating_add(interval);
-        let p99_over_target = self.sojourn.totals().p99_over_target();
+        let &Minded { interval, waits, trend, .. } = minded;
+        let (totals, backlog) = (self.sojourn.totals(), self.queue.backlog());
+        let p99 = match totals.p99_over_target() {
+            Some(true) => Verdicts::P99_OVER_TARGET,
+            Some(false) => 0,
+            None => Verdicts::NO_SOJOURN,
+        };
+        let mut says = p99;
+        if backlog > 0 {
+            says |= self.backlog_says(now, minded, p99);
+        }
+        if waits && self.codel.overloaded(now, interval, backlog > 0) {
+            says |= Verdicts::OVERLOADED;
+        }
+        if trend && totals.rising() == Some(true) {
+            says |= Verdicts::RISING;
+        }
+        Verdicts(says)
+    }
+
+    /// The same of those that wait, since most of the time nobody does.
+    fn backlog_says(&self, now: Timestamp, minded: &Minded, p99: u8) -> u8 {
+        let &Minded { target, interval, overdue, slots, waits, .. } = minded;
+        let age = self.queue.oldest().map_or(0, |oldest| oldest.age(now));
+        let nobody_free = self.queue.backlog() > slots.saturating_sub(self.in_flight.count().unwrap_or(0));
+        let old = age >= target.saturating_add(interval);
         let late = age.max(self.queue.last_wait().unwrap_or(0)) >= overdue;
-        let overloaded = || old && nobody_free || self.codel.overloaded(now, interval, backlog > 0);
         let says = |holds: bool, what: u8| if holds { what } else { 0 };
-        Verdicts(
-            says(p99_over_target == Some(true), Verdicts::P99_OVER_TARGET)
-                | says(p99_over_target.is_none(), Verdicts::NO_SOJOURN)
-                // Where one in a hundred waits too long, the oldest says nothing more.
-                | says(waits && p99_over_target != Some(true) && age > target, Verdicts::OLDEST_OVER_TARGET)
-                | says(waits && overloaded(), Verdicts::OVERLOADED)
-                | says(late && nobody_free, Verdicts::LATE)
-                | says(old && !nobody_free, Verdicts::SURPLUS)
-                | says(trend && self.sojourn.totals().rising() == Some(true), Verdicts::RISING),
-        )
+        // Where one in a hundred waits too long, the oldest says nothing more.
+        says(waits && p99 != Verdicts::P99_OVER_TARGET && age > target, Verdicts::OLDEST_OVER_TARGET)
+            | says(waits && old && nobody_free, Verdicts::OVERLOADED)
+            | says(late && nobody_free, Verdicts::LATE)
+            | says(old && !nobody_free, Verdicts::SURPLUS)
     }
 
     /// Brings `inputs` up to date where all is [plain](Self::is_plain), between the ends of slices and while time alone
@@ -179,6 +198,12 @@ impl Estimators {
     /// When the oldest request of those that wait will have waited for `age` nanoseconds.
     pub(crate) fn oldest_reaches(&self, age: u64) -> Option<Timestamp> {
         self.queue.oldest().map(|oldest| oldest.reaches(age))
+    }
+
+    /// The same where all is [plain](Self::is_plain), which takes two comparisons less.
+    #[inline]
+    pub(crate) fn is_younger(&self, age: u64, now: Timestamp) -> bool {
+        self.queue.counted_oldest().is_none_or(|oldest| now < oldest.reaches(age))
     }
 
     /// How long the oldest request of those that wait has waited.

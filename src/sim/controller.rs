@@ -113,14 +113,25 @@ pub(super) struct Native<'a> {
     pub(super) sink: Option<&'a mut dyn FnMut(&Record)>,
 }
 
-impl Controller for Native<'_> {
-    #[inline]
-    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+impl Native<'_> {
+    /// Not inlined, so that nothing is made ready for it where no log is kept.
+    #[inline(never)]
+    fn observe_and_record(&mut self, now: Timestamp, observation: Observation) -> bool {
         let outcome = self.autoscaler.observe(now, observation);
         if let Some(sink) = &mut self.sink {
             sink(&Record::observed(now, observation, outcome));
         }
         outcome.is_ok()
+    }
+}
+
+impl Controller for Native<'_> {
+    #[inline]
+    fn observe(&mut self, now: Timestamp, observation: Observation) -> bool {
+        if self.sink.is_some() {
+            return self.observe_and_record(now, observation);
+        }
+        self.autoscaler.observe(now, observation).is_ok()
     }
 
     fn report(&mut self, now: Timestamp, report: &Report) -> bool {

@@ -2,11 +2,11 @@
 
 mod pool;
 
-use core::cmp::Reverse;
 use core::time::Duration;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::vec::Vec;
 
+use super::agenda::Agenda;
 use super::chance::Chance;
 use super::classes::Classes;
 use super::commands::{Commands, Decided};
@@ -42,8 +42,7 @@ pub(super) struct Engine<'a, C> {
     unseen: Vec<Waiting>,
     /// Requests in service, where those that are cut off are tried again.
     held: Option<Held>,
-    /// What will happen, soonest first.
-    agenda: BinaryHeap<Reverse<Event>>,
+    agenda: Agenda,
     sequence: u64,
     now: Timestamp,
     measure: Measure,
@@ -75,7 +74,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             queue: VecDeque::new(),
             unseen: Vec::new(),
             held: (options.retries > 0).then(Held::default),
-            agenda: BinaryHeap::new(),
+            agenda: Agenda::default(),
             sequence: 0,
             now: Timestamp::ORIGIN,
             measure: Measure::new(workload, service.target, options),
@@ -100,7 +99,7 @@ impl<'a, C: Controller> Engine<'a, C> {
         let mut arrived = 0;
         loop {
             let arrival = requests.get(arrived).map(|request| request.arrival);
-            let event = self.agenda.peek().map_or(NEVER, |Reverse(event)| event.at);
+            let event = self.agenda.next_at().unwrap_or(NEVER);
             let wakeup = self.controller.next_wakeup();
             let next = arrival.unwrap_or(NEVER).min(event).min(wakeup.unwrap_or(NEVER));
             // What takes longer than time lasts happens at its end.
@@ -112,8 +111,7 @@ impl<'a, C: Controller> Engine<'a, C> {
             }
             self.pass_to(next);
             let woken = wakeup == Some(next);
-            while let Some(&Reverse(event)) = self.agenda.peek().filter(|event| event.0.at == next) {
-                self.agenda.pop();
+            while let Some(event) = self.agenda.pop_at(next) {
                 self.happen(event);
             }
             while let Some(request) = requests.get(arrived).filter(|request| request.arrival == next) {
@@ -123,7 +121,9 @@ impl<'a, C: Controller> Engine<'a, C> {
                     watch.progress(arrived, requests.len());
                 }
             }
-            self.serve(watch);
+            if !self.queue.is_empty() {
+                self.serve(watch);
+            }
             if woken || self.pool_changed || self.controller.desired() != self.desired {
                 self.decide(watch);
             }
@@ -151,7 +151,7 @@ impl<'a, C: Controller> Engine<'a, C> {
     /// Nothing more will come, and nobody is being served, waited for or hoped for. Hope ends when nobody has been
     /// served for as long as `without`.
     fn is_over(&self, arrival: Option<Timestamp>, without: u64) -> bool {
-        let serving = self.agenda.iter().any(|event| matches!(event.0.kind, Kind::Finish { .. } | Kind::Thaw));
+        let serving = self.agenda.iter().any(|event| matches!(event.kind, Kind::Finish { .. } | Kind::Thaw));
         let patience = nanos(PATIENCE.saturating_add(self.options.cold_start.saturating_mul(2)));
         let may_start = self.controller.desired() > 0 || self.controller.may_wake();
         let hope = (!self.agenda.is_empty() || may_start) && without <= patience;
@@ -160,7 +160,7 @@ impl<'a, C: Controller> Engine<'a, C> {
 
     fn pass_to(&mut self, next: Timestamp) {
         let waiting = self.queue.len().saturating_add(self.unseen.len());
-        self.measure.pass(self.now, next, self.workers.tally(), self.workers.capacity(), waiting);
+        self.measure.pass(self.now, next, &self.workers, waiting);
         self.now = next;
     }
 
@@ -176,6 +176,10 @@ impl<'a, C: Controller> Engine<'a, C> {
 
     fn tell_worker(&mut self, worker: usize, event: WorkerEvent) {
         let class = self.workers.get(worker).map_or(0, |worker| worker.class);
+        self.tell_worker_of(class, worker, event);
+    }
+
+    fn tell_worker_of(&mut self, class: u8, worker: usize, event: WorkerEvent) {
         self.tell_of(class, Observation::worker(id(worker), event));
         self.pool_changed |= match event {
             WorkerEvent::Busy(_) => false,
@@ -186,7 +190,7 @@ impl<'a, C: Controller> Engine<'a, C> {
 
     fn schedule(&mut self, after: u64, kind: Kind) {
         self.sequence = self.sequence.saturating_add(1);
-        self.agenda.push(Reverse(Event { at: self.now.plus(after), kind, sequence: self.sequence }));
+        self.agenda.push(Event { at: self.now.plus(after), kind, sequence: self.sequence });
     }
 
     fn arrive(&mut self, request: Request) {
@@ -216,11 +220,14 @@ impl<'a, C: Controller> Engine<'a, C> {
             let Some(worker) = self.workers.next_free() else { return };
             let Some(mut waiting) = self.queue.pop_front() else { return };
             let place = self.measure.started(self.now, waiting.arrival, waiting.place());
-            watch.started(self.now, self.now.saturating_since(waiting.arrival));
+            let waited = self.now.saturating_since(waiting.arrival);
+            watch.started(self.now, waited);
             self.served = self.now;
             let Some(state) = self.change(worker, |w| w.busy = w.busy.saturating_add(1)) else { return };
-            self.tell(Observation::started(self.now.saturating_since(waiting.since)));
-            self.tell_worker(worker, WorkerEvent::Busy(state.busy));
+            // Few have been cut off or have arrived unseen.
+            let seen = waiting.since != waiting.arrival;
+            self.tell(Observation::started(if seen { self.now.saturating_since(waiting.since) } else { waited }));
+            self.tell_worker_of(state.class, worker, WorkerEvent::Busy(state.busy));
             let (others, speed) = (state.busy.saturating_sub(1), self.classes.speed(state.class));
             let service = service_time(waiting.service, others, self.options.slowdown, speed);
             self.schedule(service, Kind::Finish { worker, life: state.life, service });

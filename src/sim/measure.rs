@@ -11,7 +11,7 @@ use std::vec::Vec;
 use super::options::Options;
 use super::outcome::{Failures, Outcome, Sample};
 use super::prices::Costs;
-use super::workers::Tally;
+use super::workers::Workers;
 use super::workload::Workload;
 use crate::observation::FailureCause;
 use crate::time::{Timestamp, nanos};
@@ -37,7 +37,21 @@ pub(super) struct Measure {
     to: Timestamp,
     /// Up to when it has gone on.
     end: Timestamp,
+    /// What seldom changes, and since when it stands without having been added to the present bucket.
+    standing: Standing,
+    since: Timestamp,
     direction: i8,
+}
+
+/// What changes only where a worker's state does. It is added up when it changes and where a bucket ends, not at each step:
+/// that takes half of what a step costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// How often a worker's state had changed.
+    changes: u64,
+    /// Workers that are starting or being loaded, ready ones, draining ones and those in standby.
+    counts: [u32; 4],
+    capacity: u64,
 }
 
 /// Adds what stood for so long. A product of two 64-bit numbers fits, and so does what stood for all time.
@@ -53,7 +67,10 @@ struct Sums {
     arrivals: u64,
     work: u64,
     capacity: u128,
-    tally: [u128; 5],
+    /// Starting, ready, draining and in standby, …
+    counts: [u128; 4],
+    /// … and of the ready ones those that serve somebody.
+    busy: u128,
     depth: u128,
     p99: Option<u64>,
 }
@@ -102,31 +119,67 @@ impl Measure {
             from: Timestamp::ORIGIN,
             to: Timestamp::ORIGIN,
             end: Timestamp::ORIGIN,
+            standing: Standing::default(),
+            since: Timestamp::ORIGIN,
             direction: 0,
         }
     }
 
-    /// The state stood from `from` to `to`.
-    pub(super) fn pass(&mut self, from: Timestamp, to: Timestamp, tally: Tally, capacity: u64, waiting: usize) {
-        let committed = tally.starting.saturating_add(tally.ready_idle).saturating_add(tally.ready_busy);
-        self.outcome.peak_workers = self.outcome.peak_workers.max(committed);
+    /// The state stood from `from`, where it was passed to last, to `to`.
+    #[inline]
+    pub(super) fn pass(&mut self, from: Timestamp, to: Timestamp, workers: &Workers, waiting: usize) {
+        let within = self.from <= from && from < to && to <= self.to && workers.changes() == self.standing.changes;
+        let Some(sums) = self.sums.get_mut(self.current).filter(|_| within) else {
+            return self.pass_through(from, to, workers, waiting);
+        };
+        // Most steps begin and end in one bucket.
+        let dt = to.since(from);
+        integrate(&mut sums.busy, dt, u64::from(workers.tally().ready_busy));
+        integrate(&mut sums.depth, dt, waiting as u64);
+        self.end = to;
+    }
+
+    #[inline(never)]
+    fn pass_through(&mut self, from: Timestamp, to: Timestamp, workers: &Workers, waiting: usize) {
+        if workers.changes() != self.standing.changes {
+            self.stands_anew(from, workers);
+        }
+        let (busy, waiting) = (u64::from(workers.tally().ready_busy), waiting as u64);
         let mut at = from;
         while at < to {
             let index = self.enter_bucket(at);
             let end = to.min(self.to);
             let dt = end.since(at).max(1);
-            let starting = tally.starting.saturating_add(tally.prewarming);
-            let counts = [starting, tally.ready_idle, tally.ready_busy, tally.draining, tally.standby];
             if let Some(sums) = self.sums.get_mut(index) {
-                integrate(&mut sums.capacity, dt, capacity);
-                integrate(&mut sums.depth, dt, waiting as u64);
-                for (sum, count) in sums.tally.iter_mut().zip(counts) {
-                    integrate(sum, dt, u64::from(count));
-                }
+                integrate(&mut sums.busy, dt, busy);
+                integrate(&mut sums.depth, dt, waiting);
             }
             at = end.max(at.plus(1));
         }
         self.end = self.end.max(to);
+    }
+
+    /// From `now` on workers are in other states.
+    #[inline(never)]
+    fn stands_anew(&mut self, now: Timestamp, workers: &Workers) {
+        self.add_up(now);
+        let tally = workers.tally();
+        let ready = tally.ready_idle.saturating_add(tally.ready_busy);
+        let counts = [tally.starting.saturating_add(tally.prewarming), ready, tally.draining, tally.standby];
+        self.standing = Standing { changes: workers.changes(), counts, capacity: workers.capacity() };
+        self.outcome.peak_workers = self.outcome.peak_workers.max(tally.starting.saturating_add(ready));
+    }
+
+    /// Adds what has stood until `now` to the present bucket.
+    fn add_up(&mut self, now: Timestamp) {
+        let dt = now.since(self.since);
+        if let Some(sums) = self.sums.get_mut(self.current) {
+            integrate(&mut sums.capacity, dt, self.standing.capacity);
+            for (sum, count) in sums.counts.iter_mut().zip(self.standing.counts) {
+                integrate(sum, dt, u64::from(count));
+            }
+        }
+        self.since = now;
     }
 
     /// The bucket of an instant; closes the ones before it.
@@ -140,6 +193,7 @@ impl Measure {
 
     #[inline(never)]
     fn change_bucket(&mut self, at: Timestamp) {
+        self.add_up(at);
         while at.as_nanos().checked_div(self.bucket).unwrap_or(0) >= MOST_BUCKETS {
             self.widen();
         }
@@ -173,6 +227,7 @@ impl Measure {
         self.in_bucket.clear();
     }
 
+    #[inline]
     pub(super) fn arrived(&mut self, now: Timestamp, service: Duration) {
         self.outcome.requests = self.outcome.requests.saturating_add(1);
         let index = self.enter_bucket(now);
@@ -237,12 +292,11 @@ impl Measure {
 
     /// Sums up, with what was paid if it is more than hours at a price.
     pub(super) fn finish(mut self, waiting: usize, costs: Option<Costs>) -> Outcome {
+        self.add_up(self.end);
         self.close_bucket();
         let mut outcome = self.outcome;
-        let mut duration = |per_mille| Duration::from_nanos(select(&mut self.sojourns, per_mille).unwrap_or(0));
-        outcome.sojourn_p50 = duration(500);
-        outcome.sojourn_p99 = duration(990);
-        outcome.sojourn_max = duration(1_000);
+        let [p50, p99, max] = quantiles(&mut self.sojourns).map(Duration::from_nanos);
+        (outcome.sojourn_p50, outcome.sojourn_p99, outcome.sojourn_max) = (p50, p99, max);
         let target = nanos(outcome.target);
         let within = self.sojourns.iter().filter(|sojourn| **sojourn <= target).count();
         if outcome.requests > 0 {
@@ -250,7 +304,7 @@ impl Measure {
         }
         outcome.unserved = waiting as u64;
         let hours = |position: usize| {
-            let total: u128 = self.sums.iter().filter_map(|sums| sums.tally.get(position)).sum();
+            let total: u128 = self.sums.iter().filter_map(|sums| sums.tally().get(position).copied()).sum();
             total as f64 / 3.6e12
         };
         outcome.replica_hours = (0..4).map(hours).sum();
@@ -265,17 +319,24 @@ impl Measure {
 }
 
 impl Sums {
+    /// Starting, idle, busy and draining workers, and those in standby.
+    const fn tally(&self) -> [u128; 5] {
+        let [starting, ready, draining, standby] = self.counts;
+        [starting, ready.saturating_sub(self.busy), self.busy, draining, standby]
+    }
+
     /// Both together; of two quantiles the larger, which is never too low.
     fn merge(self, other: &Self) -> Self {
-        let mut tally = self.tally;
-        for (sum, more) in tally.iter_mut().zip(other.tally) {
+        let mut counts = self.counts;
+        for (sum, more) in counts.iter_mut().zip(other.counts) {
             *sum = sum.saturating_add(more);
         }
         Self {
             arrivals: self.arrivals.saturating_add(other.arrivals),
             work: self.work.saturating_add(other.work),
             capacity: self.capacity.saturating_add(other.capacity),
-            tally,
+            counts,
+            busy: self.busy.saturating_add(other.busy),
             depth: self.depth.saturating_add(other.depth),
             p99: self.p99.max(other.p99),
         }
@@ -286,7 +347,7 @@ impl Sums {
         // The last bucket may be cut short.
         let width = nanos(end).saturating_sub(start).min(bucket).max(1);
         let mean = |sum: u128| sum as f64 / width as f64;
-        let [starting, idle, busy, draining, standby] = self.tally.map(mean);
+        let [starting, idle, busy, draining, standby] = self.tally().map(mean);
         Sample {
             t_s: start as f64 / 1e9,
             arrivals_per_s: self.arrivals as f64 / (width as f64 / 1e9),
@@ -303,9 +364,23 @@ impl Sums {
     }
 }
 
+/// Where the nearest-rank quantile of so many sorted values is.
+fn place(values: usize, per_mille: u64) -> Option<usize> {
+    let rank = (values as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
+    usize::try_from(rank.saturating_sub(1)).ok().filter(|place| *place < values)
+}
+
 /// The nearest-rank quantile. Values are put in another order.
 fn select(values: &mut [u64], per_mille: u64) -> Option<u64> {
-    let rank = (values.len() as u64).saturating_mul(per_mille).div_ceil(1_000).max(1);
-    let place = usize::try_from(rank.saturating_sub(1)).ok().filter(|place| *place < values.len())?;
-    Some(*values.select_nth_unstable(place).1)
+    Some(*values.select_nth_unstable(place(values.len(), per_mille)?).1)
+}
+
+/// The median, the 99th percentile and the greatest, zero of none. Each is looked for among those that are not below the one
+/// before it.
+fn quantiles(values: &mut [u64]) -> [u64; 3] {
+    let (Some(half), Some(most)) = (place(values.len(), 500), place(values.len(), 990)) else { return [0; 3] };
+    let (_, &mut p50, above) = values.select_nth_unstable(half);
+    let Some(beyond) = most.checked_sub(half.saturating_add(1)) else { return [p50, p50, p50] };
+    let (_, &mut p99, rest) = above.select_nth_unstable(beyond);
+    [p50, p99, rest.iter().copied().max().unwrap_or(p99)]
 }

@@ -52,7 +52,12 @@ impl Timeline {
     }
 
     /// When the outage ends that is going on at `now`; asked for growing times.
+    #[inline]
     pub(super) fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
+        // Most runs have none.
+        if now < self.begin {
+            return None;
+        }
         while self.end <= now && self.end < Timestamp::MAX {
             self.turn();
         }

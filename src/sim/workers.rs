@@ -2,6 +2,7 @@
 
 mod router;
 
+use core::cmp::Ordering;
 use std::vec::Vec;
 
 use self::router::Free;
@@ -63,6 +64,8 @@ pub(super) struct Workers {
     slots: Vec<u32>,
     /// Slots of ready workers.
     capacity: u64,
+    /// How often a worker's state has changed, whatever it serves.
+    changes: u64,
 }
 
 impl Workers {
@@ -74,8 +77,14 @@ impl Workers {
         &self.all
     }
 
-    pub(super) const fn tally(&self) -> Tally {
-        self.tally
+    pub(super) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How often a worker's state has changed, whatever it serves. As long as it does not, neither do the sums, but that
+    /// ready workers become busy or idle.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Slots of ready workers.
@@ -105,12 +114,33 @@ impl Workers {
         change(worker);
         let new = *worker;
         let slots = self.slots.get(usize::from(new.class)).copied().unwrap_or(1);
-        self.count(old, slots, false);
-        self.count(new, slots, true);
+        if old.state == new.state {
+            self.count_load(old, new);
+        } else {
+            self.count(old, slots, false);
+            self.count(new, slots, true);
+            self.changes = self.changes.saturating_add(1);
+        }
         self.free.update(at, old.free(slots), new.free(slots));
         Some((old, new))
     }
 
+    /// The same where only what it serves has changed, twice in the life of each request.
+    #[inline]
+    const fn count_load(&mut self, old: Worker, new: Worker) {
+        let Tally { ready_idle, ready_busy, .. } = &mut self.tally;
+        match (old.state, old.busy, new.busy) {
+            (State::Ready, 0, 1..) => {
+                (*ready_idle, *ready_busy) = (ready_idle.saturating_sub(1), ready_busy.saturating_add(1));
+            }
+            (State::Ready, 1.., 0) => {
+                (*ready_idle, *ready_busy) = (ready_idle.saturating_add(1), ready_busy.saturating_sub(1));
+            }
+            _ => {}
+        }
+    }
+
+    #[inline(never)]
     fn count(&mut self, worker: Worker, slots: u32, add: bool) {
         if worker.state == State::Ready {
             let slots = u64::from(slots);
@@ -140,12 +170,28 @@ pub(super) fn position(id: WorkerId) -> usize {
 }
 
 /// Something that will happen.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Event {
     pub(super) at: Timestamp,
     pub(super) kind: Kind,
     /// Keeps events of one instant in the order in which they were caused.
     pub(super) sequence: u64,
+}
+
+impl Ord for Event {
+    /// Field by field; few are of one instant, so that instants are mostly all that is compared.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let of_one_instant = || self.kind.cmp(&other.kind).then(self.sequence.cmp(&other.sequence));
+        self.at.cmp(&other.at).then_with(of_one_instant)
+    }
+}
+
+impl PartialOrd for Event {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// What will happen; of one instant, slots are freed before workers become ready, and what is there before what fails.

@@ -54,14 +54,15 @@ impl Autoscaler {
         let placed = self.placed(now);
         let (open, _) = self.state.estimators.counted();
         let change = ahead.change();
-        let alone = self.config.policies().len() == 1 && self.config.buffer().is_none();
+        let alone = matches!(self.config.policies(), [policy] if policy.is_of_requests());
+        let alone = alone && self.config.buffer().is_none();
         let others = self.state.last.inputs.external.is_some() || self.state.estimators.learns() || self.is_granted();
         self.calm = Calm {
             facts_until,
             change,
             open,
             simple,
-            reckons: simple && alone && !others,
+            reckons: (simple && alone && !others).then(|| self.terms(now)),
             idle,
             held,
             placed,
@@ -70,7 +71,7 @@ impl Autoscaler {
             ..Calm::default()
         };
         self.hear_until(now);
-        self.hold_until_step(ahead.step);
+        self.hold_until_step(ahead.step.unwrap_or(Timestamp::MAX));
         if self.calm.until > now {
             self.calm_requests(now);
         } else {
@@ -86,13 +87,15 @@ impl Autoscaler {
 
     /// Says before when time alone changes nothing, as of `now`: neither facts nor guards, nor a worker that may go.
     pub(super) fn hold_until(&mut self, now: Timestamp) {
-        self.hold_until_step(self.next_step(now));
+        self.hold_until_step(self.next_step(now).unwrap_or(Timestamp::MAX));
     }
 
-    pub(super) fn hold_until_step(&mut self, step: Option<Timestamp>) {
+    /// The same where it is known before when the guards change nothing.
+    #[inline]
+    pub(super) fn hold_until_step(&mut self, step: Timestamp) {
         let (state, calm) = (&self.state, &mut self.calm);
         let idle = if state.guards.keeps_below(state.count) { calm.idle } else { Timestamp::MAX };
-        calm.turns_until = calm.signals_until.min(idle).min(step.unwrap_or(Timestamp::MAX));
+        calm.turns_until = calm.signals_until.min(idle).min(step);
         calm.until = calm.turns_until.min(state.estimators.slice_ends());
     }
 

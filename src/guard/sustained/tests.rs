@@ -158,11 +158,14 @@ fn what_cannot_be_a_table_is_not_taken_from_a_snapshot() {
     table.update(at(10), 2, 100);
     table.update(at(20), 5, 100);
     assert!(table.is_sound(9) && !table.is_sound(1));
-    let mut falling = table.clone();
-    falling.entries.swap(0, 1);
-    assert!(!falling.is_sound(9));
-    let mut later = table.clone();
-    later.entries[0].since = at(30);
-    assert!(!later.is_sound(9));
-    assert!(!Sustained { len: CAPACITY + 1, ..table }.is_sound(9));
+    let with = |change: fn(&mut Table)| {
+        let mut snapshot = Table::from(table.clone());
+        change(&mut snapshot);
+        Sustained::from(snapshot)
+    };
+    assert_eq!(with(|_| {}), table);
+    assert!(!with(|table| table.entries.swap(0, 1)).is_sound(9));
+    assert!(!with(|table| table.entries[0].level = 7).is_sound(9));
+    assert!(!with(|table| table.entries[0].since = at(30)).is_sound(9));
+    assert!(!with(|table| table.len = CAPACITY + 1).is_sound(9));
 }

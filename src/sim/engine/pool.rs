@@ -115,8 +115,8 @@ impl<C: Controller> Engine<'_, C> {
         self.tell_of(state.class, Observation::finished(Duration::from_nanos(service)));
         match (state.state, state.busy) {
             (State::Draining, 0) => self.leave(worker, State::Gone, WorkerEvent::Gone),
-            (_, 0) => self.tell_worker(worker, WorkerEvent::Idle),
-            (_, busy) => self.tell_worker(worker, WorkerEvent::Busy(busy)),
+            (_, 0) => self.tell_worker_of(state.class, worker, WorkerEvent::Idle),
+            (_, busy) => self.tell_worker_of(state.class, worker, WorkerEvent::Busy(busy)),
         }
     }
 

@@ -46,7 +46,13 @@ impl Free {
     }
 
     /// The one that takes the next request.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<usize> {
+        if let Self::Lowest(bits) = self { bits.first() } else { self.next_of_others() }
+    }
+
+    #[inline(never)]
+    fn next_of_others(&mut self) -> Option<usize> {
         match self {
             Self::Lowest(bits) => bits.first(),
             Self::Least(set) => set.first().map(|(_, at)| *at),
@@ -55,7 +61,17 @@ impl Free {
     }
 
     /// A worker had and has so many requests in service, if it had and has a free slot.
+    #[inline]
     pub(super) fn update(&mut self, at: usize, old: Option<u32>, new: Option<u32>) {
+        match self {
+            Self::Lowest(bits) if old.is_some() != new.is_some() => bits.set(at, new.is_some()),
+            Self::Lowest(_) => {}
+            Self::Least(_) | Self::Random(..) => self.update_others(at, old, new),
+        }
+    }
+
+    #[inline(never)]
+    fn update_others(&mut self, at: usize, old: Option<u32>, new: Option<u32>) {
         match self {
             Self::Least(set) => {
                 if let Some(busy) = old {
@@ -65,45 +81,55 @@ impl Free {
                     set.insert((busy, at));
                 }
             }
-            Self::Lowest(bits) if old.is_some() != new.is_some() => bits.set(at, new.is_some()),
             Self::Random(bag, _) if old.is_some() != new.is_some() => bag.set(at, new.is_some()),
             Self::Lowest(_) | Self::Random(..) => {}
         }
     }
 }
 
-/// A set of small numbers: a bit each, and above them a bit for each word that is not empty, and one for each of those.
+/// A set of small numbers: a bit each, and above them a bit for each word that is not empty. Few have more than a word of
+/// those.
 #[derive(Debug, Default)]
-pub(super) struct Bits([Vec<u64>; 3]);
+pub(super) struct Bits {
+    words: Vec<u64>,
+    above: Vec<u64>,
+}
 
 impl Bits {
+    #[inline]
     fn set(&mut self, at: usize, there: bool) {
-        let mut at = at;
-        for words in &mut self.0 {
-            let (word, bit) = (at / 64, 1_u64 << (at % 64));
-            if word >= words.len() {
-                words.resize(word.saturating_add(1), 0);
-            }
-            let Some(slot) = words.get_mut(word) else { return };
-            let before = *slot;
-            *slot = if there { before | bit } else { before & !bit };
-            // Above, only whether it is empty is known.
-            if (before == 0) == (*slot == 0) {
-                return;
-            }
-            at = word;
+        // Above, only whether it is empty is known.
+        if !set_bit(&mut self.words, at, there) {
+            set_bit(&mut self.above, at / 64, there);
         }
     }
 
     fn first(&self) -> Option<usize> {
-        let top = self.0.last()?;
-        let mut at = top.iter().position(|word| *word != 0)?;
-        for words in self.0.iter().rev() {
-            let word = words.get(at)?;
-            at = at.saturating_mul(64).saturating_add(word.trailing_zeros() as usize);
-        }
-        Some(at)
+        let lowest = |words: &[u64], at: usize| {
+            let bit = words.get(at)?.trailing_zeros() as usize;
+            Some(at.saturating_mul(64).saturating_add(bit))
+        };
+        let above = self.above.iter().position(|word| *word != 0)?;
+        lowest(&self.words, lowest(&self.above, above)?)
     }
+}
+
+#[inline(never)]
+fn grow(words: &mut Vec<u64>, word: usize) {
+    words.resize(word.saturating_add(1), 0);
+}
+
+/// Whether others are in the same word.
+#[inline]
+fn set_bit(words: &mut Vec<u64>, at: usize, there: bool) -> bool {
+    let (word, bit) = (at / 64, 1_u64 << (at % 64));
+    if word >= words.len() {
+        grow(words, word);
+    }
+    let Some(slot) = words.get_mut(word) else { return true };
+    let others = *slot & !bit;
+    *slot = if there { others | bit } else { others };
+    others != 0
 }
 
 /// A set of which any member can be drawn.

@@ -83,6 +83,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn what_follows_from_the_entries_is_always_known(
+        steps in prop::collection::vec((0_u32..40, -2_i32..3, 0_u64..400, any::<bool>()), 1..300),
+        delay in 0_u64..3_000,
+        setback in prop::sample::select(&[1_u64, 9]),
+    ) {
+        let (mut table, mut now, mut demand) = (Sustained::new(at(0), setback), 0, 20_u32);
+        for (jump, by, lasts, restarts) in steps {
+            // Long and short stays, steps to levels close by and jumps, so that there are more levels than have room.
+            now += if lasts > 300 { lasts } else { lasts / 20 };
+            demand = if lasts % 10 == 0 { jump } else { demand.saturating_add_signed(by) };
+            if restarts && lasts % 7 == 0 {
+                table.restart_above(at(now), jump);
+            }
+            table.update(at(now), demand, delay);
+            // A snapshot has the instants alone.
+            prop_assert_eq!(&Sustained::from(Table::from(table.clone())), &table);
+            prop_assert!(table.is_sound(setback));
+            let (reached, due) = table.ahead(delay);
+            prop_assert_eq!(due, table.next_change(delay).unwrap_or(Timestamp::MAX));
+            let held = table.levels().filter(|(level, _)| *level <= demand);
+            let old = held.filter(|(_, since)| table.at.since(*since) >= delay);
+            prop_assert_eq!(reached, old.last().map_or(0, |(level, _)| level));
+        }
+    }
+}
+
 #[test]
 fn a_demand_of_many_levels_arrives_at_the_last_one_on_time() {
     let (delay, mut table) = (1_000, Sustained::new(at(0), 9));

@@ -71,7 +71,7 @@ TERMS = [
     ("margin for uncertainty", LEDGER, "MICRO.saturating_sub(self.margin(may))", "MICRO"),
     ("errors (the prior's alone)", ERRORS, "requests.saturating_mul(UNIT)", "0"),
     ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
-    ("errors told in slots where that costs less (in roots)", STRAYS, "known && cost(slots, MICRO) < in_roots", "false"),
+    ("errors told in slots where that costs less (in roots)", STRAYS, "slots < Errors::MOST && cost(slots, MICRO) < in_roots", "false"),
     ("upper edges of the wide bins", ERRORS, "if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) }", "bin"),
     ("errors as those who came saw demand (as it is at ticks)", FORECAST, "if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) }", "there"),
     ("a long rate over a lead", FORECAST, "long.max(self.lead())", "long"),

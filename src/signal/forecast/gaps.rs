@@ -159,14 +159,14 @@ impl Gaps {
 /// finds none, in millionths of a worker-second. The least from each stretch on, with a worker and without one, follows
 /// from the least from the next on.
 fn watch(weights: &[u64; BINS], start: u64, missed: u64) -> Watch {
-    let (mut with, mut without, mut longer) = (0_u128, 0_u128, u128::from(longer(edge(BINS))));
+    let (mut with, mut without, mut longer) = (0_u64, 0_u64, longer(edge(BINS)));
     let (mut stays, mut returns) = (Watch::NEVER, Watch::NEVER);
-    let (start, missed) = (u128::from(start), u128::from(missed));
+    // In milliseconds of a worker, so that all of it fits into 64 bits.
+    let (start, missed) = (start / 1_000, missed / 1_000);
     for (bin, ends) in weights.iter().enumerate().rev() {
-        let ends = u128::from(*ends);
-        longer = longer.saturating_add(ends);
+        longer = longer.saturating_add(*ends);
         let end = edge(bin.saturating_add(1));
-        let lasts = u128::from(end.saturating_sub(lower(bin)) / 1_000);
+        let lasts = end.saturating_sub(lower(bin)) / 1_000_000;
         let there = longer.saturating_mul(lasts).saturating_add(with);
         let gone = ends.saturating_mul(missed).saturating_add(without);
         let back = longer.saturating_mul(start).saturating_add(there);

@@ -65,12 +65,14 @@ impl Strays {
 
     /// The unit in which it costs least to provide for all but this share, in 2⁻³² ths.
     pub(super) fn cheapest(&self, share: u64) -> Spread {
+        if !self.slots.outweigh_a_prior() {
+            return Spread::Roots;
+        }
         let (roots, slots) = (self.roots.exceeded_by(share), self.slots.exceeded_by(share));
         let cost = |error: i64, unit: u64| ratio(u64::try_from(error).unwrap_or(0), unit, MICRO);
         let root = self.mean.0.checked_div(self.mean.1).unwrap_or(MICRO);
         let in_roots = ratio(cost(roots, root), CHANCE.0, CHANCE.1);
-        let known = self.slots.outweigh_a_prior() && slots < Errors::MOST;
-        if known && cost(slots, MICRO) < in_roots { Spread::Slots } else { Spread::Roots }
+        if slots < Errors::MOST && cost(slots, MICRO) < in_roots { Spread::Slots } else { Spread::Roots }
     }
 
     /// Forgets one part in twelve.

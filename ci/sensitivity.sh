@@ -63,7 +63,7 @@ NUMBERS = [
     ("what is no silence yet, in leads", SILENCE, "(lead / SPACING).max(SECOND)", "(lead / SPACING / 2).max(SECOND)", "(lead / SPACING * 2).max(SECOND)"),
     ("what is cheaper by chance", STRAYS, "ratio(cost(roots, root), CHANCE.0, CHANCE.1)", "ratio(cost(roots, root), 19, 20)", "ratio(cost(roots, root), 8, 10)"),
     ("deviations that chance explains of a surge", SURGES, "2 * MICRO * BILLION", "MICRO * BILLION / 2", "8 * MICRO * BILLION"),
-    ("deviations that demand is above what is being served", FORECAST, "deviation(self.occupancy).saturating_mul(2)", "deviation(self.occupancy)", "deviation(self.occupancy).saturating_mul(4)"),
+    ("deviations that demand is above what is being served", FORECAST, "deviation.saturating_mul(2)", "deviation", "deviation.saturating_mul(4)"),
 ]
 # The term, its file, the expression that is it, and what stands for it.
 TERMS = [

@@ -1,5 +1,5 @@
 //! A fleet of services that scale to zero, against every one of them kept at one worker: how many are warm at each moment,
-//! what they cost, what their users wait, alone and with one budget for all.
+//! what they cost, what their users wait, alone, with one budget for all and at one price for all.
 //!
 //! ```text
 //! cargo run --release --example fleet
@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use plimsoll::Share;
 use plimsoll::sim::{ReadOptions, Workload};
 
 #[path = "support/failure.rs"]
@@ -45,7 +46,7 @@ mod world;
 
 use failure::Failure;
 use telling::Scene;
-use world::{Course, Terms, World};
+use world::{Course, Goal, Terms, World};
 
 const FUNCTIONS: &[u8] = include_bytes!("../data/serverless_fleet_azure2019.csv");
 const FUNCTIONS_NAME: &str = "serverless_fleet_azure2019.csv";
@@ -73,6 +74,12 @@ struct Args {
     /// How long a worker must be idle before it is stopped
     #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "2m")]
     idle_timeout: Duration,
+    /// The share of all requests together that the price of a late one is found for
+    #[arg(long, value_name = "SHARE", value_parser = input::share, default_value = "0.8")]
+    share: Share,
+    /// Who starts within this is in time
+    #[arg(long, value_name = "TIME", value_parser = input::duration, default_value = "1s")]
+    within: Duration,
     /// Folder for fleet.html
     #[arg(long, value_name = "DIR", default_value = "fleet-report")]
     out: PathBuf,
@@ -121,21 +128,24 @@ fn workloads(args: &Args) -> Result<Vec<(String, Vec<Workload>)>, String> {
     Ok(all)
 }
 
-/// Runs one workload in three ways.
+/// Runs one workload in four ways.
 fn scene(args: &Args, name: String, services: &[Workload]) -> Result<Scene, String> {
     let requests: usize = services.iter().map(|service| service.requests().len()).sum();
     let budget = args.budget.unwrap_or(services.len().div_ceil(4) as u64);
-    let terms = Terms { max: args.max, cold_start: args.cold_start, idle_timeout: args.idle_timeout, budget: None };
+    let Args { max, cold_start, idle_timeout, .. } = *args;
+    let terms = Terms { max, cold_start, idle_timeout, budget: None, goal: None };
+    let goal = Goal { share: args.share, within: args.within };
     let progress =
-        if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(2 * requests as u64) };
+        if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(3 * requests as u64) };
     progress.set_style(
         indicatif::ProgressStyle::with_template("{prefix} {wide_bar} {human_pos}/{human_len} requests, {eta} left")
             .map_err(|error| error.to_string())?,
     );
     progress.set_prefix(name.clone());
-    let run = |budget| World::new(services, Terms { budget, ..terms.clone() }).map(|world| world.run(&progress));
-    let (alone, together) = (run(None)?, run(Some(budget))?);
+    let run =
+        |budget, goal| World::new(services, Terms { budget, goal, ..terms.clone() }).map(|world| world.run(&progress));
+    let (alone, together, priced) = (run(None, None)?, run(Some(budget), None)?, run(None, Some(goal))?);
     progress.finish_and_clear();
     let kept = Course::of_one_each(services, together.end);
-    Ok(Scene { name, services: services.len(), requests, terms, budget, alone, together, kept })
+    Ok(Scene { name, services: services.len(), requests, terms, budget, alone, together, goal, priced, kept })
 }

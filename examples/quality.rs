@@ -209,7 +209,7 @@ fn print(quality: &Quality, args: &Args, out: &mut dyn Write) -> io::Result<()> 
         }
     }
     writeln!(out, "{}\n{}\n", telling::goals(quality).text(style), telling::SETTINGS)?;
-    for table in [telling::against(quality), telling::reversals(quality)] {
+    for table in [telling::against(quality), telling::reversals(quality), telling::missed(quality)] {
         writeln!(out, "{}\n", table.text(style))?;
     }
     Ok(())

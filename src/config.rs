@@ -54,6 +54,7 @@ mod settings;
 mod values;
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -244,6 +245,16 @@ impl Config {
         }
         self.policies.push(policy);
         Ok(self)
+    }
+
+    /// Another price of a late request, in worker-seconds; `None` without an objective that has one.
+    pub(crate) fn with_price(mut self, price: NonZeroU32) -> Option<Self> {
+        let goals = self.policies.iter_mut().filter_map(|policy| match policy {
+            Policy::Objective(Objective { goal: Goal::Price(goal), .. }) => Some(goal),
+            _ => None,
+        });
+        *goals.last()? = price.get();
+        Some(self)
     }
 
     /// The least and the most workers. They hold at every decision.

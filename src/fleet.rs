@@ -11,6 +11,7 @@
 //!   last are forgotten. One that was never used keeps no more than its instant of birth.
 //! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it, and
 //!   what new ones [begin with](Profile::with_prior): what objectives of others like them have learned.
+//! - **One price** ([`SharedPrice`]): what a late request of any of them is worth, found by what they leave late together.
 //! - **One budget** ([`Budget`]): what all services of a kind may have together. See [`Fleet::set_budget`].
 //! - **Shards.** A fleet is [split](Fleet::split_off) by key ranges and [taken over](Fleet::adopt) by another process, under
 //!   fencing epochs.
@@ -40,6 +41,7 @@
 pub mod budget;
 mod grants;
 mod pack;
+mod price;
 mod profile;
 mod shard;
 mod timers;
@@ -47,11 +49,13 @@ mod timers;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 pub use self::budget::{Budget, Claim, Kind};
 use self::grants::Grants;
 pub use self::grants::{Holder, Shortage};
 use self::pack::Patterns;
+pub use self::price::SharedPrice;
 use self::profile::Known;
 pub use self::profile::{Profile, ProfileId};
 pub use self::shard::{AdoptError, Fence, FleetSnapshot};
@@ -142,6 +146,14 @@ pub enum Refused {
     /// A profile of another fleet, or of none.
     #[error("the fleet has no such profile: use what its add_profile returned")]
     UnknownProfile,
+    /// A profile without a price.
+    #[error(
+        "the profile's services do not go by a price of a late request: give it a configuration with an objective that has one"
+    )]
+    NoPrice,
+    /// No price at all.
+    #[error("a late request must be worth something: the price is 0 worker-seconds")]
+    ZeroPrice,
     /// The service's autoscaler refused the observation.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -245,6 +257,26 @@ impl<K: Ord + Clone> Fleet<K> {
             self.grants.forget(before.profile.kind(), key);
         }
         self.touched(key, now, true);
+        Ok(())
+    }
+
+    /// Has all services of a profile go by this price of a late request from `now` on, in worker-seconds: see [`SharedPrice`].
+    /// What they have learned stays, as with [`Autoscaler::reconfigure`]. Those that are parked go by it when they wake.
+    ///
+    /// # Errors
+    /// If the profile is not this fleet's, has no objective with a price, or the price is zero.
+    pub fn set_price(&mut self, profile: ProfileId, now: Timestamp, price: u32) -> Result<(), Refused> {
+        let known = profile.of_list_mut(&mut self.profiles).ok_or(Refused::UnknownProfile)?;
+        let price = NonZeroU32::new(price).ok_or(Refused::ZeroPrice)?;
+        let config = known.set_price(price).ok_or(Refused::NoPrice)?;
+        let is_its = |slot: &Slot| matches!(slot, Slot::Awake(awake) if awake.profile == profile);
+        let awake: Vec<_> = self.services.iter().filter(|(_, slot)| is_its(slot)).map(|(key, _)| key.clone()).collect();
+        for key in awake {
+            if let Some(awake) = self.wake(&key) {
+                awake.autoscaler.reconfigure(now, config.clone());
+            }
+            self.touched(&key, now, true);
+        }
         Ok(())
     }
 

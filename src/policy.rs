@@ -278,6 +278,8 @@ pub enum Because {
     Buffer,
     /// Demand is forecast, and headroom for how far it strays.
     Headroom,
+    /// Demand is forecast, and a standing reserve for surges that are as large whatever is forecast.
+    Reserve,
     /// No more than ever was needed of late.
     Peak,
     /// A backlog is to be worked off.
@@ -314,6 +316,7 @@ impl Because {
             Self::Quiet => "quiet",
             Self::Buffer => "buffer",
             Self::Headroom => "headroom",
+            Self::Reserve => "reserve",
             Self::Peak => "peak",
             Self::Drain => "drain",
             Self::Hold => "hold",

@@ -19,6 +19,8 @@ mod budget;
 mod generators;
 #[path = "fleet/parking.rs"]
 mod parking;
+#[path = "fleet/prices.rs"]
+mod prices;
 #[path = "fleet/shards.rs"]
 mod shards;
 #[path = "fleet/site.rs"]

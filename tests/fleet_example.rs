@@ -24,11 +24,16 @@ fn small() -> String {
 fn a_fleet_is_shown_against_one_worker_each() {
     let folder = run::folder("fleet", "shown");
     fs::write(folder.join("small.csv"), small()).unwrap();
-    let args = ["small.csv", "--quiet", "--budget", "3", "--idle-timeout", "20s"];
+    let args = ["small.csv", "--quiet", "--budget", "3", "--idle-timeout", "20s", "--share", "0.99"];
     let out = run::printed("fleet", &folder, &args);
-    for expected in
-        ["scaled to zero", "the same, budget of 3", "one worker each", "310 requests of 3 services", "awake"]
-    {
+    for expected in [
+        "scaled to zero",
+        "the same, budget of 3",
+        "one price, for 99 %",
+        "one worker each",
+        "310 requests of 3 services",
+        "awake",
+    ] {
         assert!(out.contains(expected), "{expected:?} is missing:\n{out}");
     }
     // Six requests at once want six workers, and there are three in all.
@@ -36,6 +41,9 @@ fn a_fleet_is_shown_against_one_worker_each() {
     let page = fs::read_to_string(folder.join("fleet-report/fleet.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), 3);
     assert!(page.contains("Services with a ready worker") && page.contains("budget of 3"));
+
+    // In eleven minutes the price moves by too little to be told.
+    assert!(out.contains("99 % of all requests to start within 1 s is 3,000 worker-seconds for a late one."), "{out}");
 
     let again = run::printed("fleet", &folder, &args);
     assert_eq!(out, again, "the same input gives the same bytes");

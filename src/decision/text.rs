@@ -250,6 +250,7 @@ impl Explanation {
             }
             (
                 Because::Headroom
+                | Because::Reserve
                 | Because::Peak
                 | Because::Drain
                 | Because::Hold
@@ -376,7 +377,10 @@ impl Explanation {
         if p.because == Because::Peak {
             f.write_str(", no more than the highest of late")?;
         } else {
-            write!(f, " and {} more", Slots(plan.headroom_millis))?;
+            match p.because {
+                Because::Reserve => write!(f, " and a standing reserve of {}", Slots(plan.headroom_millis))?,
+                _ => write!(f, " and {} more", Slots(plan.headroom_millis))?,
+            }
             if plan.queue_millis > 0 {
                 write!(f, ", of which {} may wait,", Slots(plan.queue_millis))?;
             }

@@ -112,6 +112,13 @@ impl Known {
         Self { profile, still, pattern: 0 }
     }
 
+    /// Another price of a late request: the configuration with it, if it goes by one.
+    pub(super) fn set_price(&mut self, price: NonZeroU32) -> Option<Config> {
+        let config = self.profile.config.clone().with_price(price)?;
+        self.profile.config = config.clone();
+        Some(config)
+    }
+
     pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {
         let mut autoscaler = Autoscaler::new(self.profile.config.clone(), now);
         if let Some(learned) = &self.profile.prior {

@@ -274,7 +274,11 @@ impl Objective {
     pub(crate) fn draft(&self, known: &Circumstances, error: i64, queue: Queue) -> Draft {
         let (forecast, slots) = strayed(known, error);
         let peak = whole(known.highest.saturating_add(deviation(known.highest) / 2)).max(known.highest);
-        let (slots, because) = if slots > peak { (peak, Because::Peak) } else { (slots, Because::Headroom) };
+        let (slots, because) = match known.spread {
+            _ if slots > peak => (peak, Because::Peak),
+            Spread::Slots if slots > forecast => (slots, Because::Reserve),
+            _ => (slots, Because::Headroom),
+        };
         let busy = self.without_queue(known, slots, queue);
         let workers = div_ceil_count(busy, u64::from(known.concurrency).saturating_mul(MICRO));
         let drain = self.drain(known);

@@ -30,6 +30,9 @@ pub struct Outlook {
     /// How many of those are idle as long as demand is what is forecast: a standing reserve against surges, at the price of
     /// as many workers.
     pub reserve: u32,
+    /// What that costs for each request that it spares being late, in worker-seconds; `None` if there is none, or it spares none.
+    /// Whether it is worth that much is for whoever pays: [`Objective::price`](super::Objective::price) asks for no more.
+    pub price: Option<u32>,
     /// How far ahead that is: no worker that is ordered later helps before.
     pub lead: Duration,
 }
@@ -44,9 +47,9 @@ impl Outlook {
 
 impl fmt::Display for Outlook {
     /// `98.2 % in time of late; 10 workers, as many as there may be, keep 91.5 %; 14 would keep 99 %, 6 of them idle until
-    /// demand surges within 30 s`
+    /// demand surges within 30 s: 86 worker-seconds for each late request less`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { asked, most, most_keep, needs, reserve, .. } = self;
+        let Self { asked, most, most_keep, needs, reserve, price, .. } = self;
         if let Some(kept) = self.kept {
             write!(f, "{kept} in time of late; ")?;
         }
@@ -57,6 +60,9 @@ impl fmt::Display for Outlook {
         }
         if *reserve > 0 {
             write!(f, ", {reserve} of them idle until demand surges within {}", Human(nanos(self.lead)))?;
+        }
+        if let Some(price) = price {
+            write!(f, ": {price} worker-seconds for each late request less")?;
         }
         Ok(())
     }
@@ -78,15 +84,16 @@ mod tests {
             most_keep: share(0.915),
             needs: 14,
             reserve: 6,
+            price: Some(86),
             lead: Duration::from_secs(30),
         };
         assert_eq!(
             outlook.to_string(),
             "98.2 % in time of late; 10 workers, as many as there may be, keep 91.5 %; 14 would keep 99 %, 6 of them \
-             idle until demand surges within 30 s"
+             idle until demand surges within 30 s: 86 worker-seconds for each late request less"
         );
         assert!(!outlook.is_within_reach());
-        let enough = Outlook { kept: None, most: 14, reserve: 0, ..outlook };
+        let enough = Outlook { kept: None, most: 14, reserve: 0, price: None, ..outlook };
         assert!(enough.is_within_reach());
         assert_eq!(enough.to_string(), "14 workers keep 99 %");
     }

@@ -31,7 +31,7 @@ use self::surges::Surges;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
 use crate::policy::{
-    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, deviation, forecast,
+    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, forecast,
 };
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
@@ -210,13 +210,20 @@ impl Forecast {
         let late = times(MICRO, errors.above(error));
         let strays = signed(unit).saturating_mul(errors.exceeded_by(may)) / 256;
         let needs = div_ceil_count(forecast.saturating_add_signed(strays), slot);
+        let expected = div_ceil_count(forecast, slot);
+        let reserve = needs.saturating_sub(expected);
+        // Requests that are late without the reserve and not with it, in millionths per second.
+        let spare = signed(lack(u64::from(expected).saturating_mul(slot), forecast));
+        let spared = times(self.strays.per_second(self.ledger.requests()), errors.above(spare).saturating_sub(may));
         Some(Outlook {
             asked,
             kept: self.ledger.kept(),
             most,
             most_keep: Share::from_micros(1_000_000_u32.saturating_sub(capped(late))),
             needs,
-            reserve: needs.saturating_sub(div_ceil_count(forecast, slot)),
+            reserve,
+            price: (reserve > 0 && spared > 0)
+                .then(|| capped(u64::from(reserve).saturating_mul(MICRO).div_ceil(spared))),
             lead: Duration::from_millis(self.plan.lead_millis.into()),
         })
     }
@@ -454,8 +461,9 @@ impl Forecast {
         if view.waiting > 0 && view.oldest > objective.patience() {
             self.strained = now.plus(self.service.saturating_mul(STRAIN));
         }
-        // Two standard deviations, so that it is rarely too little.
-        let likely = self.occupancy.saturating_add(deviation(self.occupancy).saturating_mul(2)).saturating_add(MICRO);
+        // Two standard deviations of Poisson demand, so that it is rarely too little.
+        let deviation = self.occupancy.saturating_mul(MICRO).isqrt();
+        let likely = self.occupancy.saturating_add(deviation.saturating_mul(2)).saturating_add(MICRO);
         let limit = if now < self.strained { likely } else { u64::MAX };
         let slots = |requests: u64| requests.saturating_mul(MICRO).min(limit);
         let there = slots(view.requests);
@@ -538,7 +546,7 @@ impl Forecast {
                 let budget = ratio(self.ledger.requests().saturating_mul(may), bold, CAUTION.saturating_mul(ONE));
                 self.gaps.within_budget(start, budget).at(silence, cold_start)
             }
-            None => self.gaps.cheapest(start, objective.worth(self.service), held, view.concurrency, silence),
+            None => self.gaps.cheapest(start, objective.worth(self.service), held, silence),
         };
         Some(kept.at_most(silence, FORSAKEN))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use plotters::prelude::*;
 
-use super::world::{Course, Moment, Terms};
+use super::world::{Course, Goal, Moment, Terms};
 use crate::human::{clock, duration, grouped, short, span};
 use crate::page::{BOUND, FAINT, INK, STYLE, colour};
 use crate::words::escape;
@@ -24,7 +24,7 @@ const WIDTH: u32 = 1_072;
 const HEIGHT: u32 = 250;
 const HOUR: f64 = 3_600.0;
 
-/// One workload in three ways.
+/// One workload in four ways.
 pub(crate) struct Scene {
     pub(crate) name: String,
     pub(crate) services: usize,
@@ -35,17 +35,26 @@ pub(crate) struct Scene {
     pub(crate) alone: Course,
     /// With one budget for all.
     pub(crate) together: Course,
+    /// With one price for all, found for this goal.
+    pub(crate) goal: Goal,
+    pub(crate) priced: Course,
     /// One worker each.
     pub(crate) kept: Course,
 }
 
 impl Scene {
-    fn ways(&self) -> [(String, &Course); 3] {
+    fn ways(&self) -> [(String, &Course); 4] {
         [
             ("scaled to zero".to_owned(), &self.alone),
             (format!("the same, budget of {}", grouped(self.budget)), &self.together),
+            (format!("one price, for {}", self.goal.share), &self.priced),
             ("one worker each".to_owned(), &self.kept),
         ]
+    }
+
+    /// What a late request is worth in the end, in worker-seconds.
+    fn price(&self) -> u64 {
+        self.priced.price.unwrap_or_default().into()
     }
 
     fn circumstances(&self) -> String {
@@ -61,7 +70,7 @@ impl Scene {
     }
 
     /// Columns after the name of the way.
-    fn row(&self, course: &Course) -> [String; 8] {
+    fn row(&self, course: &Course) -> [String; 9] {
         let ms = |seconds: f64| match seconds {
             long if long >= 120.0 => span(Duration::from_secs(long.round() as u64)),
             short => duration(short * 1_000.0),
@@ -72,6 +81,7 @@ impl Scene {
             format!("{} %", short(share * 100.0)),
             grouped(course.most as u64),
             grouped(course.cold_starts),
+            format!("{:.1} %", course.in_time(self.goal.within) * 100.0),
             ms(course.mean()),
             ms(course.quantile(0.5)),
             ms(course.quantile(0.99)),
@@ -80,7 +90,8 @@ impl Scene {
     }
 }
 
-const COLUMNS: [&str; 8] = ["worker h", "cost", "most workers", "starts", "mean wait", "median", "p99", "longest"];
+const COLUMNS: [&str; 9] =
+    ["worker h", "cost", "most workers", "starts", "in time", "mean wait", "median", "p99", "longest"];
 
 /// Writes what a terminal shows of one workload.
 pub(crate) fn table(scene: &Scene, out: &mut dyn Write) -> io::Result<()> {
@@ -101,6 +112,13 @@ pub(crate) fn table(scene: &Scene, out: &mut dyn Write) -> io::Result<()> {
         short(mean(&scene.alone, awake)),
         grouped(scene.services as u64),
         short(mean(&scene.alone, |moment| moment.warm)),
+    )?;
+    writeln!(
+        out,
+        "The price found for {} of all requests to start within {} is {} worker-seconds for a late one.",
+        scene.goal.share,
+        span(scene.goal.within),
+        grouped(scene.price()),
     )?;
     if let Some(loss) = &scene.together.loss {
         writeln!(out, "The first that got less than it wanted: {loss}.")?;
@@ -160,11 +178,16 @@ fn section(scene: &Scene, html: &mut String) -> Drawn<()> {
     writeln!(
         html,
         "<p>{} is each service for itself: halfway through, half of them move to a second fleet under a new epoch, which \
-         changes nothing. {} is one fleet with one budget for all (dashed). {} is one worker for each service, all the time. \
+         changes nothing. {} is one fleet with one budget for all (dashed). {} goes by one price of a late request, found so that {} of all \
+         requests start within {}: it is {} worker-seconds in the end. {} is one worker for each service, all the time. \
          A look every minute, against the time since the start as h:mm. On average {} services were awake in the fleet, the others parked.</p>",
         badge(0),
         badge(1),
         badge(2),
+        scene.goal.share,
+        span(scene.goal.within),
+        grouped(scene.price()),
+        badge(3),
         short(mean(&scene.alone, |moment| moment.awake)),
     )?;
     if let Some(loss) = &scene.together.loss {
@@ -182,12 +205,12 @@ fn badge(number: usize) -> String {
 }
 
 fn shade(number: usize) -> RGBColor {
-    if number == 2 { BOUND } else { colour(number) }
+    if number == 3 { BOUND } else { colour(number) }
 }
 
 /// One figure over time: the ways that change, and what stays.
 fn panel(scene: &Scene, of: Figure, budget: Option<u64>, one_each: Option<usize>) -> Drawn<String> {
-    let courses = [&scene.alone, &scene.together];
+    let courses = [&scene.alone, &scene.together, &scene.priced];
     let end =
         courses.iter().filter_map(|course| course.moments.last()).map(|moment| moment.at / HOUR).fold(0.1, f64::max);
     let moments = courses.iter().flat_map(|course| course.moments.iter().map(of));
@@ -219,7 +242,7 @@ fn panel(scene: &Scene, of: Figure, budget: Option<u64>, one_each: Option<usize>
         }
         if let Some(services) = one_each {
             let line = [(0.0, services as f64), (end, services as f64)];
-            chart.draw_series(LineSeries::new(line, shade(2).stroke_width(2)))?;
+            chart.draw_series(LineSeries::new(line, shade(3).stroke_width(2)))?;
         }
         if let Some(units) = budget {
             let line = [(0.0, units as f64), (end, units as f64)];

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use plimsoll::fleet::{Budget, Fence, Fleet, Kind, Profile};
-use plimsoll::policy::RunPod;
+use plimsoll::fleet::{Budget, Fence, Fleet, Kind, Profile, ProfileId, SharedPrice};
+use plimsoll::policy::{Objective, RunPod};
 use plimsoll::sim::Workload;
-use plimsoll::{Command, Config, Observation, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{Command, Config, Observation, Share, Timestamp, WorkerEvent, WorkerId};
 
 /// How often the course is looked at.
 pub(crate) const STEP: Duration = Duration::from_secs(60);
@@ -21,6 +21,15 @@ pub(crate) struct Terms {
     pub(crate) cold_start: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) budget: Option<u64>,
+    /// What all services are to keep together, in place of an idle timeout.
+    pub(crate) goal: Option<Goal>,
+}
+
+/// This share of all requests starts within a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Goal {
+    pub(crate) share: Share,
+    pub(crate) within: Duration,
 }
 
 /// What came of it.
@@ -37,6 +46,8 @@ pub(crate) struct Course {
     pub(crate) most: usize,
     /// The first time that a service lost workers to others, in words.
     pub(crate) loss: Option<String>,
+    /// The price that was found last.
+    pub(crate) price: Option<u32>,
 }
 
 /// How things stand at one moment.
@@ -93,13 +104,23 @@ pub(crate) struct World {
     workers: usize,
     waiting: usize,
     arriving: usize,
+    profile: ProfileId,
+    shared: Option<SharedPrice>,
+    /// Requests that started since the price was last looked at, and late ones of them.
+    started: (u64, u64),
     course: Course,
 }
 
 impl World {
     pub(crate) fn new(services: &[Workload], terms: Terms) -> Result<Self, String> {
-        let config = Config::runpod(RunPod::request_count(1), 0, terms.max, terms.idle_timeout)
-            .map_err(|error| error.to_string())?;
+        let shared = terms.goal.map(|goal| SharedPrice::new(goal.share, Timestamp::ORIGIN));
+        let config = match (shared, terms.goal) {
+            (Some(shared), Some(goal)) => {
+                Config::objective(Objective::price(shared.price(), goal.within), 0, terms.max)
+            }
+            _ => Config::runpod(RunPod::request_count(1), 0, terms.max, terms.idle_timeout),
+        };
+        let config = config.map_err(|error| error.to_string())?;
         let mut fleet = Fleet::new(1);
         let profile = fleet.add_profile(Profile::new(config.with_event_log(2)));
         if let Some(units) = terms.budget {
@@ -117,6 +138,9 @@ impl World {
             workers: 0,
             waiting: 0,
             arriving: 0,
+            profile,
+            shared,
+            started: (0, 0),
             course: Course::default(),
         };
         for (service, workload) in services.iter().enumerate() {
@@ -148,8 +172,9 @@ impl World {
                 self.happens(now, event);
             }
             self.decide(now);
-            // With a budget for all, all stay in one fleet.
-            if self.arriving == halfway && self.terms.budget.is_none() && self.boundary == self.pools.len() {
+            // With a budget or a price for all, all stay in one fleet.
+            let alone = self.terms.budget.is_none() && self.shared.is_none();
+            if self.arriving == halfway && alone && self.boundary == self.pools.len() {
                 self.move_half(now);
             }
         }
@@ -177,6 +202,17 @@ impl World {
         let taken = first.split_off(&self.boundary, None);
         let adopted = second.adopt(now, taken, first.epoch() + 1);
         debug_assert!(adopted.is_ok(), "{adopted:?}");
+    }
+
+    /// Tells the price what was late, and the fleet what came of it.
+    fn price(&mut self, now: Timestamp) {
+        let (started, late) = core::mem::take(&mut self.started);
+        let Some(shared) = &mut self.shared else { return };
+        if let Some(price) = shared.told(now, started, late) {
+            let refused = self.fleets[0].set_price(self.profile, now, price).err();
+            debug_assert!(refused.is_none(), "{refused:?}");
+        }
+        self.course.price = Some(shared.price());
     }
 
     fn decide(&mut self, now: Timestamp) {
@@ -276,6 +312,7 @@ impl World {
                 if worker.leaves { self.gone(service, now, id) } else { self.serve(service, now, id) }
             }
             Event::Look => {
+                self.price(now);
                 self.course.moments.push(Moment {
                     at: now.saturating_since(Timestamp::ORIGIN).as_secs_f64(),
                     warm: self.warm.len(),
@@ -302,6 +339,8 @@ impl World {
         self.waiting -= 1;
         let sojourn = now.saturating_since(since);
         self.course.waits.push(sojourn.as_secs_f64());
+        let late = self.terms.goal.is_some_and(|goal| sojourn > goal.within);
+        self.started = (self.started.0 + 1, self.started.1 + u64::from(late));
         self.observe(service, now, Observation::worker(WorkerId(id), WorkerEvent::Busy(1)));
         self.observe(service, now, Observation::started(sojourn));
         self.later(now.saturating_add(held), Event::Finishes { service, id, held });
@@ -328,6 +367,12 @@ impl Course {
 
     pub(crate) fn mean(&self) -> f64 {
         self.waits.iter().sum::<f64>() / self.waits.len().max(1) as f64
+    }
+
+    /// The share of the requests that started within so long.
+    pub(crate) fn in_time(&self, within: Duration) -> f64 {
+        let in_time = self.waits.partition_point(|wait| *wait <= within.as_secs_f64());
+        in_time as f64 / self.waits.len().max(1) as f64
     }
 
     /// What so large a share of the requests waits at the most.

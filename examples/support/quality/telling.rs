@@ -4,6 +4,7 @@ use crate::oracle::Against;
 use crate::rules::PRICES;
 use crate::score::{Goal, Pairing, Quality};
 use crate::table::{Table, percent, three, two};
+use crate::trial::Trial;
 
 /// Below the shares.
 pub(crate) const SETTINGS: &str = "By some other: one chosen for each scenario afterwards. One setting for all: of other autoscalers the cheapest that \
@@ -47,6 +48,17 @@ pub(crate) fn goals(quality: &Quality) -> Table {
         );
         let numbers = counts.into_iter().chain([three(*against_each)]).chain(single);
         table.row(core::iter::once(percent(*share)).chain(numbers));
+    }
+    table
+}
+
+/// What was not kept, and what the objective says of it itself at the end.
+pub(crate) fn missed(quality: &Quality) -> Table {
+    let mut table = Table::new(["not kept", "in time", "what it says of it at the end"]);
+    let missed =
+        quality.pairings.iter().map(|pairing| &pairing.objective).filter(|trial| trial.in_time < quality.share);
+    for Trial { scenario, in_time, outlook, .. } in missed {
+        table.row([scenario.clone(), format!("{:.2} %", in_time * 100.0), outlook.clone().unwrap_or_default()]);
     }
     table
 }

@@ -29,6 +29,9 @@ pub(crate) struct Trial {
     pub(crate) starts: u64,
     /// Changes of the count in the other direction than the one before, per hour.
     pub(crate) reversals: f64,
+    /// What the objective says of itself at the end, if it is one with a share.
+    #[serde(skip)]
+    pub(crate) outlook: Option<String>,
 }
 
 impl Trial {
@@ -61,7 +64,7 @@ pub(crate) fn run_from(
     options.bucket = BUCKET;
     let workload = &scenario.load.workload;
     let mut in_time = InTime { within: service.target, count: 0 };
-    let mut learned = None;
+    let (mut learned, mut outlook) = (None, None);
     let outcome = match rule.machine(scenario).map_err(failed)? {
         Machine::Native(config) => {
             options.within = Some(service.target);
@@ -71,6 +74,7 @@ pub(crate) fn run_from(
             }
             let (outcome, autoscaler) = simulate_from(workload, autoscaler, &options, &mut in_time);
             learned = autoscaler.learned();
+            outlook = autoscaler.status().outlook.map(|it| it.to_string());
             outcome
         }
         Machine::Peer(peer) => {
@@ -92,6 +96,7 @@ pub(crate) fn run_from(
         late,
         starts: outcome.cold_starts,
         reversals: outcome.reversals as f64 / hours.max(f64::MIN_POSITIVE),
+        outlook,
     };
     Ok((trial, learned))
 }

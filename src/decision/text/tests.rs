@@ -390,6 +390,7 @@ fn an_objective_says_what_it_expects_and_what_it_adds() {
     for (objective, because, words) in [
         (share, Because::Headroom, " and 14.1 more for 99 % in time want 11"),
         (price, Because::Headroom, " and 14.1 more at 100 worker-seconds per late request want 11"),
+        (share, Because::Reserve, " and a standing reserve of 14.1 for 99 % in time want 11"),
         (share, Because::Peak, ", no more than the highest of late want 11"),
         (share, Because::Hold, " and 14.1 more for 99 % in time; 11 wanted within a cold start"),
     ] {

@@ -119,15 +119,12 @@ impl Gaps {
     }
 
     /// What costs least after such a silence for the last `held` workers: each its time, and its part of what a start from
-    /// zero costs, `start` millionths of a worker-second beside the late requests at `worth` each. As many are late as came
-    /// after earlier silences, and no fewer than the workers are held for. Without data they stay as long as what a start
-    /// costs: at most twice what who knows the future pays (ski rental).
-    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, concurrency: u32, silence: u64) -> Keep {
-        let held = u64::from(held.max(1));
-        // One worker is held for whoever comes, several for as many as they have slots.
-        let slots = if held > 1 { held.saturating_mul(concurrency.into()) } else { 1 };
-        let late = (self.late() / MICRO).max(slots);
-        let missed = start.saturating_add(ratio(worth, late, held));
+    /// zero costs, `start` millionths of a worker-second beside the late requests at `worth` each, as many as came after
+    /// earlier silences. Without data they stay as long as what a start costs: at most twice what who knows the future pays
+    /// (ski rental).
+    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, silence: u64) -> Keep {
+        let late = ratio(worth, self.late(), MICRO.saturating_mul(held.max(1).into()));
+        let missed = start.saturating_add(late);
         if self.seen < ENOUGH {
             let rental = missed.saturating_mul(1_000);
             return if silence < rental { Keep::Until(rental) } else { Keep::GONE };

@@ -133,9 +133,9 @@ mod tests {
         let mut gaps = ten(60);
         gaps.woke(3);
         assert_eq!(new.gaps, gaps, "ten thousand gaps and a thousand silences count as ten and one");
-        let there = |forecast: &Forecast| forecast.gaps.cheapest(30 * MICRO, 20 * MICRO, 1, 1, 40 * SECOND);
+        let there = |forecast: &Forecast| forecast.gaps.cheapest(30 * MICRO, 20 * MICRO, 1, 40 * SECOND);
         assert!(matches!(there(&new), Keep::Again(60_000_000_000..)), "others came back after a minute");
-        let alone = |silence| Forecast::new(NOW).gaps.cheapest(30 * MICRO, 20 * MICRO, 1, 1, silence * SECOND);
+        let alone = |silence| Forecast::new(NOW).gaps.cheapest(30 * MICRO, 20 * MICRO, 1, silence * SECOND);
         assert_eq!([49, 50].map(alone), [Keep::Until(50 * SECOND), Keep::GONE], "without others: what a start costs");
         assert_eq!(Forecast::new(NOW).learned(), None, "who has seen nothing has nothing to tell");
         let mut nothing = Forecast::new(NOW);
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(new.gaps, gaps, "nothing is forgotten before anybody came");
         new.fade(late.plus(3_600 * SECOND));
         assert_ne!(new.gaps, gaps);
-        let kept = new.gaps.cheapest(30 * MICRO, 20 * MICRO, 1, 1, 40 * SECOND);
+        let kept = new.gaps.cheapest(30 * MICRO, 20 * MICRO, 1, 40 * SECOND);
         assert!(matches!(kept, Keep::Again(60_000_000_000..)), "and what is left still counts");
     }
 

@@ -47,6 +47,11 @@ impl Strays {
         self.mean = (sum.saturating_add(deviation(forecast).saturating_mul(lasted)), time.saturating_add(lasted));
     }
 
+    /// So many requests are so many per second, in millionths: both are forgotten alike.
+    pub(super) fn per_second(&self, requests: u64) -> u64 {
+        ratio(requests.saturating_mul(MICRO), 1_000, self.mean.1)
+    }
+
     /// Of what was forecast there was so much; so many requests saw it.
     pub(super) fn saw(&mut self, forecast: u64, demand: u64, requests: u64) {
         let error = |spread: Spread| {
@@ -142,6 +147,7 @@ mod tests {
     fn what_was_seen_is_forgotten() {
         let mut strays = Strays::new();
         seconds(&mut strays, 100, 8, 30);
+        assert_eq!(strays.per_second(250), 2_500_000, "in a hundred seconds");
         (0..300).for_each(|_| strays.fade());
         assert_eq!((strays.by(Spread::Roots), strays.by(Spread::Slots)), (&Errors::nothing(), &Errors::nothing()));
         assert!(strays.mean.1 < 12 && strays.mean.0 < 12, "{:?}", strays.mean);

@@ -321,16 +321,16 @@ fn demand_is_what_came_where_somebody_waits() {
     let mut service = Service::new(objective);
     let (now, view) = (service.now, service.view);
     let forecast = &mut service.forecast;
-    (forecast.occupancy, forecast.most) = (99 * MICRO, 0);
+    (forecast.occupancy, forecast.most) = (100 * MICRO, 0);
     let crowd = View { requests: 500, waiting: 1, oldest: SECOND / 10, ..view };
     let all = |now: u64, most: u64| Demand { now: now * MICRO, mean: now * MICRO, most: most * MICRO };
     let both = |slots: u64| all(slots, slots);
     assert_eq!(forecast.demand(now, &crowd, &objective), both(500), "in time is no strain");
     let late = View { oldest: SECOND / 10 + 1, ..crowd };
     assert_eq!(forecast.demand(now, &View { waiting: 0, ..late }, &objective), both(500), "nobody is late");
-    assert_eq!(forecast.demand(now, &late, &objective), both(120), "99, two times their root, and one");
+    assert_eq!(forecast.demand(now, &late, &objective), both(121), "100, two times their root, and one");
     let soon = |millis: u64| now.plus(millis * 1_000_000);
-    assert_eq!(forecast.demand(soon(2_999), &crowd, &objective), both(120), "for three service times");
+    assert_eq!(forecast.demand(soon(2_999), &crowd, &objective), both(121), "for three service times");
     let empty = View { requests: 0, waiting: 0, ..view };
     assert_eq!(forecast.demand(soon(3_000), &empty, &objective), all(0, 500), "now, and since it was last asked");
     (forecast.saw, forecast.most) = ((4, 10), 4);
@@ -449,21 +449,14 @@ fn who_comes_within_a_cold_start_of_a_silence_would_be_late_without_a_worker() {
 fn at_a_price_all_workers_of_a_silent_service_go_together() {
     let Service { mut forecast, view, now, .. } = Service::new(objective());
     let price = Objective::price(600, Duration::from_millis(100));
-    let mut keeps = |held, concurrency| {
-        let view = View { concurrency, ..view };
-        forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|kept| kept.until() / SECOND)
-    };
-    assert_eq!(keeps(1, 8), Some(630), "a start of 30 s, and one late request");
-    assert_eq!(
-        [keeps(2, 1), keeps(6, 1), keeps(2, 8)],
-        [Some(630), Some(630), Some(4_830)],
-        "as many late as have slots"
-    );
+    let mut keeps = |held| forecast.keeps_last(now, &view, &price, 30 * SECOND, held).map(|kept| kept.until() / SECOND);
+    assert_eq!(keeps(1), Some(630), "a start of 30 s, and one late request");
+    assert_eq!([keeps(2), keeps(6)], [Some(330), Some(130)], "and for each of several its part of one");
     for _ in 0..10 {
         forecast.gaps.woke(60);
     }
     let kept = forecast.keeps_last(now, &view, &price, 30 * SECOND, 6);
-    assert_eq!(kept, Some(Keep::Until(6_030 * SECOND)), "or as came after earlier silences: ten for each worker");
+    assert_eq!(kept, Some(Keep::Until(6_030 * SECOND)), "as many as came after earlier silences: ten for each worker");
     let kept = forecast.keeps_last(now, &view, &objective(), 30 * SECOND, 2);
     assert_eq!(kept, Some(Keep::Until(FORSAKEN)));
 }
@@ -515,9 +508,11 @@ fn an_objective_says_what_it_takes_and_what_the_most_workers_would_keep() {
     assert_eq!(
         text,
         alloc::format!(
-            "100 % in time of late; {} workers keep 99 %, {} of them idle until demand surges within 30 s",
+            "100 % in time of late; {} workers keep 99 %, {} of them idle until demand surges within 30 s: {} worker-seconds \
+             for each late request less",
             enough.needs,
-            enough.reserve
+            enough.reserve,
+            enough.price.unwrap()
         )
     );
     let text = alloc::format!("{few}");

@@ -17,7 +17,7 @@ fn without_data_the_last_worker_costs_at_most_twice_what_who_knows_the_future_pa
     let (start, worth) = (30_u64, 100_u64);
     let again = (start + worth) * SECOND;
     for gap in (1..2_000).map(|gap| gap * SECOND) {
-        let paid = match Gaps::default().cheapest(start * MICRO, worth * MICRO, 1, 1, gap - 1) {
+        let paid = match Gaps::default().cheapest(start * MICRO, worth * MICRO, 1, gap - 1) {
             Keep::Until(_) => gap,
             _ => again + again,
         };
@@ -99,7 +99,7 @@ fn the_cheapest_stretches_are_found_among_the_gaps_that_were_seen() {
     let mut gaps = Gaps::default();
     (0..9).for_each(|_| gaps.saw(60 * SECOND));
     let cheapest = |gaps: &Gaps, start: u64, worth: u64, silence: u64| {
-        gaps.cheapest(start * MICRO, worth * MICRO, 1, 1, silence * SECOND)
+        gaps.cheapest(start * MICRO, worth * MICRO, 1, silence * SECOND)
     };
     assert_eq!(cheapest(&gaps, 9, 1, 0), Keep::Until(10 * SECOND), "nine gaps say nothing: as long as a start costs");
     gaps.saw(60 * SECOND);
@@ -155,7 +155,7 @@ fn the_mean_of_ten_silences_says_how_many_come_after_one() {
     let mut few = Gaps::default();
     few.woke(4);
     few.woke(2);
-    let kept = few.cheapest(30 * MICRO, 100 * MICRO, 1, 1, 0);
+    let kept = few.cheapest(30 * MICRO, 100 * MICRO, 1, 0);
     assert_eq!(kept, Keep::Until(330 * SECOND), "three late requests, and the start");
 }
 

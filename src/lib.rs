@@ -122,6 +122,7 @@ mod placement;
 pub mod policy;
 mod pool;
 pub mod provider;
+mod rare;
 pub mod recorder;
 pub mod report;
 pub mod schedule;

@@ -414,7 +414,7 @@ impl Autoscaler {
 
     /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
     /// where it is.
-    pub(super) const fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.calm.counted && !self.is_granted()
     }
 

@@ -94,6 +94,16 @@ impl Rare<Provider> {
         }
     }
 
+    /// What stands in the way of orders at `now`.
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        if self.is_untouched() { None } else { (**self).trouble(now) }
+    }
+
+    /// The first instant after `now` at which what stands in the way changes by time alone.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_untouched() { None } else { (**self).next_change(now) }
+    }
+
     /// Workers were ordered.
     pub(crate) fn ordered(&mut self, now: Timestamp) {
         if !self.is_untouched() {
@@ -160,7 +170,7 @@ impl Provider {
     }
 
     /// What stands in the way of orders at `now`.
-    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+    fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let cause = self.last_cause;
         if let Some(at) = self.open_until {
             let measure = if now < at { Measure::Open } else { Measure::Probe };
@@ -203,7 +213,7 @@ impl Provider {
     }
 
     /// The first instant after `now` at which what stands in the way changes by time alone.
-    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let rows = self.rows.iter().filter(|row| row.failures > 0).map(|row| row.retry_at);
         rows.chain(self.open_until).filter(|at| *at > now).min()
     }
@@ -360,7 +370,7 @@ mod tests {
     fn what_cannot_be_known_of_a_provider_is_not_taken_from_a_snapshot() {
         let provider = Rare::<Provider>::new();
         assert!(provider.is_sound());
-        assert!(!Provider { recent_len: MAX_FAILURES + 1, ..provider.clone() }.is_sound());
-        assert!(!Provider { success: WHOLE + 1, ..provider }.is_sound());
+        assert!(!Provider { recent_len: MAX_FAILURES + 1, ..(*provider).clone() }.is_sound());
+        assert!(!Provider { success: WHOLE + 1, ..(*provider).clone() }.is_sound());
     }
 }

@@ -265,7 +265,6 @@ fn the_state_is_small_and_grows_with_what_is_told() {
         Observation::Requests { count: 300, over: Duration::from_secs(60) },
     ];
     let requests = [Observation::arrived(1), Observation::started(wait(1)), Observation::finished(wait(7))];
-    let changes = |n: u64| [Observation::Proposal { workers: small(n, 2) + 150, valid_for: None }; 3];
     let changes = |n: u64| [Observation::Proposal { workers: small(n, 2) + 150, valid_for: None }];
     let by_counts = &|_| counts.to_vec();
     let by_requests = &|_| [&counts[..1], &requests].concat();

@@ -101,7 +101,9 @@ pub(super) struct Evaluation {
 impl Evaluation {
     /// Whether the count is what was proposed, and no guard changed that.
     pub(super) fn is_free(&self) -> bool {
-        self.stages == Stages::none(self.count) && self.count == self.desired
+        // Two changes of one instant that cancel each other out leave what led to the first.
+        let rests = self.count == self.desired && self.pressed_since.is_none();
+        rests && self.stages == Stages::none(self.count)
     }
 }
 

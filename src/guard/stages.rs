@@ -29,6 +29,9 @@ impl Stages {
     /// The stages with the counts between them.
     pub(crate) fn all(&self) -> [Stage; GUARDS] {
         let mut all = Guard::ALL.map(|guard| Stage { guard, effect: Effect::Pass, count: self.proposed });
+        if self.effects == [Effect::Pass; GUARDS] {
+            return all;
+        }
         let mut count = self.proposed;
         for (stage, effect) in all.iter_mut().zip(self.effects) {
             count = effect.apply(count);

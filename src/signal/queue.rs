@@ -82,9 +82,19 @@ impl Queue {
         }
     }
 
-    /// Whether the depth is known from events alone; where somebody attends, what came unattended is told to be so no more.
-    pub(crate) const fn is_counted(&self, attended: bool) -> bool {
-        self.known && self.gauge_at.is_none() && (self.unattended == 0 || !attended)
+    /// Whether the depth is known, and from events alone.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.known && self.gauge_at.is_none()
+    }
+
+    /// Whether the depth is known.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Somebody attends, where the depth is [known](Self::is_known).
+    pub(crate) const fn taken(&mut self) {
+        self.unattended = 0;
     }
 
     /// Requests waiting, as far as known.

@@ -130,7 +130,9 @@ impl Arrivals {
 
     /// The same where the long window's slice has not ended.
     pub(crate) fn advance_short(&mut self, now: Timestamp) {
-        self.short.advance(now);
+        if self.is_events() {
+            self.short.advance(now);
+        }
     }
 
     /// When the estimate may next change by time alone.
@@ -144,9 +146,14 @@ impl Arrivals {
         self.is_events() && self.resumes.is_none()
     }
 
-    /// When the open slice of the long window ends.
+    /// Whether events are held back after a silence.
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.resumes.is_some()
+    }
+
+    /// When the open slice of the long window ends, if that is more than time that passes between reports.
     pub(crate) const fn slice_ends(&self) -> Timestamp {
-        self.long.open_start.plus(self.long.slice)
+        if self.is_events() { self.long.open_start.plus(self.long.slice) } else { Timestamp::MAX }
     }
 
     /// What the open slice of the long window holds.
@@ -202,7 +209,7 @@ impl Arrivals {
         }
     }
 
-    const fn is_events(&self) -> bool {
+    pub(crate) const fn is_events(&self) -> bool {
         matches!(self.heard, Some((Source::Events, _)))
     }
 }

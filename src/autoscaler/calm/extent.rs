@@ -36,7 +36,7 @@ impl Autoscaler {
         let changed = state.last.count != state.last.desired;
         let trouble = inputs.quiet || inputs.lost || inputs.surplus;
         let attended = self.is_attended(now);
-        let plain = state.estimators.is_plain(&state.pool, attended) && !trouble && !changed;
+        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
         // A pool that is never reported is attended as soon as time passes.
         plain
             && state.count > 0
@@ -67,6 +67,7 @@ impl Autoscaler {
             held,
             placed,
             attended: self.is_attended(now),
+            by_events: self.state.estimators.is_told_by_events(),
             minded: self.minded(),
             ..Calm::default()
         };

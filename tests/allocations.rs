@@ -265,7 +265,7 @@ fn the_state_is_small_and_grows_with_what_is_told() {
         Observation::Requests { count: 300, over: Duration::from_secs(60) },
     ];
     let requests = [Observation::arrived(1), Observation::started(wait(1)), Observation::finished(wait(7))];
-    let changes = |n: u64| [Observation::Proposal { workers: small(n, 2) + 150, valid_for: None }];
+    let changes = |n: u64| [Observation::Proposal { workers: small(n, 200), valid_for: None }];
     let by_counts = &|_| counts.to_vec();
     let by_requests = &|_| [&counts[..1], &requests].concat();
     let cases: [(_, _, &dyn Fn(u64) -> Vec<Observation>, _); 4] = [
@@ -294,4 +294,4 @@ fn the_state_is_small_and_grows_with_what_is_told() {
 }
 
 /// The most that each of them may hold, in bytes.
-const MOST: [u64; 4] = [55_000, 6_000, 6_000, 55_000];
+const MOST: [u64; 4] = [2_800, 3_800, 4_600, 53_000];

@@ -102,6 +102,9 @@ impl Autoscaler {
     /// The same where it calls for an evaluation. Not inlined, so that to count costs no more than that.
     #[inline(never)]
     fn take_in(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        if self.gauge_only(now, &observation) {
+            return Ok(());
+        }
         if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);

@@ -97,16 +97,13 @@ impl Autoscaler {
         let waited = match *observation {
             Observation::Arrived { queue: None, .. } | Observation::Finished { .. } => 0,
             Observation::Started { sojourn, queue: None } => nanos(sojourn),
-            Observation::Queue { queue: None, .. } | Observation::InFlight { .. } => {
-                return self.gauge_only(now, observation);
-            }
             Observation::Worker { id, event } => {
                 let slots = match event {
                     WorkerEvent::Busy(slots @ 1..) => slots,
                     WorkerEvent::Idle => 0,
                     _ => return false,
                 };
-                return calm && self.load_only(now, id, slots);
+                return calm && self.calm.by_events && self.load_only(now, id, slots);
             }
             _ => return false,
         };
@@ -142,15 +139,20 @@ impl Autoscaler {
     }
 
     /// The same for a gauge of the one queue or of the slots, which sets what events count.
-    #[inline(never)]
-    fn gauge_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
-        if !(self.is_calm(now) || self.lives_on(now)) || self.state.estimators.empties(observation) {
+    pub(super) fn gauge_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
+        if !matches!(observation, Observation::Queue { queue: None, .. } | Observation::InFlight { .. }) {
+            return false;
+        }
+        let calm = now >= self.state.now && (self.is_calm(now) || self.lives_on(now));
+        if !calm || self.state.estimators.empties(observation) {
             return false;
         }
         let before = self.state.now;
-        self.counted(now);
-        let state = &mut self.state;
-        state.estimators.gauge(now, observation, &state.pool, &self.config);
+        self.state.estimators.advance_within(now);
+        self.note_counted(now);
+        let (state, attended) = (&mut self.state, self.calm.attended);
+        state.estimators.gauge(now, observation, attended, &state.pool, &self.config);
+        self.calm.by_events &= state.estimators.is_told_by_events(attended);
         let same = self.ages_are_known(now) && self.goes_on(now, observation);
         if !(same && self.is_within()) {
             self.go_on((before, now), same);
@@ -367,11 +369,12 @@ impl Autoscaler {
     }
 
     fn counted(&mut self, now: Timestamp) {
+        self.state.estimators.advance_arrivals(now);
+        self.note_counted(now);
+    }
+
+    fn note_counted(&mut self, now: Timestamp) {
         self.state.now = now;
-        self.state.estimators.advance_within(now);
-        if self.calm.attended {
-            self.state.estimators.taken();
-        }
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;

@@ -82,9 +82,9 @@ impl Queue {
         }
     }
 
-    /// Whether the depth is known, and from events alone.
-    pub(crate) const fn is_counted(&self) -> bool {
-        self.known && self.gauge_at.is_none()
+    /// Whether the depth is known from events alone; where somebody attends, what came unattended is told to be so no more.
+    pub(crate) const fn is_counted(&self, attended: bool) -> bool {
+        self.known && self.gauge_at.is_none() && (self.unattended == 0 || !attended)
     }
 
     /// Whether the depth is known.

@@ -130,9 +130,7 @@ impl Arrivals {
 
     /// The same where the long window's slice has not ended.
     pub(crate) fn advance_short(&mut self, now: Timestamp) {
-        if self.is_events() {
-            self.short.advance(now);
-        }
+        self.short.advance(now);
     }
 
     /// When the estimate may next change by time alone.

@@ -53,14 +53,10 @@ impl Estimators {
         known && self.reports.is_none() && pool.replica_depth().is_none()
     }
 
-    /// Whether, besides, every request is told of by events.
-    pub(crate) const fn is_told_by_events(&self) -> bool {
-        self.queue.is_counted() && self.arrivals.is_counted() && self.in_flight.is_counted()
-    }
-
-    /// Somebody attends, where all is [plain](Self::is_plain).
-    pub(crate) const fn taken(&mut self) {
-        self.queue.taken();
+    /// Whether, besides, every request is told of by events. `attended` says that somebody may be taking requests, from now on as
+    /// well.
+    pub(crate) const fn is_told_by_events(&self, attended: bool) -> bool {
+        self.queue.is_counted(attended) && self.arrivals.is_counted() && self.in_flight.is_counted()
     }
 
     /// Whether a gauge finds nothing where something was, when silence and verdicts may be over at once: a request that an
@@ -75,7 +71,17 @@ impl Estimators {
     }
 
     /// Takes in a gauge where all is [plain](Self::is_plain), between the ends of slices, as [`record`](Self::record) does.
-    pub(crate) fn gauge(&mut self, now: Timestamp, observation: &Observation, pool: &Pool, config: &Config) {
+    pub(crate) fn gauge(
+        &mut self,
+        now: Timestamp,
+        observation: &Observation,
+        attended: bool,
+        pool: &Pool,
+        config: &Config,
+    ) {
+        if attended {
+            self.queue.taken();
+        }
         match *observation {
             Observation::Queue { depth, oldest_age, .. } => {
                 self.queue.gauge(now, depth, oldest_age.map(nanos));
@@ -99,6 +105,13 @@ impl Estimators {
 
     /// Moves the windows to `now`, before the [end of a slice](Self::slice_ends).
     pub(crate) fn advance_within(&mut self, now: Timestamp) {
+        if self.arrivals.is_events() {
+            self.arrivals.advance_short(now);
+        }
+    }
+
+    /// The same where every request is told of by events.
+    pub(crate) fn advance_arrivals(&mut self, now: Timestamp) {
         self.arrivals.advance_short(now);
     }
 

@@ -373,7 +373,7 @@ impl Autoscaler {
         self.note_counted(now);
     }
 
-    fn note_counted(&mut self, now: Timestamp) {
+    const fn note_counted(&mut self, now: Timestamp) {
         self.state.now = now;
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);

@@ -11,13 +11,13 @@ mod routing;
 mod snapshot;
 mod state;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::calm::Calm;
 use self::changed::{Ahead, Asked};
 pub(crate) use self::claim::Needs;
-use self::claim::wanted;
 pub(crate) use self::part::{Room, Staff};
 pub(crate) use self::rest::Kept;
 pub use self::snapshot::{RestoreError, Snapshot};
@@ -60,7 +60,8 @@ use crate::units::{Rate, Share, div_ceil_count};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Autoscaler {
-    config: Config,
+    /// Services of one configuration may share it.
+    config: Arc<Config>,
     state: State,
     /// Follows from the state; kept for speed.
     calm: Calm,
@@ -72,8 +73,11 @@ pub struct Autoscaler {
 impl Autoscaler {
     /// An autoscaler that starts at `now` with the configuration's minimum. Tell it of workers that already exist by
     /// observations: they are taken over, not stopped.
+    ///
+    /// Services of one configuration may share it: an `Arc<Config>` is kept as it is given.
     #[must_use]
-    pub fn new(config: Config, now: Timestamp) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, now: Timestamp) -> Self {
+        let config = config.into();
         let state = State::new(&config, now);
         let wanted = state.count;
         let mut autoscaler = Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted };
@@ -98,6 +102,9 @@ impl Autoscaler {
     /// The same where it calls for an evaluation. Not inlined, so that to count costs no more than that.
     #[inline(never)]
     fn take_in(&mut self, now: Timestamp, observation: Observation) -> Result<(), Rejected> {
+        if self.gauge_only(now, &observation) {
+            return Ok(());
+        }
         if let Err(rejected) = self.accepts(now.max(self.state.now), &observation) {
             self.state.input.rejected = self.state.input.rejected.saturating_add(1);
             return Err(rejected);
@@ -146,7 +153,7 @@ impl Autoscaler {
 
     /// The configuration.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
@@ -292,7 +299,7 @@ impl Autoscaler {
     }
 
     /// When a whole window has been seen since the start: before that the count does not shrink.
-    const fn watched_from(&self) -> Timestamp {
+    fn watched_from(&self) -> Timestamp {
         self.state.started.saturating_add(self.config.window())
     }
 
@@ -333,9 +340,8 @@ impl Autoscaler {
             demand.held_workers = placement::held(&self.state.pool, now, &self.config).0;
         }
         let count = self.state.count;
-        let stages = self.state.guards.apply(&demand, &self.config);
-        let desired = stages.last().map_or(count, |stage| stage.count);
-        self.wanted = wanted(&stages);
+        let (stages, desired) = self.state.guards.apply(&demand, &self.config);
+        self.wanted = stages.wanted();
         self.state.count = desired;
         if desired > count {
             self.expect_workers(now);
@@ -356,7 +362,6 @@ impl Autoscaler {
             inputs,
             proposals: proposed.proposals,
             deciding: proposed.deciding,
-            proposed: demand.proposed(),
             stages,
             desired,
             pressed_since,

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::guard::{Effect, GUARDS, Guard, Stage};
+use crate::guard::{GUARDS, Guard, Stage};
 use crate::observation::{Grant, Mode};
 pub use crate::placement::Command;
 use crate::policy::{Because, MAX_PROPOSALS, Policy, Proposal};
@@ -99,11 +99,6 @@ impl Explanation {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.bound.code()
-    }
-
-    /// The last stage that changed the proposal.
-    pub(crate) fn last_effect(stages: &[Stage; GUARDS]) -> Option<Guard> {
-        stages.iter().rev().find(|stage| stage.effect != Effect::Pass).map(|stage| stage.guard)
     }
 }
 

@@ -104,7 +104,7 @@ impl Slot {
         match self {
             Self::New { profile, since } => Some((profile.of_list(profiles)?.autoscaler(*since), *profile)),
             Self::Parked { profile, packed } => {
-                let config = profile.of_list(profiles)?.profile.config().clone();
+                let config = profile.of_list(profiles)?.profile.shared();
                 Some((Autoscaler::from_kept(config, patterns.unpack(packed)?)?, *profile))
             }
             Self::Awake(awake) => Some((awake.autoscaler.clone(), awake.profile)),
@@ -249,7 +249,7 @@ impl<K: Ord + Clone> Fleet<K> {
     /// If there is no such service, or the profile is not this fleet's.
     pub fn reconfigure(&mut self, key: &K, now: Timestamp, profile: ProfileId) -> Result<(), Refused> {
         let known = profile.of_list(&self.profiles).ok_or(Refused::UnknownProfile)?;
-        let config = known.profile.config().clone();
+        let config = known.profile.shared();
         let awake = self.wake(key).ok_or(Refused::UnknownService)?;
         awake.autoscaler.reconfigure(now, config);
         let before = core::mem::replace(&mut awake.profile, profile);

@@ -17,11 +17,13 @@
 //! operator's word outranks all of them (9 after 8); and nothing may come after the bounds.
 
 mod crest;
+mod stages;
 mod sustained;
 
 use serde::{Deserialize, Serialize};
 
 use self::crest::Crest;
+pub(crate) use self::stages::Stages;
 use self::sustained::Sustained;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::observation::Mode;
@@ -30,10 +32,10 @@ use crate::time::{Earliest, Timestamp, nanos};
 
 /// A lapse of demand undoes progress of the up delay as fast as demand makes it: demand that is there for most of the
 /// time is answered, since a worker too few hurts its users at once.
-const UP_SETBACK: u64 = 1;
+const UP_SETBACK: u8 = 1;
 /// A relapse undoes progress of the down delay nine times as fast: demand must be low for nine tenths of the time,
 /// since a worker too many only costs, and load that comes and goes would have the pool flap.
-const DOWN_SETBACK: u64 = 9;
+const DOWN_SETBACK: u8 = 9;
 
 /// The stages, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -63,6 +65,20 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// All of them, in their order.
+    const ALL: [Self; GUARDS] = [
+        Self::Freshness,
+        Self::ZeroGate,
+        Self::Tolerance,
+        Self::Surplus,
+        Self::UpDelay,
+        Self::DownDelay,
+        Self::StepLimit,
+        Self::IdleTimeout,
+        Self::Mode,
+        Self::Bounds,
+    ];
+
     /// The stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -207,8 +223,7 @@ pub(crate) struct Guards {
 /// The stages being collected.
 struct Fold {
     count: u32,
-    stages: [Stage; GUARDS],
-    next: usize,
+    stages: Stages,
 }
 
 impl Fold {
@@ -216,10 +231,7 @@ impl Fold {
         let count = effect.apply(self.count);
         let effect = if count == self.count { Effect::Pass } else { effect };
         self.count = count;
-        if let Some(slot) = self.stages.get_mut(self.next) {
-            *slot = Stage { guard, effect, count };
-        }
-        self.next = self.next.saturating_add(1);
+        self.stages.set(guard, effect);
     }
 }
 
@@ -303,14 +315,14 @@ impl Guards {
         }
     }
 
-    /// Takes a proposal through all stages and remembers what the next one will need.
-    pub(crate) fn apply(&mut self, demand: &Demand, config: &Config) -> [Stage; GUARDS] {
+    /// Takes a proposal through all stages, to a count, and remembers what the next one will need.
+    pub(crate) fn apply(&mut self, demand: &Demand, config: &Config) -> (Stages, u32) {
         let Demand { now, count, limits, .. } = *demand;
         if let Some(cliff) = config.cliff() {
             self.watch_cliff(demand, cliff);
         }
-        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
-        let mut fold = Fold { count: demand.proposed(), stages: [nothing; GUARDS], next: 0 };
+        let proposed = demand.proposed();
+        let mut fold = Fold { count: proposed, stages: Stages::none(proposed) };
 
         let (want, freshness) = self.see(demand, config);
         fold.stage(Guard::Freshness, freshness);
@@ -362,7 +374,7 @@ impl Guards {
             // What is held at zero has not woken.
             self.woken = None;
         }
-        fold.stages
+        (fold.stages, fold.count)
     }
 
     /// Takes a demand to the delays, where nothing but delays, tolerance and bounds stands between it and the count. True

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::observation::{Grant, Mode, Rejected, ReservationId};
+use crate::rare::{Nothing, Rare};
 use crate::schedule::Interval;
 use crate::time::Timestamp;
 
@@ -40,6 +41,20 @@ pub(crate) struct Operator {
     /// What a shared budget allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grant: Option<Grant>,
+}
+
+impl Nothing for Operator {
+    const NOTHING: &'static Self =
+        &Self { mode: Mode::Automatic, mode_until: Timestamp::ORIGIN, reservations: Vec::new(), grant: None };
+}
+
+impl Rare<Operator> {
+    /// What a shared budget allows from now on.
+    pub(crate) fn set_grant(&mut self, grant: Option<Grant>) {
+        if self.grant != grant {
+            self.grant = grant;
+        }
+    }
 }
 
 impl Operator {
@@ -89,10 +104,6 @@ impl Operator {
             let at = self.reservations.partition_point(|standing| standing.id < id);
             self.reservations.insert(at, Reservation { id, workers, start, end });
         }
-    }
-
-    pub(crate) const fn set_grant(&mut self, grant: Option<Grant>) {
-        self.grant = grant;
     }
 
     pub(crate) const fn is_granted(&self) -> bool {

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::observation::WorkerId;
 use crate::pool::{Pending, Pool, State, Worker};
 use crate::provider::Provider;
+use crate::rare::Rare;
 use crate::time::{Timestamp, nanos};
 
 /// One thing for the platform to do. Each is given once; if its effect does not show within the order timeout, it is
@@ -68,7 +69,7 @@ pub enum Command {
 /// call for another.
 pub(crate) fn place(
     pool: &mut Pool,
-    provider: &mut Provider,
+    provider: &mut Rare<Provider>,
     now: Timestamp,
     (desired, max): (u32, u32),
     config: &Config,
@@ -153,7 +154,7 @@ fn next_worker(pool: &Pool, now: Timestamp, surplus: bool, config: &Config) -> O
 
 struct Placement<'a> {
     pool: &'a mut Pool,
-    provider: &'a mut Provider,
+    provider: &'a mut Rare<Provider>,
     now: Timestamp,
     max: u32,
     config: &'a Config,

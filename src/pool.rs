@@ -23,6 +23,7 @@ use self::starts::Starts;
 pub(crate) use self::worker::{Pending, State, Worker};
 use self::worker::{first_state, still_pending, transition};
 use crate::observation::{FailureCause, Rejected, WorkerEvent, WorkerId};
+use crate::rare::Rare;
 use crate::time::{Timestamp, Waiting};
 
 /// How many workers are tracked by id at most; a larger pool reports counts.
@@ -87,7 +88,7 @@ pub(crate) struct Pool {
     /// what appears beyond them was ordered by nobody.
     expected: Outstanding,
     /// Starting workers of a pool that reports counts.
-    cohorts: Cohorts,
+    cohorts: Rare<Cohorts>,
     orders: Outstanding,
     prewarms: Outstanding,
     /// Workers let go or revived by count, not yet seen in the counts.
@@ -121,7 +122,7 @@ impl Pool {
         self.firsts = Known::default();
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
-            self.cohorts = Cohorts::default();
+            self.cohorts = Rare::new();
         }
         for at in 0..self.workers.len() {
             let Some(&worker) = self.workers.get(at) else { break };
@@ -269,7 +270,7 @@ impl Pool {
         if self.workers.is_empty() {
             // What was counted as starting or being loaded is known by id from now on, or not at all.
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
-            self.cohorts = Cohorts::default();
+            self.cohorts = Rare::new();
         }
         let into_standby = matches!(state, State::Prewarming | State::Standby);
         let unordered = !into_standby && self.expected.at(now) == 0;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Backoff, Config, MAX_BREAKER_FAILURES};
 use crate::observation::FailureCause;
+use crate::rare::{Nothing, Rare};
 use crate::time::{Timestamp, nanos};
 
 /// Failures remembered for the breaker.
@@ -72,16 +73,41 @@ pub(crate) struct Provider {
     success: u32,
 }
 
-impl Default for Provider {
-    fn default() -> Self {
-        Self {
-            rows: Default::default(),
-            recent: Default::default(),
-            recent_len: 0,
-            open_until: None,
-            probed: None,
-            last_cause: FailureCause::Crash,
-            success: WHOLE,
+/// One that has never failed.
+impl Nothing for Provider {
+    const NOTHING: &'static Self = &Self {
+        rows: [Row { failures: 0, retry_at: Timestamp::ORIGIN }; FailureCause::ALL.len()],
+        recent: [Timestamp::ORIGIN; MAX_FAILURES],
+        recent_len: 0,
+        open_until: None,
+        probed: None,
+        last_cause: FailureCause::Crash,
+        success: WHOLE,
+    };
+}
+
+impl Rare<Provider> {
+    /// A worker became ready: that says nothing new of a provider that has never failed.
+    pub(crate) fn succeeded(&mut self, now: Timestamp) {
+        if !self.is_untouched() {
+            (**self).succeeded(now);
+        }
+    }
+
+    /// What stands in the way of orders at `now`.
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        if self.is_untouched() { None } else { (**self).trouble(now) }
+    }
+
+    /// The first instant after `now` at which what stands in the way changes by time alone.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.is_untouched() { None } else { (**self).next_change(now) }
+    }
+
+    /// Workers were ordered.
+    pub(crate) fn ordered(&mut self, now: Timestamp) {
+        if !self.is_untouched() {
+            (**self).ordered(now);
         }
     }
 }
@@ -133,7 +159,7 @@ impl Provider {
     }
 
     /// A worker became ready.
-    pub(crate) fn succeeded(&mut self, now: Timestamp) {
+    fn succeeded(&mut self, now: Timestamp) {
         self.success = self.success.saturating_add(WHOLE.saturating_sub(self.success).div_ceil(8));
         for row in self.rows.iter_mut().filter(|row| { row.retry_at } <= now) {
             row.failures = 0;
@@ -144,7 +170,7 @@ impl Provider {
     }
 
     /// What stands in the way of orders at `now`.
-    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+    fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let cause = self.last_cause;
         if let Some(at) = self.open_until {
             let measure = if now < at { Measure::Open } else { Measure::Probe };
@@ -168,7 +194,7 @@ impl Provider {
     }
 
     /// Workers were ordered.
-    pub(crate) fn ordered(&mut self, now: Timestamp) {
+    fn ordered(&mut self, now: Timestamp) {
         if self.open_until.is_some_and(|until| until <= now) {
             self.probed = Some(now);
         }
@@ -187,7 +213,7 @@ impl Provider {
     }
 
     /// The first instant after `now` at which what stands in the way changes by time alone.
-    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let rows = self.rows.iter().filter(|row| row.failures > 0).map(|row| row.retry_at);
         rows.chain(self.open_until).filter(|at| *at > now).min()
     }
@@ -239,7 +265,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_are_spread_by_a_quarter_at_most() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         let (config, mut now) = (config(), at(0));
         for want in [10, 20, 40, 80, 160, 300, 300] {
             provider.open_until = None;
@@ -257,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_fails_while_the_way_is_closed_is_no_second_answer() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         for secs in 0..4 {
             provider.failed(at(secs), 1, FailureCause::Crash, &config());
         }
@@ -270,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_breaker_opens_lets_one_probe_through_and_closes_on_success() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         for (secs, cause) in (0..).zip(FailureCause::ALL) {
             provider.failed(at(secs), 1, cause, &config());
         }
@@ -291,7 +317,7 @@ mod tests {
 
     #[test]
     fn more_are_ordered_where_some_do_not_come_but_never_more_than_twice_the_need() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         assert_eq!(provider.gross(7), 7);
         for _ in 0..3 {
             provider.failed(at(0), 1, FailureCause::Crash, &config());
@@ -309,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_rate_of_success_falls_by_an_eighth_and_recovers_by_an_eighth() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         assert_eq!(provider.success(), 1_000_000);
         provider.failed(at(0), 1, FailureCause::Crash, &config());
         assert_eq!(provider.success(), 875_000);
@@ -321,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_way_changes_at_the_end_of_the_back_off_and_of_the_pause() {
-        let mut provider = Provider::default();
+        let mut provider = Rare::<Provider>::new();
         assert_eq!(provider.next_change(at(0)), None);
         provider.failed(at(0), 1, FailureCause::Quota, &config());
         let retry = provider.trouble(at(0)).unwrap().at;
@@ -342,9 +368,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_known_of_a_provider_is_not_taken_from_a_snapshot() {
-        let provider = Provider::default();
+        let provider = Rare::<Provider>::new();
         assert!(provider.is_sound());
-        assert!(!Provider { recent_len: MAX_FAILURES + 1, ..provider.clone() }.is_sound());
-        assert!(!Provider { success: WHOLE + 1, ..provider }.is_sound());
+        assert!(!Provider { recent_len: MAX_FAILURES + 1, ..(*provider).clone() }.is_sound());
+        assert!(!Provider { success: WHOLE + 1, ..(*provider).clone() }.is_sound());
     }
 }

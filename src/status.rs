@@ -124,37 +124,41 @@ pub struct InputCounts {
     pub contradictions: u64,
 }
 
-/// The last scaling events, each with the metrics that triggered it.
+/// The last scaling events, each with the metrics that triggered it. Room for them is made as they come, twice as much each
+/// time, and once for as many as are kept it is used again.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct EventLog {
     events: VecDeque<Explanation>,
-    capacity: usize,
+    capacity: u16,
 }
 
 impl EventLog {
-    pub(crate) fn new(capacity: u16) -> Self {
-        Self { events: VecDeque::with_capacity(usize::from(capacity)), capacity: usize::from(capacity) }
+    pub(crate) const fn new(capacity: u16) -> Self {
+        Self { events: VecDeque::new(), capacity }
     }
 
     pub(crate) fn push(&mut self, event: &Explanation) {
         if self.capacity == 0 {
             return;
         }
-        if self.events.len() == self.capacity {
+        let (held, most) = (self.events.len(), usize::from(self.capacity));
+        if held >= most {
             self.events.pop_front();
+        } else if held == self.events.capacity() {
+            self.events.reserve_exact(held.clamp(1, most.saturating_sub(held)));
         }
         self.events.push_back(*event);
     }
 
     /// Whether this can be a log for so many events: what comes from a snapshot may be anything.
     pub(crate) fn is_sound(&self, capacity: u16) -> bool {
-        self.capacity == usize::from(capacity) && self.events.len() <= self.capacity
+        self.capacity == capacity && self.events.len() <= usize::from(capacity)
     }
 
     /// Keeps so many events from now on.
     pub(crate) fn resize(&mut self, capacity: u16) {
-        self.capacity = usize::from(capacity);
-        let surplus = self.events.len().saturating_sub(self.capacity);
+        self.capacity = capacity;
+        let surplus = self.events.len().saturating_sub(usize::from(capacity));
         self.events.drain(..surplus);
     }
 

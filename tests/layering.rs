@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["time", "units", "grid", "fixed"],
+    &["time", "units", "grid", "fixed", "rare"],
     &["observation", "policy", "schedule"],
     &["report"],
     &["error"],

@@ -12,6 +12,8 @@
 //!
 //! Time is followed in the same way: to ages of the oldest request at which nothing is proposed anew, and to the ends of slices.
 //!
+//! A gauge is counted in the same way as the events whose count it sets, and looked at for the same reasons.
+//!
 //! This is exact, not an approximation: the test beside this file compares it with evaluating at every observation.
 
 mod extent;
@@ -71,6 +73,8 @@ pub(super) struct Calm {
     pub(super) placed: bool,
     /// Somebody may be taking requests.
     attended: bool,
+    /// Every request is told of by events.
+    by_events: bool,
     /// Something has been counted and not evaluated.
     pub(super) counted: bool,
 }
@@ -99,11 +103,11 @@ impl Autoscaler {
                     WorkerEvent::Idle => 0,
                     _ => return false,
                 };
-                return calm && self.load_only(now, id, slots);
+                return calm && self.calm.by_events && self.load_only(now, id, slots);
             }
             _ => return false,
         };
-        if !(calm || self.lives_on(now)) {
+        if !((calm || self.lives_on(now)) && self.calm.by_events) {
             return false;
         }
         let before = self.state.now;
@@ -121,6 +125,8 @@ impl Autoscaler {
             debug_assert!(self.stands(now), "what was counted changes no proposal");
             return true;
         }
+        // Whoever has waited for so long may have woken CoDel.
+        self.calm.wait = 0;
         let (state, calm) = (&mut self.state, &self.calm);
         let clamped = state.estimators.count(now, observation, calm.attended, &state.pool, &self.config);
         self.state.input.contradictions = self.state.input.contradictions.saturating_add(u64::from(clamped));
@@ -130,6 +136,43 @@ impl Autoscaler {
         }
         debug_assert!(self.stands(now), "what was counted changes no proposal");
         true
+    }
+
+    /// The same for a gauge of the one queue or of the slots, which sets what events count.
+    pub(super) fn gauge_only(&mut self, now: Timestamp, observation: &Observation) -> bool {
+        if !matches!(observation, Observation::Queue { queue: None, .. } | Observation::InFlight { .. }) {
+            return false;
+        }
+        let calm = now >= self.state.now && (self.is_calm(now) || self.lives_on(now));
+        if !calm || self.state.estimators.empties(observation) {
+            return false;
+        }
+        let before = self.state.now;
+        self.state.estimators.advance_within(now);
+        self.note_counted(now);
+        let (state, attended) = (&mut self.state, self.calm.attended);
+        state.estimators.gauge(now, observation, attended, &state.pool, &self.config);
+        self.calm.by_events &= state.estimators.is_told_by_events(attended);
+        let same = self.ages_are_known(now) && self.goes_on(now, observation);
+        if !(same && self.is_within()) {
+            self.go_on((before, now), same);
+        }
+        debug_assert!(self.stands(now), "what was counted changes no proposal");
+        true
+    }
+
+    /// Says when the oldest request, which a gauge has set, next comes to an age that the rules take note of. True if the
+    /// proposals are known to stand until then.
+    fn ages_are_known(&mut self, now: Timestamp) -> bool {
+        let waited = self.state.estimators.oldest_age(now).unwrap_or(0);
+        self.calm.age = if waited < self.calm.least_age {
+            self.calm.least_age
+        } else {
+            // It says something before anybody starts.
+            self.calm.wait = 0;
+            self.ages().filter(|age| *age > waited).min().unwrap_or(u64::MAX)
+        };
+        self.calm.proposed
     }
 
     /// Whether the proposals are those that were made last, unless the count has just changed.
@@ -250,20 +293,21 @@ impl Autoscaler {
         plain && self.verdicts(now) == calm.verdicts
     }
 
-    /// Lives up to `now` if on the way the oldest request only comes to ages at which nothing is proposed anew. False if that
-    /// is not all; then nothing has changed.
+    /// Lives up to the last age on the way to `now` that the oldest request comes to, if at none anything is proposed anew. False
+    /// if that is not all; then nothing has changed.
     pub(super) fn grows_old(&mut self, now: Timestamp) -> bool {
         if now >= self.calm.until || !self.calm.proposed || self.verdicts(now) != self.calm.verdicts {
             return false;
         }
         while self.calm.age < u64::MAX && !self.is_calm(now) {
+            // Until then the demand certainly stood; the caller goes on from there.
+            self.state.now = self.state.now.max(self.state.estimators.oldest_reaches(self.calm.age).unwrap_or(now));
             self.calm.age = self.ages().filter(|age| *age > self.calm.age).min().unwrap_or(u64::MAX);
             self.state.sequence = self.state.sequence.saturating_add(1);
         }
         // What the waits say may change before anybody starts who has waited for long.
         self.calm.wait = 0;
-        self.state.now = now;
-        self.state.estimators.advance_within(now);
+        self.state.estimators.advance_within(self.state.now);
         self.calm.counted = true;
         self.asked.counted();
         true
@@ -325,8 +369,12 @@ impl Autoscaler {
     }
 
     fn counted(&mut self, now: Timestamp) {
+        self.state.estimators.advance_arrivals(now);
+        self.note_counted(now);
+    }
+
+    const fn note_counted(&mut self, now: Timestamp) {
         self.state.now = now;
-        self.state.estimators.advance_within(now);
         self.state.input.accepted = self.state.input.accepted.saturating_add(1);
         self.state.sequence = self.state.sequence.saturating_add(1);
         self.calm.counted = true;
@@ -414,7 +462,7 @@ impl Autoscaler {
 
     /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
     /// where it is.
-    pub(super) const fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.calm.counted && !self.is_granted()
     }
 

@@ -1,7 +1,6 @@
 //! What an autoscaler would have of a budget that it shares.
 
 use super::Autoscaler;
-use crate::guard::{GUARDS, Guard, Stage};
 
 /// What is asked of a budget, and what is taken of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,7 +17,7 @@ pub(crate) struct Needs {
 
 impl Autoscaler {
     /// Whether a grant stands.
-    pub(crate) const fn is_granted(&self) -> bool {
+    pub(crate) fn is_granted(&self) -> bool {
         self.state.operator.is_granted()
     }
 
@@ -34,9 +33,4 @@ impl Autoscaler {
         let (present, staying) = self.state.pool.present_and_staying(self.state.now);
         Needs { wanted, least: limits.least, most: limits.most, staying, leaving: present.saturating_sub(staying) }
     }
-}
-
-/// The count before the bounds.
-pub(super) fn wanted(stages: &[Stage; GUARDS]) -> u32 {
-    stages.iter().rev().find(|stage| stage.guard != Guard::Bounds).map_or(0, |stage| stage.count)
 }

@@ -19,8 +19,8 @@ impl Autoscaler {
 
     /// The same where the quantiles are known.
     pub(super) fn explain_with(&self, evaluation: &Evaluation, quantiles: Quantiles) -> Explanation {
-        let Evaluation { at, count, proposals, proposed, stages, desired, .. } = *evaluation;
-        let bound = match Explanation::last_effect(&stages) {
+        let &Evaluation { at, count, proposals, ref stages, desired, .. } = evaluation;
+        let bound = match stages.last_effect() {
             Some(guard) => Reason::Guard(guard),
             // Waking is the zero gate's doing even where it agrees with the policies.
             None if count == 0 && desired > 0 => Reason::Guard(Guard::ZeroGate),
@@ -31,8 +31,8 @@ impl Autoscaler {
             at,
             count,
             proposals,
-            proposed,
-            stages,
+            proposed: stages.proposed,
+            stages: stages.all(),
             desired,
             bound,
             pressed_since: evaluation.pressed_since,
@@ -60,12 +60,14 @@ impl Autoscaler {
     /// What would change, and when, if the signals stayed as they are.
     fn outlook(&self, evaluation: &Evaluation, bound: Reason) -> Option<Outlook> {
         let (at, config) = (evaluation.at, &self.config);
-        let up = evaluation.proposed > self.state.count;
+        let up = evaluation.stages.proposed > self.state.count;
         let (guard, count, due) = match bound {
             Reason::Guard(Guard::StepLimit) => {
-                (Guard::StepLimit, evaluation.proposed, self.state.guards.step_until(up, config)?)
+                (Guard::StepLimit, evaluation.stages.proposed, self.state.guards.step_until(up, config)?)
             }
-            Reason::Guard(Guard::Mode) => (Guard::Mode, evaluation.proposed, self.state.operator.mode_until(at)?),
+            Reason::Guard(Guard::Mode) => {
+                (Guard::Mode, evaluation.stages.proposed, self.state.operator.mode_until(at)?)
+            }
             Reason::Guard(Guard::ZeroGate | Guard::UpDelay | Guard::DownDelay) | Reason::Policy(_) => {
                 let by_delay = self.state.guards.outlook(self.state.count, self.limits(at), config);
                 let to_zero = self.to_zero_at(at, &evaluation.inputs).map(|due| (Guard::ZeroGate, 0, due));
@@ -84,7 +86,7 @@ impl Autoscaler {
 /// The reason of the policy that counts in the direction taken.
 fn policy_reason(evaluation: &Evaluation) -> Reason {
     let all = evaluation.proposals.iter().flatten();
-    let deciding = if evaluation.proposed < evaluation.count {
+    let deciding = if evaluation.stages.proposed < evaluation.count {
         all.max_by_key(|proposal| proposal.keep)
     } else {
         all.max_by_key(|proposal| proposal.want)

@@ -1,11 +1,12 @@
 //! An autoscaler at rest: nothing to do, nothing to wait for, and little to remember.
 
+use alloc::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
 use super::changed::Asked;
-use super::claim::wanted;
 use super::state::State;
 use crate::config::Config;
 use crate::observation::Mode;
@@ -48,10 +49,17 @@ impl Autoscaler {
     }
 
     /// The autoscaler of which this was kept.
-    pub(crate) fn from_kept(config: Config, kept: Kept) -> Option<Self> {
+    pub(crate) fn from_kept(config: Arc<Config>, kept: Kept) -> Option<Self> {
         let state = kept.revived(&config)?.0;
-        let wanted = wanted(&state.last.stages);
+        let wanted = state.last.stages.wanted();
         Some(Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted })
+    }
+
+    /// The same with a configuration that it shares, if it is equal.
+    pub(crate) fn sharing(mut self, config: &Arc<Config>) -> Option<Self> {
+        let same = self.config == *config;
+        self.config = Arc::clone(config);
+        same.then_some(self)
     }
 
     /// Holds no room for events to come: it is taken when they come.

@@ -1,21 +1,22 @@
 //! Everything that is kept between calls: how it begins, is written down, comes back, and moves to another configuration.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Autoscaler;
 use super::calm::Calm;
 use super::changed::Asked;
-use super::claim::wanted;
 use super::reports::Reported;
 use super::snapshot::{RestoreError, Snapshot};
 use crate::config::Config;
-use crate::guard::{Effect, GUARDS, Guard, Guards, Stage};
+use crate::guard::{GUARDS, Guards, Stage, Stages};
 use crate::operator::Operator;
 use crate::policy::{Inputs, MAX_PROPOSALS, Policy, Proposal};
 use crate::pool::Pool;
 use crate::provider::Provider;
+use crate::rare::Rare;
 use crate::signal::{Estimators, Learned};
 use crate::status::{EventLog, InputCounts};
 use crate::time::Timestamp;
@@ -26,8 +27,8 @@ pub(super) struct State {
     pub(super) estimators: Estimators,
     pub(super) pool: Pool,
     pub(super) guards: Guards,
-    pub(super) operator: Operator,
-    pub(super) provider: Provider,
+    pub(super) operator: Rare<Operator>,
+    pub(super) provider: Rare<Provider>,
     /// How many workers there should be.
     pub(super) count: u32,
     /// When it began to watch.
@@ -85,14 +86,14 @@ impl Proposed {
 
 /// One pass through policies and guards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(super) struct Evaluation {
     pub(super) at: Timestamp,
     pub(super) count: u32,
     pub(super) inputs: Inputs,
     pub(super) proposals: Proposals,
     pub(super) deciding: Option<Policy>,
-    pub(super) proposed: u32,
-    pub(super) stages: [Stage; GUARDS],
+    pub(super) stages: Stages,
     pub(super) desired: u32,
     pub(super) pressed_since: Option<Timestamp>,
 }
@@ -100,22 +101,52 @@ pub(super) struct Evaluation {
 impl Evaluation {
     /// Whether the count is what was proposed, and no guard changed that.
     pub(super) fn is_free(&self) -> bool {
-        let same = self.proposed == self.count && self.count == self.desired;
-        same && self.stages.iter().all(|stage| stage.effect == Effect::Pass)
+        // Two changes of one instant that cancel each other out leave what led to the first.
+        let rests = self.count == self.desired && self.pressed_since.is_none();
+        rests && self.stages == Stages::none(self.count)
+    }
+}
+
+/// The same as a snapshot has it.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    at: Timestamp,
+    count: u32,
+    inputs: Inputs,
+    proposals: Proposals,
+    deciding: Option<Policy>,
+    proposed: u32,
+    stages: [Stage; GUARDS],
+    desired: u32,
+    pressed_since: Option<Timestamp>,
+}
+
+impl From<Evaluation> for Written {
+    fn from(evaluation: Evaluation) -> Self {
+        let Evaluation { at, count, inputs, proposals, deciding, stages, desired, pressed_since } = evaluation;
+        let proposed = stages.proposed;
+        Self { at, count, inputs, proposals, deciding, proposed, stages: stages.all(), desired, pressed_since }
+    }
+}
+
+impl From<Written> for Evaluation {
+    fn from(written: Written) -> Self {
+        let Written { at, count, inputs, proposals, deciding, proposed, stages, desired, pressed_since } = written;
+        let stages = Stages::written(proposed, &stages);
+        Self { at, count, inputs, proposals, deciding, stages, desired, pressed_since }
     }
 }
 
 impl State {
     pub(super) fn new(config: &Config, now: Timestamp) -> Self {
-        let operator = Operator::default();
+        let operator: Rare<Operator> = Rare::new();
         let count = operator.limits(now, 0, config).min;
-        let nothing = Stage { guard: Guard::Bounds, effect: Effect::Pass, count };
         Self {
             estimators: Estimators::new(config, now),
             pool: Pool::default(),
             guards: Guards::new(now),
             operator,
-            provider: Provider::default(),
+            provider: Rare::new(),
             count,
             started: now,
             sequence: 0,
@@ -126,8 +157,7 @@ impl State {
                 inputs: Inputs::default(),
                 proposals: [None; MAX_PROPOSALS],
                 deciding: None,
-                proposed: count,
-                stages: [nothing; GUARDS],
+                stages: Stages::none(count),
                 desired: count,
                 pressed_since: None,
             },
@@ -155,7 +185,7 @@ impl Autoscaler {
     /// Everything that it knows, to be kept until it is [restored](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.config.clone(), self.settled().into_owned())
+        Snapshot::new(Config::clone(&self.config), self.settled().into_owned())
     }
 
     /// What its [objective](crate::policy::Objective) has learned that holds for services like this one, and what it was told
@@ -181,8 +211,9 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
-        let wanted = wanted(&state.last.stages);
-        let autoscaler = Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted };
+        let wanted = state.last.stages.wanted();
+        let autoscaler =
+            Self { config: Arc::new(config), state, calm: Calm::default(), asked: Asked::default(), wanted };
         let (count, limits) = (autoscaler.state.count, autoscaler.limits(autoscaler.state.now));
         if count < limits.min || count > limits.max {
             return Err(RestoreError::OutOfBounds { count, min: limits.min, max: limits.max });
@@ -197,11 +228,15 @@ impl Autoscaler {
     /// the sojourns seen so far exceed it is read from the sketch, and exact again when the window has turned. What
     /// observers [report](Self::report) begins anew with another window, and is refused until it counts against the same
     /// target.
-    pub fn reconfigure(&mut self, now: Timestamp, config: Config) {
+    ///
+    /// One that is equal changes nothing, but that an `Arc<Config>` is shared from then on.
+    pub fn reconfigure(&mut self, now: Timestamp, config: impl Into<Arc<Config>>) {
+        let config = config.into();
         let now = self.clamp(now);
         self.settle();
         self.advance(now);
         if config == self.config {
+            self.config = config;
             return;
         }
         self.rewind();

@@ -1,6 +1,7 @@
 //! What services share: a configuration, and a place in the budget.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::time::Timestamp;
 /// A configuration, and what its services count for in a budget. Kept once, however many services share it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Profile {
-    config: Config,
+    config: Arc<Config>,
     weight: NonZeroU32,
     priority: u8,
     units: NonZeroU32,
@@ -26,8 +27,15 @@ pub struct Profile {
 impl Profile {
     /// This configuration, with weight one in the lowest priority class, one unit of the default kind per worker.
     #[must_use]
-    pub const fn new(config: Config) -> Self {
-        Self { config, weight: NonZeroU32::MIN, priority: 0, units: NonZeroU32::MIN, kind: Kind(0), prior: None }
+    pub fn new(config: impl Into<Arc<Config>>) -> Self {
+        Self {
+            config: config.into(),
+            weight: NonZeroU32::MIN,
+            priority: 0,
+            units: NonZeroU32::MIN,
+            kind: Kind(0),
+            prior: None,
+        }
     }
 
     /// The share among those of the same class.
@@ -61,8 +69,13 @@ impl Profile {
 
     /// The configuration.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The same, to be kept.
+    pub(super) fn shared(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
     }
 
     /// The kind of capacity that its workers take.
@@ -120,7 +133,7 @@ impl Known {
     }
 
     pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {
-        let mut autoscaler = Autoscaler::new(self.profile.config.clone(), now);
+        let mut autoscaler = Autoscaler::new(self.profile.shared(), now);
         if let Some(learned) = &self.profile.prior {
             autoscaler = autoscaler.with_prior(learned);
         }

@@ -75,7 +75,7 @@ impl<K> FleetSnapshot<K> {
         for (_, service) in &mut self.services {
             let Service::Parked { profile, packed } = service else { continue };
             let kept = self.patterns.unpack::<Kept>(packed);
-            let config = profile.of_list(&self.profiles).map(|profile| profile.config().clone());
+            let config = profile.of_list(&self.profiles).map(Profile::shared);
             if let Some(autoscaler) = kept.zip(config).and_then(|(kept, config)| Autoscaler::from_kept(config, kept)) {
                 let snapshot = Box::new(autoscaler.snapshot());
                 *service = Service::Awake { profile: *profile, due: autoscaler.next_wakeup(), snapshot };
@@ -200,10 +200,8 @@ impl<K: Ord + Clone> Fleet<K> {
                 Service::Awake { snapshot, due, .. } => {
                     let restored = Autoscaler::restore(*snapshot);
                     let autoscaler = restored.map_err(|error| AdoptError::Restore { position, error })?;
-                    if autoscaler.config() != theirs.profile.config() {
-                        return Err(AdoptError::Unsound { position });
-                    }
-                    (awake(autoscaler, profile), due)
+                    let autoscaler = autoscaler.sharing(&theirs.profile.shared());
+                    (awake(autoscaler.ok_or(AdoptError::Unsound { position })?, profile), due)
                 }
                 Service::Parked { packed, .. } => {
                     let kept: Option<Kept> = patterns.unpack(&packed);
@@ -214,7 +212,7 @@ impl<K: Ord + Clone> Fleet<K> {
                     } else {
                         ours.pack(&kept, kept.now(), theirs.pattern)
                     };
-                    let restored = Autoscaler::from_kept(theirs.profile.config().clone(), kept);
+                    let restored = Autoscaler::from_kept(theirs.profile.shared(), kept);
                     let autoscaler = restored.ok_or(AdoptError::Unsound { position })?;
                     match repacked.filter(|_| autoscaler.is_at_rest()) {
                         Some((packed, pattern)) => {

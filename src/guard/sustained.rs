@@ -39,14 +39,14 @@ struct Entry {
 #[serde(from = "Table", into = "Table")]
 pub(crate) struct Sustained {
     entries: [Entry; CAPACITY],
-    len: usize,
+    len: u8,
     /// The demand now, and until when the table is up to date.
     demand: u32,
     at: Timestamp,
     /// How many times faster a lapse undoes progress than demand makes it.
-    setback: u64,
+    setback: u8,
     /// How many levels demand reaches: those from there on have lapsed. Follows from the entries, as what comes after it.
-    held: usize,
+    held: u8,
     /// Since when demand has been at the highest of those that it reaches, and at the highest of all; the origin without one.
     since: Timestamp,
     highest: Timestamp,
@@ -54,7 +54,7 @@ pub(crate) struct Sustained {
 
 impl Sustained {
     /// A table that has seen no demand before `now`.
-    pub(crate) const fn new(now: Timestamp, setback: u64) -> Self {
+    pub(crate) const fn new(now: Timestamp, setback: u8) -> Self {
         Self {
             entries: [Entry { level: 0, after: 0 }; CAPACITY],
             len: 0,
@@ -68,9 +68,9 @@ impl Sustained {
     }
 
     /// Whether this can be a table with such a setback: what comes from a snapshot may be anything.
-    pub(crate) fn is_sound(&self, setback: u64) -> bool {
+    pub(crate) fn is_sound(&self, setback: u8) -> bool {
         let rises = |pair: &[Entry]| matches!(pair, [a, b] if a.level < b.level);
-        self.len <= CAPACITY && self.setback == setback && self.live().windows(2).all(rises)
+        self.len() <= CAPACITY && self.setback == setback && self.live().windows(2).all(rises)
     }
 
     /// Demand is `level` from `now` on. `delay` is the delay asked about, so that what is older can be dropped.
@@ -125,7 +125,7 @@ impl Sustained {
                 self.release(highest);
             }
             self.highest = self.highest.minus(highest.after);
-            self.truncate(self.len.saturating_sub(1));
+            self.truncate(self.len().saturating_sub(1));
         }
         if self.demand > level {
             self.insert(self.demand, self.at, u64::MAX);
@@ -177,8 +177,17 @@ impl Sustained {
         self.held().find(|(level, _)| *level > count).map(|(_, since)| since)
     }
 
+    const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// How many levels demand reaches.
+    const fn reached_by(&self) -> usize {
+        self.held as usize
+    }
+
     fn live(&self) -> &[Entry] {
-        self.entries.get(..self.len).unwrap_or(&[])
+        self.entries.get(..self.len()).unwrap_or(&[])
     }
 
     /// All levels, and since when demand has been there.
@@ -191,17 +200,17 @@ impl Sustained {
 
     /// The same of those that demand reaches.
     fn held(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
-        self.levels().take(self.held)
+        self.levels().take(self.reached_by())
     }
 
     /// The highest of those that demand reaches.
     fn highest_held(&self) -> Option<Entry> {
-        self.entries.get(self.held.checked_sub(1)?).copied()
+        self.entries.get(self.reached_by().checked_sub(1)?).copied()
     }
 
     /// The lowest of those that it does not reach.
     fn lowest_lapsed(&self) -> Option<Entry> {
-        self.entries.get(self.held).filter(|_| self.held < self.len).copied()
+        self.entries.get(self.reached_by()).filter(|_| self.held < self.len).copied()
     }
 
     /// Demand reaches one level more: this one, the lowest that it did not reach.
@@ -223,11 +232,12 @@ impl Sustained {
         if lapse == 0 || self.held >= self.len {
             return;
         }
-        let loss = lapse.saturating_mul(self.setback.saturating_add(1));
+        let loss = lapse.saturating_mul(u64::from(self.setback).saturating_add(1));
         if self.highest.plus(loss) >= self.at {
             self.drop_undone(loss);
         }
-        if let Some(lapsed) = self.entries.get_mut(self.held..self.len).and_then(<[Entry]>::first_mut) {
+        let lapsed = self.reached_by()..self.len();
+        if let Some(lapsed) = self.entries.get_mut(lapsed).and_then(<[Entry]>::first_mut) {
             lapsed.after = lapsed.after.saturating_add(loss);
             self.highest = self.highest.plus(loss);
         }
@@ -236,8 +246,8 @@ impl Sustained {
     /// Of the lapsed levels, drops those that have no progress left after such a loss: they are the highest.
     #[inline(never)]
     fn drop_undone(&mut self, loss: u64) {
-        let (mut left, mut highest) = (self.held, self.since);
-        for entry in self.live().iter().skip(self.held) {
+        let (mut left, mut highest) = (self.reached_by(), self.since);
+        for entry in self.live().iter().skip(self.reached_by()) {
             let since = highest.plus(entry.after);
             if since.plus(loss) >= self.at {
                 break;
@@ -250,19 +260,20 @@ impl Sustained {
 
     /// The entries from this position on.
     fn rest(&mut self, position: usize) -> &mut [Entry] {
-        self.entries.get_mut(position..self.len).unwrap_or(&mut [])
+        let len = self.len();
+        self.entries.get_mut(position..len).unwrap_or(&mut [])
     }
 
     /// What is not in use looks the same, so that equal tables are equal.
     fn truncate(&mut self, len: usize) {
         self.rest(len).fill(Entry::default());
-        self.len = len;
+        self.len = count(len);
     }
 
     /// The levels that demand no longer reaches begin to lapse with the progress of one delay at the most.
     fn begin_lapse(&mut self, delay: u64) {
         let (at, mut since, mut moved) = (self.at, self.since, self.since);
-        for entry in self.rest(self.held) {
+        for entry in self.rest(self.reached_by()) {
             since = since.plus(entry.after);
             // Those after it have progressed no further.
             let done = at.since(since) <= delay;
@@ -282,9 +293,10 @@ impl Sustained {
         let drop = self.held().take_while(is_old).count().saturating_sub(1);
         if drop > 0 {
             let began = self.levels().nth(drop).map_or(0, |(_, since)| since.as_nanos());
-            self.entries.copy_within(drop..self.len, 0);
-            self.truncate(self.len.saturating_sub(drop));
-            self.held = self.held.saturating_sub(drop);
+            let len = self.len();
+            self.entries.copy_within(drop..len, 0);
+            self.truncate(len.saturating_sub(drop));
+            self.held = self.held.saturating_sub(count(drop));
             let [lowest, ..] = &mut self.entries;
             lowest.after = began;
         }
@@ -292,20 +304,20 @@ impl Sustained {
 
     /// Demand is at `level`, which is none of the entries, and has been at the least since `began`.
     fn insert(&mut self, level: u32, began: Timestamp, delay: u64) {
-        if self.len == CAPACITY {
+        if self.len() == CAPACITY {
             // Only when room is needed, so that what is remembered does not depend on how often it was looked at.
             self.forget_older_than(delay);
         }
-        let room = if self.len < CAPACITY { self.len } else { self.merge_closest() };
+        let room = if self.len() < CAPACITY { self.len() } else { self.merge_closest() };
         // Only what stands between the room that there is and the place of the new one moves.
-        let mut at = self.held;
+        let mut at = self.reached_by();
         if room < at {
             self.entries.copy_within(room.saturating_add(1)..at, room);
             at = at.saturating_sub(1);
         } else {
             self.entries.copy_within(at..room, at.saturating_add(1));
             self.held = self.held.saturating_add(1);
-            self.len = self.len.saturating_add(usize::from(room == self.len));
+            self.len = self.len.saturating_add(u8::from(room == self.len()));
         }
         // It is later than what it follows on, unless a snapshot knew of what was to come.
         let (after, began) = (began.since(self.since), began.max(self.since));
@@ -331,11 +343,16 @@ impl Sustained {
             next.after = next.after.saturating_add(gap);
         }
         // The new one follows on the one before it, too.
-        if next == self.held {
+        if next == self.reached_by() {
             self.since = self.since.minus(gap);
         }
         merged
     }
+}
+
+/// Of entries, which are sixteen at the most.
+fn count(entries: usize) -> u8 {
+    u8::try_from(entries).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

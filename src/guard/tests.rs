@@ -58,7 +58,7 @@ impl Bench {
     }
 
     fn apply(&mut self, demand: &Demand) -> u32 {
-        let stages = self.guards.apply(demand, &self.config);
+        let stages = self.guards.apply(demand, &self.config).0.all();
         let folded = stages.iter().fold(demand.proposed(), |count, stage| stage.effect.apply(count));
         self.count = stages[GUARDS - 1].count;
         assert_eq!(folded, self.count);

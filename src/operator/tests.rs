@@ -15,7 +15,7 @@ fn least(operator: &Operator, now: u64) -> u32 {
 
 #[test]
 fn a_reservation_holds_from_its_start_until_its_end() {
-    let mut operator = Operator::default();
+    let mut operator: Rare<Operator> = Rare::new();
     operator.reserve(at(0), ReservationId(1), 4, at(10), at(20));
     assert_eq!([9, 10, 19, 20].map(|now| least(&operator, now)), [1, 4, 4, 1]);
     let change = |now| operator.next_change(at(now), 0, &config());
@@ -24,7 +24,7 @@ fn a_reservation_holds_from_its_start_until_its_end() {
 
 #[test]
 fn a_reservation_takes_the_place_of_its_namesake_and_none_takes_it_back() {
-    let mut operator = Operator::default();
+    let mut operator: Rare<Operator> = Rare::new();
     operator.reserve(at(0), ReservationId(2), 4, at(10), at(20));
     operator.reserve(at(0), ReservationId(1), 3, at(10), at(20));
     operator.reserve(at(0), ReservationId(3), 2, at(10), at(20));
@@ -39,7 +39,7 @@ fn a_reservation_takes_the_place_of_its_namesake_and_none_takes_it_back() {
 
 #[test]
 fn sixteen_reservations_stand_at_one_time() {
-    let mut operator = Operator::default();
+    let mut operator: Rare<Operator> = Rare::new();
     for id in 1..=16 {
         operator.accepts(at(0), ReservationId(id)).unwrap();
         operator.reserve(at(0), ReservationId(id), 2, at(10), at(10 + u64::from(id)));
@@ -61,7 +61,7 @@ fn what_cannot_be_an_operator_s_order_is_not_taken_from_a_snapshot() {
 
 #[test]
 fn a_grant_is_named_where_it_allows_less_than_the_bounds() {
-    let mut operator = Operator::default();
+    let mut operator: Rare<Operator> = Rare::new();
     assert!(!operator.is_granted());
     for (workers, named) in [(9, true), (10, false), (11, false)] {
         operator.set_grant(Some(Grant { workers, budget: 64, others: 1 }));

@@ -5,14 +5,15 @@ use alloc::vec;
 use super::*;
 use crate::observation::{PoolCounts, WorkerEvent};
 use crate::policy::{Policy, RunPod};
+use crate::rare::Rare;
 
 /// With a provider who has never failed.
 fn place(pool: &mut Pool, now: Timestamp, desired: u32, config: &Config) -> Vec<Command> {
-    super::place(pool, &mut Provider::default(), now, (desired, config.max()), config)
+    super::place(pool, &mut Rare::new(), now, (desired, config.max()), config)
 }
 
 fn next_change(pool: &Pool, now: Timestamp, desired: u32, config: &Config) -> Option<Timestamp> {
-    super::next_change(pool, &Provider::default(), now, desired, config)
+    super::next_change(pool, &Rare::<Provider>::new(), now, desired, config)
 }
 
 fn at(secs: u64) -> Timestamp {

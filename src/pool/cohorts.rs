@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rare::Nothing;
 use crate::time::Timestamp;
 
 const COHORTS: usize = 8;
@@ -20,6 +21,11 @@ struct Cohort {
 pub(super) struct Cohorts {
     /// Oldest first; unused ones at the end hold no worker.
     cohorts: [Cohort; COHORTS],
+}
+
+impl Nothing for Cohorts {
+    const NOTHING: &'static Self =
+        &Self { cohorts: [Cohort { since: Timestamp::ORIGIN, workers: 0, overdue: false }; COHORTS] };
 }
 
 impl Cohorts {

@@ -22,7 +22,9 @@ impl Pool {
         let before = self.observed();
         let (ready_before, standby_before, overdue_before) =
             (self.census.ready, self.census.standby, self.census.overdue);
-        self.cohorts.starting(now, counts.starting);
+        if counts.starting > 0 || !self.cohorts.is_untouched() {
+            self.cohorts.starting(now, counts.starting);
+        }
         self.census = Census {
             ready: counts.ready,
             idle: counts.idle,

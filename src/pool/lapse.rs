@@ -26,7 +26,7 @@ impl Pool {
 
     fn lapse_each(&mut self, now: Timestamp, starting: bool, config: &Config) -> u32 {
         let (cold, warm) = (self.start_deadline(config), deadline(&self.warm_starts, config));
-        let late = self.cohorts.lapse(now, cold);
+        let late = if self.cohorts.is_untouched() { 0 } else { self.cohorts.lapse(now, cold) };
         if late > 0 {
             self.census.overdue = self.cohorts.overdue();
             // Of those that were told to go, these do not count any more.

@@ -87,6 +87,16 @@ impl Queue {
         self.known && self.gauge_at.is_none() && (self.unattended == 0 || !attended)
     }
 
+    /// Whether the depth is known.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Somebody attends, where the depth is [known](Self::is_known).
+    pub(crate) const fn taken(&mut self) {
+        self.unattended = 0;
+    }
+
     /// Requests waiting, as far as known.
     pub(crate) fn depth(&self) -> Option<u64> {
         self.known.then_some(self.depth)

@@ -144,9 +144,14 @@ impl Arrivals {
         self.is_events() && self.resumes.is_none()
     }
 
-    /// When the open slice of the long window ends.
+    /// Whether events are held back after a silence.
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.resumes.is_some()
+    }
+
+    /// When the open slice of the long window ends, if that is more than time that passes between reports.
     pub(crate) const fn slice_ends(&self) -> Timestamp {
-        self.long.open_start.plus(self.long.slice)
+        if self.is_events() { self.long.open_start.plus(self.long.slice) } else { Timestamp::MAX }
     }
 
     /// What the open slice of the long window holds.
@@ -202,7 +207,7 @@ impl Arrivals {
         }
     }
 
-    const fn is_events(&self) -> bool {
+    pub(crate) const fn is_events(&self) -> bool {
         matches!(self.heard, Some((Source::Events, _)))
     }
 }
@@ -213,7 +218,7 @@ struct Window {
     slice: u64,
     closed: [u64; SLICES],
     /// The position of the oldest closed slice, which the next one replaces.
-    oldest: usize,
+    oldest: u8,
     /// How many closed slices have been seen.
     filled: u8,
     /// Of the closed slices.
@@ -231,7 +236,7 @@ impl Window {
     /// Makes good what a snapshot leaves out; false if it cannot be one of a window with this slice.
     fn restore(&mut self, slice: u64) -> bool {
         self.sum = self.closed.iter().fold(0, |sum, mass| sum.saturating_add(*mass));
-        self.slice == slice && self.oldest < SLICES && self.filled <= FULL
+        self.slice == slice && self.oldest < FULL && self.filled <= FULL
     }
 
     const fn clear(&mut self, filled: u8) {
@@ -262,7 +267,7 @@ impl Window {
     }
 
     fn close(&mut self) {
-        if let Some(slot) = self.closed.get_mut(self.oldest) {
+        if let Some(slot) = self.closed.get_mut(usize::from(self.oldest)) {
             self.sum = self.sum.saturating_sub(*slot).saturating_add(self.open);
             *slot = self.open;
         }
@@ -295,7 +300,7 @@ impl Window {
         };
         let mut start_ago = now.since(self.open_start);
         self.open = self.open.saturating_add(share(0, start_ago));
-        let mut position = self.oldest;
+        let mut position = usize::from(self.oldest);
         for _ in 0..SLICES {
             let end_ago = start_ago;
             if from <= end_ago {
@@ -316,7 +321,7 @@ impl Window {
         let mut other = Self::new(now, slice);
         let open_ago = now.since(self.open_start);
         other.spread(now, 0, open_ago.max(1), self.open);
-        let (mut position, mut end_ago) = (self.oldest, open_ago);
+        let (mut position, mut end_ago) = (usize::from(self.oldest), open_ago);
         for _ in 0..self.filled {
             position = position.checked_sub(1).unwrap_or(SLICES.saturating_sub(1));
             let start_ago = end_ago.saturating_add(self.slice);
@@ -344,7 +349,8 @@ impl Window {
 
     /// The mass that counts beside the open slice, and the time in which it and the open slice count.
     fn beside_open(&self) -> (u64, u64) {
-        let leaving = if self.filled == FULL { self.closed.get(self.oldest).copied().unwrap_or(0) } else { 0 };
+        let leaving =
+            if self.filled == FULL { self.closed.get(usize::from(self.oldest)).copied().unwrap_or(0) } else { 0 };
         let slices = u64::from(self.filled).saturating_add(1).min(SLICES as u64);
         (self.sum.saturating_sub(leaving), slices.saturating_mul(self.slice))
     }
@@ -367,9 +373,9 @@ impl Window {
 const FULL: u8 = SLICES as u8;
 
 /// The next position in a ring of [`SLICES`].
-pub(crate) const fn following(position: usize) -> usize {
+pub(crate) const fn following(position: u8) -> u8 {
     match position.checked_add(1) {
-        Some(next) if next < SLICES => next,
+        Some(next) if next < FULL => next,
         _ => 0,
     }
 }

@@ -39,6 +39,10 @@ impl Sketch {
         fits
     }
 
+    pub(super) const fn per_octave(&self) -> u32 {
+        self.per_octave
+    }
+
     pub(crate) fn insert(&mut self, nanos: u64) {
         self.current.insert(bucket(nanos, self.per_octave));
     }

@@ -7,6 +7,9 @@
 //!   come back. An eighth is twice the edge error of a window of twelve slices.
 //! - **Quantiles** come from the [`sketch`](super::sketch), for people; the minimum is exact.
 
+use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use super::rate::{SLICES, following};
@@ -53,6 +56,17 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    const OF_NOTHING: Self = Self {
+        sojourns: 0,
+        over_target: 0,
+        sojourn_sum: 0,
+        newer_sojourns: 0,
+        newer_sum: 0,
+        sojourn_min: None,
+        services: 0,
+        service_sum: 0,
+    };
+
     /// Adds the sums over other requests of the same time.
     pub(super) fn merge(&mut self, other: &Self) {
         self.sojourns = self.sojourns.saturating_add(other.sojourns);
@@ -105,86 +119,41 @@ impl Totals {
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+/// The window. What the waits say has room of its own, made by the first request that is told of by an event: a service whose
+/// requests are only counted needs none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(crate) struct SojournWindow {
     slice: u64,
-    slices: [Slice; SLICES],
-    open: usize,
     open_start: Timestamp,
+    open: u8,
+    /// Of the sketch.
+    buckets_per_octave: u32,
+    seen: Option<Box<Seen>>,
+}
+
+/// What has been seen in it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Seen {
+    slices: [Slice; SLICES],
     /// Of all slices: an evaluation reads them, an observation adds to them, and the end of a slice sums them anew.
-    #[serde(skip)]
     totals: Totals,
     sketch: Sketch,
 }
 
-impl SojournWindow {
-    pub(crate) fn new(origin: Timestamp, slice: u64, buckets_per_octave: u32) -> Self {
-        Self {
-            slice,
-            slices: [Slice::default(); SLICES],
-            open: 0,
-            open_start: origin,
-            totals: Totals::default(),
-            sketch: Sketch::new(buckets_per_octave),
-        }
+impl Seen {
+    fn new(buckets_per_octave: u32) -> Self {
+        Self { slices: [Slice::default(); SLICES], totals: Totals::default(), sketch: Sketch::new(buckets_per_octave) }
     }
 
-    /// Makes good what a snapshot leaves out; false if it cannot be one with this slice and precision.
-    pub(crate) fn restore(&mut self, slice: u64, buckets_per_octave: u32) -> bool {
-        self.sum_up();
-        self.slice == slice && self.open < SLICES && self.sketch.restore(buckets_per_octave)
-    }
-
-    /// Moves what was seen to slices of another length, each slice whole to where its middle falls.
-    pub(crate) fn set_slice(&mut self, now: Timestamp, slice: u64) {
-        let (mut slices, open_ago) = ([Slice::default(); SLICES], now.since(self.open_start));
-        for (position, seen) in self.slices.iter().enumerate() {
-            let age = u64::try_from(self.age(position)).unwrap_or(u64::MAX);
-            // The open slice's middle is in its part so far.
-            let middle = match age.checked_sub(1) {
-                None => open_ago / 2,
-                Some(closed) => {
-                    open_ago.saturating_add(closed.saturating_mul(self.slice)).saturating_add(self.slice / 2)
-                }
-            };
-            let back = usize::try_from(middle.checked_div(slice).unwrap_or(0)).unwrap_or(SLICES);
-            let to = SLICES.checked_sub(back).map(|to| if to == SLICES { 0 } else { to });
-            if let Some(slot) = to.filter(|_| back < SLICES).and_then(|to| slices.get_mut(to)) {
-                slot.add(seen);
-            }
-        }
-        (self.slices, self.slice, self.open, self.open_start) = (slices, slice, 0, now);
-        self.sum_up();
-    }
-
-    /// Another sojourn counts as too long: of those seen, as many as the sketch says.
-    pub(crate) fn set_target(&mut self, target: u64) {
-        let (above, of) = self.sketch.above(target);
-        for slice in &mut self.slices {
-            let over = u128::from(slice.sojourns).saturating_mul(u128::from(above)).checked_div(u128::from(of));
-            slice.over_target = over.and_then(|over| u32::try_from(over).ok()).unwrap_or(0).min(slice.sojourns);
-        }
-        self.sum_up();
-    }
-
-    pub(crate) fn set_precision(&mut self, buckets_per_octave: u32) {
-        self.sketch = self.sketch.with_precision(buckets_per_octave);
-    }
-
-    /// How many slices ago the one at `position` was open.
-    fn age(&self, position: usize) -> usize {
-        let ahead = || self.open.saturating_add(SLICES).saturating_sub(position);
-        self.open.checked_sub(position).unwrap_or_else(ahead)
-    }
-
-    fn sum_up(&mut self) {
+    fn sum_up(&mut self, open: usize) {
         let mut totals = Totals::default();
         for (position, slice) in self.slices.iter().enumerate() {
             let sojourns = u64::from(slice.sojourns);
             totals.sojourns = totals.sojourns.saturating_add(sojourns);
             totals.over_target = totals.over_target.saturating_add(u64::from(slice.over_target));
             totals.sojourn_sum = totals.sojourn_sum.saturating_add(slice.sojourn_sum);
-            if self.age(position) < SLICES / 2 {
+            if age(position, open) < SLICES / 2 {
                 totals.newer_sojourns = totals.newer_sojourns.saturating_add(sojourns);
                 totals.newer_sum = totals.newer_sum.saturating_add(slice.sojourn_sum);
             }
@@ -196,27 +165,103 @@ impl SojournWindow {
         }
         self.totals = totals;
     }
+}
+
+/// How many slices ago the one at `position` was open.
+fn age(position: usize, open: usize) -> usize {
+    let ahead = || open.saturating_add(SLICES).saturating_sub(position);
+    open.checked_sub(position).unwrap_or_else(ahead)
+}
+
+impl SojournWindow {
+    pub(crate) const fn new(origin: Timestamp, slice: u64, buckets_per_octave: u32) -> Self {
+        Self { slice, open_start: origin, open: 0, buckets_per_octave, seen: None }
+    }
+
+    /// Makes good what a snapshot leaves out; false if it cannot be one with this slice and precision.
+    pub(crate) fn restore(&mut self, slice: u64, buckets_per_octave: u32) -> bool {
+        let open = usize::from(self.open);
+        let sound = self.seen.as_mut().is_none_or(|seen| {
+            seen.sum_up(open);
+            seen.sketch.restore(buckets_per_octave)
+        });
+        if self.seen.as_ref().is_some_and(|seen| **seen == Seen::new(buckets_per_octave)) {
+            self.seen = None;
+        }
+        sound && self.slice == slice && open < SLICES && self.buckets_per_octave == buckets_per_octave
+    }
+
+    /// Moves what was seen to slices of another length, each slice whole to where its middle falls.
+    pub(crate) fn set_slice(&mut self, now: Timestamp, slice: u64) {
+        let (open, open_ago, old) = (usize::from(self.open), now.since(self.open_start), self.slice);
+        (self.slice, self.open, self.open_start) = (slice, 0, now);
+        let Some(seen) = &mut self.seen else { return };
+        let mut slices = [Slice::default(); SLICES];
+        for (position, seen) in seen.slices.iter().enumerate() {
+            let age = u64::try_from(age(position, open)).unwrap_or(u64::MAX);
+            // The open slice's middle is in its part so far.
+            let middle = match age.checked_sub(1) {
+                None => open_ago / 2,
+                Some(closed) => open_ago.saturating_add(closed.saturating_mul(old)).saturating_add(old / 2),
+            };
+            let back = usize::try_from(middle.checked_div(slice).unwrap_or(0)).unwrap_or(SLICES);
+            let to = SLICES.checked_sub(back).map(|to| if to == SLICES { 0 } else { to });
+            if let Some(slot) = to.filter(|_| back < SLICES).and_then(|to| slices.get_mut(to)) {
+                slot.add(seen);
+            }
+        }
+        seen.slices = slices;
+        seen.sum_up(0);
+    }
+
+    /// Another sojourn counts as too long: of those seen, as many as the sketch says.
+    pub(crate) fn set_target(&mut self, target: u64) {
+        let Some(seen) = &mut self.seen else { return };
+        let (above, of) = seen.sketch.above(target);
+        for slice in &mut seen.slices {
+            let over = u128::from(slice.sojourns).saturating_mul(u128::from(above)).checked_div(u128::from(of));
+            slice.over_target = over.and_then(|over| u32::try_from(over).ok()).unwrap_or(0).min(slice.sojourns);
+        }
+        seen.sum_up(self.open.into());
+    }
+
+    pub(crate) fn set_precision(&mut self, buckets_per_octave: u32) {
+        self.buckets_per_octave = buckets_per_octave;
+        if let Some(seen) = &mut self.seen {
+            seen.sketch = seen.sketch.with_precision(buckets_per_octave);
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "once for each request, and there mostly is something")]
+    #[inline(always)]
+    fn seen(&mut self) -> &mut Seen {
+        self.seen.get_or_insert_with(|| Box::new(Seen::new(self.buckets_per_octave)))
+    }
 
     /// A request waited `nanos`; `target` is the sojourn that counts as too long.
     pub(crate) fn sojourn(&mut self, nanos: u64, target: u64) {
-        self.sketch.insert(nanos);
+        let open = usize::from(self.open);
+        let seen = self.seen();
+        seen.sketch.insert(nanos);
         // A full slice counts no further, so that the totals are always those of the slices.
-        if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.sojourns < u32::MAX) {
+        if let Some(slice) = seen.slices.get_mut(open).filter(|slice| slice.sojourns < u32::MAX) {
             slice.sojourn_min = if slice.sojourns == 0 { nanos } else { slice.sojourn_min.min(nanos) };
             slice.sojourns = slice.sojourns.saturating_add(1);
             slice.over_target = slice.over_target.saturating_add(u32::from(nanos > target));
             slice.sojourn_sum = slice.sojourn_sum.saturating_add(nanos);
-            self.totals.sojourn(nanos, target);
+            seen.totals.sojourn(nanos, target);
         }
     }
 
     /// A request was served in `nanos`.
     pub(crate) fn service(&mut self, nanos: u64) {
-        if let Some(slice) = self.slices.get_mut(self.open).filter(|slice| slice.services < u32::MAX) {
+        let open = usize::from(self.open);
+        let seen = self.seen();
+        if let Some(slice) = seen.slices.get_mut(open).filter(|slice| slice.services < u32::MAX) {
             slice.services = slice.services.saturating_add(1);
             slice.service_sum = slice.service_sum.saturating_add(nanos);
-            self.totals.services = self.totals.services.saturating_add(1);
-            self.totals.service_sum = self.totals.service_sum.saturating_add(nanos);
+            seen.totals.services = seen.totals.services.saturating_add(1);
+            seen.totals.service_sum = seen.totals.service_sum.saturating_add(nanos);
         }
     }
 
@@ -229,33 +274,41 @@ impl SojournWindow {
         let ended = since.checked_div(self.slice).unwrap_or(0);
         self.open_start = self.open_start.plus(ended.saturating_mul(self.slice));
         if ended >= SLICES as u64 {
-            self.slices = [Slice::default(); SLICES];
-            self.totals = Totals::default();
-            self.sketch.clear();
+            if let Some(seen) = &mut self.seen {
+                seen.slices = [Slice::default(); SLICES];
+                seen.totals = Totals::default();
+                seen.sketch.clear();
+            }
             // As if every slice had been closed one by one, so that the halves turn at the same instants.
-            let turned = usize::try_from(ended.checked_rem(SLICES as u64).unwrap_or(0)).unwrap_or(0);
-            (0..turned).for_each(|_| self.open = following(self.open));
+            for _ in 0..ended.checked_rem(SLICES as u64).unwrap_or(0) {
+                self.open = following(self.open);
+            }
             return;
         }
         for _ in 0..ended {
             self.close();
         }
-        self.sum_up();
+        if let Some(seen) = &mut self.seen {
+            seen.sum_up(self.open.into());
+        }
     }
 
     fn close(&mut self) {
         self.open = following(self.open);
-        if let Some(slice) = self.slices.get_mut(self.open) {
+        let open = usize::from(self.open);
+        let Some(seen) = &mut self.seen else { return };
+        if let Some(slice) = seen.slices.get_mut(open) {
             *slice = Slice::default();
         }
-        if self.open == 0 || self.open == SLICES / 2 {
-            self.sketch.turn();
+        if open == 0 || open == SLICES / 2 {
+            seen.sketch.turn();
         }
     }
 
     /// When the window may next change by time alone.
-    pub(crate) const fn next_change(&self) -> Option<Timestamp> {
-        let empty = self.totals.sojourns == 0 && self.totals.services == 0;
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        let totals = self.totals();
+        let empty = totals.sojourns == 0 && totals.services == 0;
         if empty { None } else { Some(self.open_start.plus(self.slice)) }
     }
 
@@ -265,13 +318,69 @@ impl SojournWindow {
     }
 
     /// The window's sums.
-    pub(crate) const fn totals(&self) -> &Totals {
-        &self.totals
+    pub(crate) fn totals(&self) -> &Totals {
+        self.seen.as_ref().map_or(&Totals::OF_NOTHING, |seen| &seen.totals)
     }
 
     /// The sojourn's median and 99th percentile from the sketch, in nanoseconds.
     pub(crate) fn p50_p99(&self) -> [Option<u64>; 2] {
-        self.sketch.quantiles([500, 990])
+        self.seen.as_ref().map_or([None; 2], |seen| seen.sketch.quantiles([500, 990]))
+    }
+}
+
+/// What they are written down as: whether there was room for what has been seen is no part of what they are.
+impl PartialEq for SojournWindow {
+    fn eq(&self, other: &Self) -> bool {
+        let nothing = |seen: &Seen| *seen == Seen::new(self.buckets_per_octave);
+        let same = match (&self.seen, &other.seen) {
+            (Some(seen), Some(others)) => seen == others,
+            (Some(seen), None) | (None, Some(seen)) => nothing(seen),
+            (None, None) => true,
+        };
+        let frame = |window: &Self| (window.slice, window.open_start, window.open, window.buckets_per_octave);
+        same && frame(self) == frame(other)
+    }
+}
+
+impl Eq for SojournWindow {}
+
+impl Hash for SojournWindow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.slice, self.open_start, self.open, self.buckets_per_octave).hash(state);
+        self.totals().hash(state);
+    }
+}
+
+/// The window as a snapshot has it, whether anything has been seen in it or not.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    slice: u64,
+    slices: [Slice; SLICES],
+    open: u8,
+    open_start: Timestamp,
+    sketch: Sketch,
+}
+
+impl From<SojournWindow> for Written {
+    fn from(window: SojournWindow) -> Self {
+        let SojournWindow { slice, open_start, open, buckets_per_octave, seen } = window;
+        let Seen { slices, sketch, .. } = seen.map_or_else(|| Seen::new(buckets_per_octave), |seen| *seen);
+        Self { slice, slices, open, open_start, sketch }
+    }
+}
+
+impl From<Written> for SojournWindow {
+    /// [`restore`](Self::restore) makes good what is not written.
+    fn from(written: Written) -> Self {
+        let Written { slice, slices, open, open_start, sketch } = written;
+        let buckets_per_octave = sketch.per_octave();
+        Self {
+            slice,
+            open_start,
+            open,
+            buckets_per_octave,
+            seen: Some(Box::new(Seen { slices, totals: Totals::default(), sketch })),
+        }
     }
 }
 

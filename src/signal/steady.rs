@@ -46,12 +46,56 @@ impl Verdicts {
 }
 
 impl Estimators {
-    /// Whether every request is told of by events, and nothing is missing or waits in a queue of its own. `attended` says
-    /// that somebody may be taking requests, from now on as well.
-    pub(crate) fn is_plain(&self, pool: &Pool, attended: bool) -> bool {
-        let queue = self.queue.is_counted(attended);
-        let counted = queue && self.arrivals.is_counted() && self.in_flight.is_counted();
-        counted && self.reports.is_none() && pool.replica_depth().is_none()
+    /// Whether the requests that wait and are served are known, by events or by gauges, and nothing is missing or waits in a
+    /// queue of its own.
+    pub(crate) fn is_plain(&self, pool: &Pool) -> bool {
+        let known = self.queue.is_known() && self.in_flight.count().is_some() && !self.arrivals.is_held_back();
+        known && self.reports.is_none() && pool.replica_depth().is_none()
+    }
+
+    /// Whether, besides, every request is told of by events. `attended` says that somebody may be taking requests, from now on as
+    /// well.
+    pub(crate) const fn is_told_by_events(&self, attended: bool) -> bool {
+        self.queue.is_counted(attended) && self.arrivals.is_counted() && self.in_flight.is_counted()
+    }
+
+    /// Whether a gauge finds nothing where something was, when silence and verdicts may be over at once: a request that an
+    /// event tells of has been there until then.
+    pub(crate) fn empties(&self, observation: &Observation) -> bool {
+        let (backlog, busy) = (self.queue.backlog(), self.in_flight.count().unwrap_or(0));
+        match *observation {
+            Observation::Queue { depth: 0, .. } => backlog > 0 && (busy == 0 || !self.codel.is_at_rest()),
+            Observation::InFlight { count: 0 } => busy > 0 && backlog == 0,
+            _ => false,
+        }
+    }
+
+    /// Takes in a gauge where all is [plain](Self::is_plain), between the ends of slices, as [`record`](Self::record) does.
+    pub(crate) fn gauge(
+        &mut self,
+        now: Timestamp,
+        observation: &Observation,
+        attended: bool,
+        pool: &Pool,
+        config: &Config,
+    ) {
+        if attended {
+            self.queue.taken();
+        }
+        match *observation {
+            Observation::Queue { depth, oldest_age, .. } => {
+                self.queue.gauge(now, depth, oldest_age.map(nanos));
+                self.active_if(depth > 0, now);
+            }
+            Observation::InFlight { count } => {
+                self.in_flight.gauge(now, count);
+                self.active_if(count > 0, now);
+            }
+            _ => {}
+        }
+        if !self.codel.is_at_rest() {
+            self.note_empty(pool, config);
+        }
     }
 
     /// Whether no sojourn of late was above target, neither for a while nor for one in a hundred.
@@ -61,6 +105,13 @@ impl Estimators {
 
     /// Moves the windows to `now`, before the [end of a slice](Self::slice_ends).
     pub(crate) fn advance_within(&mut self, now: Timestamp) {
+        if self.arrivals.is_events() {
+            self.arrivals.advance_short(now);
+        }
+    }
+
+    /// The same where every request is told of by events.
+    pub(crate) fn advance_arrivals(&mut self, now: Timestamp) {
         self.arrivals.advance_short(now);
     }
 
@@ -222,9 +273,9 @@ impl Estimators {
         lapses.unwrap_or_else(|| Codel::lapses_from(now, interval)).min(quiet)
     }
 
-    /// Whether the rate is that of a whole window.
+    /// Whether the rate is that of a whole window, or none.
     pub(crate) const fn is_rate_full(&self) -> bool {
-        self.arrivals.is_full()
+        self.arrivals.is_full() || !self.arrivals.is_heard()
     }
 
     /// When the next slice of a window may end that decisions rest on.
@@ -238,9 +289,9 @@ impl Estimators {
     }
 
     /// How many arrivals the open slice may hold, in millionths, so that the rate does not exceed `rate`, one request more
-    /// counted in.
+    /// counted in. Where they are not told by events, the rate changes with the reports of them alone.
     pub(crate) fn arrivals_up_to(&self, rate: u64) -> u64 {
-        self.arrivals.open_up_to(rate)
+        if self.arrivals.is_events() { self.arrivals.open_up_to(rate) } else { u64::MAX }
     }
 
     /// Requests that certainly wait.

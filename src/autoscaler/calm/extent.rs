@@ -36,10 +36,12 @@ impl Autoscaler {
         let changed = state.last.count != state.last.desired;
         let trouble = inputs.quiet || inputs.lost || inputs.surplus;
         let attended = self.is_attended(now);
-        let plain = state.estimators.is_plain(&state.pool, attended) && !trouble && !changed;
+        let plain = state.estimators.is_plain(&state.pool) && !trouble && !changed;
         // A pool that is never reported is attended as soon as time passes.
         plain
             && state.count > 0
+            // Where it never holds for any time, what comes next is not looked for.
+            && state.estimators.silent_until(now, &self.config) > now
             && (attended || state.pool.is_seen())
             && state.pool.expects_until(now, self.expected_workers(now)).is_some()
     }
@@ -67,6 +69,7 @@ impl Autoscaler {
             held,
             placed,
             attended: self.is_attended(now),
+            by_events: self.state.estimators.is_told_by_events(self.is_attended(now)),
             minded: self.minded(),
             ..Calm::default()
         };

@@ -8,7 +8,7 @@ use super::*;
 use crate::autoscaler::changed::Asked;
 use crate::config::{Blind, Cliff, Config, StepLimit};
 use crate::decision::{Command, Decision};
-use crate::observation::{FailureCause, Grant};
+use crate::observation::{FailureCause, Grant, PoolCounts};
 use crate::policy::{Buffer, ConcurrencyTarget, Objective, Outpost, Policy, RunPod};
 use crate::units::{Rate, Share};
 
@@ -24,6 +24,8 @@ struct Platform {
     next: u64,
     /// The count of the decision given last.
     given: Option<u32>,
+    /// Workers are told of by counts.
+    by_count: bool,
     counted: u32,
     /// Of those that were counted the ones after which nothing was proposed anew.
     unread: u32,
@@ -45,6 +47,7 @@ impl Platform {
             workers: BTreeMap::new(),
             next: 0,
             given: None,
+            by_count: false,
             counted: 0,
             unread: 0,
         }
@@ -112,6 +115,7 @@ impl Platform {
         self.given = Some(decision.desired);
         for command in decision.commands {
             match command {
+                Command::Start { .. } if self.by_count => {}
                 Command::Start { count } => {
                     for _ in 0..count {
                         self.workers.insert(self.next, None);
@@ -201,9 +205,21 @@ impl Platform {
                 self.tell(Observation::Grant(workers.map(|workers| Grant { workers, budget: 9, others: 1 })));
             }
             Act::Mode(mode) => self.tell(Observation::Mode { mode, valid_for: None }),
-            Act::Gauge => {
+            Act::Gauge(off, age) => {
                 let depth = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-                self.tell(Observation::queue(depth, None));
+                let known = self.queue.first().map(|since| self.now.saturating_since(*since));
+                let age = age.map_or(known, |millis| Some(Duration::from_millis(millis)));
+                self.tell(Observation::queue(depth.saturating_add_signed(off), age));
+            }
+            Act::Slots(off) => {
+                let busy = self.workers.values().flatten().sum::<u32>();
+                self.tell(Observation::in_flight(busy.saturating_add_signed(off)));
+            }
+            Act::Counted(count) => {
+                self.tell(Observation::Requests { count, over: Duration::from_millis(700) });
+            }
+            Act::Pool(ready, starting) => {
+                self.tell(Observation::Pool(PoolCounts { ready, starting, ..PoolCounts::default() }));
             }
             Act::Restart => {
                 let kept = serde_json::to_string(&self.lazy.snapshot()).unwrap();
@@ -227,7 +243,12 @@ enum Act {
     Finish(usize),
     Ready(usize),
     Fail(usize),
-    Gauge,
+    /// So many more wait than do, for so long; the first of them, if that is not said.
+    Gauge(i32, Option<u64>),
+    Slots(i32),
+    Counted(u32),
+    /// Nothing but counts is told of workers.
+    Pool(u32, u32),
     Grant(Option<u32>),
     Mode(Mode),
     Restart,
@@ -242,7 +263,8 @@ fn act() -> impl Strategy<Value = Act> {
         60 => any::<usize>().prop_map(Act::Finish),
         8 => any::<usize>().prop_map(Act::Ready),
         1 => any::<usize>().prop_map(Act::Fail),
-        1 => Just(Act::Gauge),
+        10 => (-1_i32..3, prop::option::of(0_u64..1_500)).prop_map(|(off, age)| Act::Gauge(off, age)),
+        10 => (-1_i32..2).prop_map(Act::Slots),
         1 => prop::option::of(0_u32..6).prop_map(Act::Grant),
         1 => prop::sample::select(&[Mode::Automatic, Mode::GrowOnly, Mode::Hold, Mode::Observe]).prop_map(Act::Mode),
         1 => Just(Act::Restart),
@@ -269,8 +291,25 @@ fn policy() -> impl Strategy<Value = Policy> {
     ]
 }
 
+/// Of a platform that scrapes.
+fn scraped() -> impl Strategy<Value = Act> {
+    let age = || prop::option::of(prop_oneof![0_u64..1_500, prop::sample::select(&[0_u64, 100, 101, 400, 700, 1_100])]);
+    prop_oneof![
+        40 => (0_i32..4, age()).prop_map(|(off, age)| Act::Gauge(off, age)),
+        40 => (0_i32..5).prop_map(Act::Slots),
+        6 => (0_u32..20).prop_map(Act::Counted),
+        6 => (0_u32..5, 0_u32..2).prop_map(|(ready, starting)| Act::Pool(ready, starting)),
+        2 => (0_u32..3).prop_map(Act::Arrive),
+        1 => prop::option::of(0_u32..6).prop_map(Act::Grant),
+        1 => Just(Act::Restart),
+        6 => Just(Act::Decide),
+        20 => Just(Act::Ask),
+        2 => Just(Act::Wait),
+    ]
+}
+
 /// What can be set, and how far apart things happen.
-fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
+fn case(act: impl Strategy<Value = Act>) -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
     let delay = || prop::sample::select(&[0_u64, 300, 5_000]);
     let settings = (
         prop::collection::vec(policy(), 1..3),
@@ -317,12 +356,12 @@ fn case() -> impl Strategy<Value = (Config, Vec<(u64, Act)>)> {
     );
     // Mostly moments, seldom long enough for a delay to pass.
     let gap = prop_oneof![4 => 0_u64..20, 30 => 0_u64..400, 2 => 0_u64..3_000, 1 => 0_u64..40_000];
-    (config, prop::collection::vec((gap, act()), 1..400))
+    (config, prop::collection::vec((gap, act), 1..400))
 }
 
 proptest! {
     #[test]
-    fn what_is_only_counted_changes_nothing((config, acts) in case()) {
+    fn what_is_only_counted_changes_nothing((config, acts) in case(act())) {
         let mut platform = Platform::new(config);
         platform.tell(Observation::arrived(0));
         platform.decide();
@@ -333,6 +372,43 @@ proptest! {
         platform.wait();
         platform.decide();
         platform.wait();
+    }
+
+    #[test]
+    fn gauges_that_are_only_counted_change_nothing((config, acts) in case(scraped())) {
+        let mut platform = Platform { by_count: true, ..Platform::new(config) };
+        for first in [Act::Pool(2, 0), Act::Gauge(0, None), Act::Slots(1)] {
+            platform.act(first);
+        }
+        platform.decide();
+        for (gap, act) in acts {
+            platform.now = platform.now.saturating_add(Duration::from_millis(gap));
+            platform.act(act);
+        }
+        platform.wait();
+        platform.decide();
+        platform.wait();
+    }
+}
+
+#[test]
+fn a_service_that_is_scraped_is_mostly_counted() {
+    for policy in [
+        Policy::Outpost(Outpost::new(Rate::per_second(50.0).unwrap())),
+        Policy::RunPod(RunPod::queue_delay(Duration::from_secs(4))),
+        Policy::RunPod(RunPod::request_count(9)),
+        Policy::Concurrency(ConcurrencyTarget::new(9.0).unwrap()),
+        Policy::Fixed(4),
+    ] {
+        let mut platform = Platform { by_count: true, ..Platform::new(Config::new(policy, 1, 8).unwrap()) };
+        for first in [Act::Pool(4, 0), Act::Gauge(1, None), Act::Slots(2), Act::Counted(30), Act::Decide] {
+            platform.act(first);
+        }
+        for step in 0..1_000 {
+            platform.now = Timestamp::from_millis(1_000 + step * 10);
+            platform.act(if step % 2 == 0 { Act::Gauge(2, Some(80)) } else { Act::Slots(3) });
+        }
+        assert!(platform.counted >= 990, "{policy:?}: {} of a thousand", platform.counted);
     }
 }
 
@@ -501,7 +577,7 @@ fn equal_ones_have_equal_configurations_and_states() {
     let mut later = one.clone();
     later.observe(Timestamp::ORIGIN, Observation::arrived(1)).unwrap();
     let mut other = one.clone();
-    other.config = Config::fixed(2).unwrap().with_up_delay(Duration::from_secs(1)).unwrap();
+    other.config = Config::fixed(2).unwrap().with_up_delay(Duration::from_secs(1)).unwrap().into();
     assert!(one == one.clone() && hash(&one) == hash(&one.clone()));
     for different in [later, other] {
         assert!(one != different && hash(&one) != hash(&different));

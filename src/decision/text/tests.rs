@@ -38,7 +38,8 @@ fn explanation(count: u32, policy: Policy, proposal: Proposal, effects: &[(Guard
         desired = effect.apply(desired);
         Stage { guard, effect, count: desired }
     });
-    let bound = Explanation::last_effect(&stages).map_or(Reason::Policy(proposal.because), Reason::Guard);
+    let bound = stages.iter().rev().find(|stage| stage.effect != Effect::Pass);
+    let bound = bound.map_or(Reason::Policy(proposal.because), |stage| Reason::Guard(stage.guard));
     let mut proposals = [None; MAX_PROPOSALS];
     proposals[0] = Some(proposal);
     Explanation {

@@ -14,10 +14,10 @@ pub(super) struct Level {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Table {
     pub(super) entries: [Level; CAPACITY],
-    pub(super) len: usize,
+    pub(super) len: u8,
     demand: u32,
     at: Timestamp,
-    setback: u64,
+    setback: u8,
 }
 
 impl From<Sustained> for Table {
@@ -35,9 +35,9 @@ impl From<Table> for Sustained {
     /// What cannot be a table has more entries than there is room for, which [`is_sound`](Sustained::is_sound) tells.
     fn from(table: Table) -> Self {
         let Table { entries, len, demand, at, setback } = table;
-        let live = entries.get(..len).unwrap_or(&[]);
+        let live = entries.get(..usize::from(len)).unwrap_or(&[]);
         let rises = live.is_sorted_by_key(|entry| entry.since);
-        let mut sustained = Self { len: if rises { len } else { usize::MAX }, demand, ..Self::new(at, setback) };
+        let mut sustained = Self { len: if rises { len } else { u8::MAX }, demand, ..Self::new(at, setback) };
         for (slot, Level { level, since }) in sustained.entries.iter_mut().zip(live) {
             *slot = Entry { level: *level, after: since.since(sustained.highest) };
             sustained.highest = *since;

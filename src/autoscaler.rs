@@ -74,10 +74,17 @@ impl Autoscaler {
     /// An autoscaler that starts at `now` with the configuration's minimum. Tell it of workers that already exist by
     /// observations: they are taken over, not stopped.
     ///
-    /// Services of one configuration may share it: an `Arc<Config>` is kept as it is given.
+    /// Services of one configuration may share it: an `Arc<Config>` is kept as it is given. All room that counts ever need is
+    /// taken at once, so that to observe allocates nothing; in a [fleet](crate::fleet) it is taken when it is needed.
     #[must_use]
     pub fn new(config: impl Into<Arc<Config>>, now: Timestamp) -> Self {
-        let config = config.into();
+        let mut autoscaler = Self::slim(config.into(), now);
+        autoscaler.state.make_room();
+        autoscaler
+    }
+
+    /// The same, without room for what may never come.
+    pub(crate) fn slim(config: Arc<Config>, now: Timestamp) -> Self {
         let state = State::new(&config, now);
         let wanted = state.count;
         let mut autoscaler = Self { config, state, calm: Calm::default(), asked: Asked::default(), wanted };

@@ -48,6 +48,7 @@ mod timers;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -268,12 +269,12 @@ impl<K: Ord + Clone> Fleet<K> {
     pub fn set_price(&mut self, profile: ProfileId, now: Timestamp, price: u32) -> Result<(), Refused> {
         let known = profile.of_list_mut(&mut self.profiles).ok_or(Refused::UnknownProfile)?;
         let price = NonZeroU32::new(price).ok_or(Refused::ZeroPrice)?;
-        let config = known.set_price(price).ok_or(Refused::NoPrice)?;
+        let config = Arc::clone(known.set_price(price).ok_or(Refused::NoPrice)?);
         let is_its = |slot: &Slot| matches!(slot, Slot::Awake(awake) if awake.profile == profile);
         let awake: Vec<_> = self.services.iter().filter(|(_, slot)| is_its(slot)).map(|(key, _)| key.clone()).collect();
         for key in awake {
             if let Some(awake) = self.wake(&key) {
-                awake.autoscaler.reconfigure(now, config.clone());
+                awake.autoscaler.reconfigure(now, Arc::clone(&config));
             }
             self.touched(&key, now, true);
         }

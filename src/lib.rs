@@ -29,10 +29,10 @@
 //!
 //! # What it does not do
 //!
-//! It performs no I/O, reads no clock, starts no thread, draws no random number and, once it has been told of each kind of
-//! thing, allocates nothing for an observation (but to remember one worker more than ever before, or events until the log is
-//! full). It is `no_std` with `alloc`. No call panics, whatever it is given. It does not route requests, and it does not know the price of a worker, unless workers are
-//! of several [`classes`].
+//! It performs no I/O, reads no clock, starts no thread, draws no random number and allocates nothing for an observation (but
+//! to remember one worker more than ever before; in a [`fleet`], to make room for what is told the first time). It is `no_std`
+//! with `alloc`. No call panics, whatever it is given. It does not route requests, and it does not know the price of a worker,
+//! unless workers are of several [`classes`].
 //!
 //! # How a decision comes about
 //!

@@ -111,6 +111,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Takes the room for what is known of workers that are only counted.
+    pub(crate) fn make_room(&mut self) {
+        self.cohorts.make_room();
+    }
+
     /// Counts again what a snapshot leaves out; false if its workers cannot be.
     pub(crate) fn restore(&mut self) -> bool {
         let sorted = self.workers.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id));

@@ -1,5 +1,5 @@
 //! What most services never need: it takes room from when it is first different from nothing, and only looks like nothing
-//! before.
+//! before. Whoever must not allocate later takes the room in advance.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -26,6 +26,13 @@ impl<T> Rare<T> {
     /// Whether it was never changed.
     pub(crate) const fn is_untouched(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+impl<T: Nothing> Rare<T> {
+    /// Takes the room in advance.
+    pub(crate) fn make_room(&mut self) {
+        let _: &mut T = self;
     }
 }
 

@@ -81,6 +81,11 @@ impl Estimators {
         }
     }
 
+    /// Takes the room for what waits say.
+    pub(crate) fn make_room(&mut self) {
+        self.sojourn.make_room();
+    }
+
     /// Makes good what a snapshot leaves out; false if it cannot be one of this configuration.
     pub(crate) fn restore(&mut self, config: &Config) -> bool {
         let (slice, buckets) = shape(config);

@@ -124,8 +124,8 @@ pub struct InputCounts {
     pub contradictions: u64,
 }
 
-/// The last scaling events, each with the metrics that triggered it. Room for them is made as they come, twice as much each
-/// time, and once for as many as are kept it is used again.
+/// The last scaling events, each with the metrics that triggered it. Unless room was made for
+/// all, it is made as they come, twice as much each time.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) struct EventLog {
     events: VecDeque<Explanation>,
@@ -135,6 +135,11 @@ pub(crate) struct EventLog {
 impl EventLog {
     pub(crate) const fn new(capacity: u16) -> Self {
         Self { events: VecDeque::new(), capacity }
+    }
+
+    /// Takes the room for all that are kept.
+    pub(crate) fn make_room(&mut self) {
+        self.events.reserve_exact(usize::from(self.capacity).saturating_sub(self.events.len()));
     }
 
     pub(crate) fn push(&mut self, event: &Explanation) {

@@ -62,11 +62,6 @@ impl Autoscaler {
         same.then_some(self)
     }
 
-    /// Holds no room for events to come: it is taken when they come.
-    pub(crate) fn slim(&mut self) {
-        self.state.events.slim();
-    }
-
     /// Whether what was observed last was only counted: it calls for no decision.
     pub(crate) const fn has_only_counted(&self) -> bool {
         self.calm.counted

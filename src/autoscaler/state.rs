@@ -167,6 +167,15 @@ impl State {
         }
     }
 
+    /// Takes the room for all that counts may say.
+    pub(super) fn make_room(&mut self) {
+        self.estimators.make_room();
+        self.pool.make_room();
+        self.operator.make_room();
+        self.provider.make_room();
+        self.events.make_room();
+    }
+
     /// Makes good what a snapshot leaves out; the name of the part that cannot be, if one cannot.
     pub(super) fn restore(&mut self, config: &Config) -> Result<(), &'static str> {
         let sound = |sound: bool, part: &'static str| if sound { Ok(()) } else { Err(part) };
@@ -211,6 +220,7 @@ impl Autoscaler {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let Snapshot { config, mut state, .. } = snapshot;
         state.restore(&config).map_err(|part| RestoreError::Unsound { part })?;
+        state.make_room();
         let wanted = state.last.stages.wanted();
         let autoscaler =
             Self { config: Arc::new(config), state, calm: Calm::default(), asked: Asked::default(), wanted };

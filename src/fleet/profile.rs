@@ -126,19 +126,17 @@ impl Known {
     }
 
     /// Another price of a late request: the configuration with it, if it goes by one.
-    pub(super) fn set_price(&mut self, price: NonZeroU32) -> Option<Config> {
-        let config = self.profile.config.clone().with_price(price)?;
-        self.profile.config = config.clone();
-        Some(config)
+    pub(super) fn set_price(&mut self, price: NonZeroU32) -> Option<&Arc<Config>> {
+        self.profile.config = Arc::new(Config::clone(&self.profile.config).with_price(price)?);
+        Some(&self.profile.config)
     }
 
     pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {
-        let mut autoscaler = Autoscaler::new(self.profile.shared(), now);
-        if let Some(learned) = &self.profile.prior {
-            autoscaler = autoscaler.with_prior(learned);
+        let autoscaler = Autoscaler::slim(self.profile.shared(), now);
+        match &self.profile.prior {
+            Some(learned) => autoscaler.with_prior(learned),
+            None => autoscaler,
         }
-        autoscaler.slim();
-        autoscaler
     }
 }
 

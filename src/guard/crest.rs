@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rare::{Nothing, Rare};
 use crate::time::Timestamp;
 
 /// Slices in the window: what is forgotten is a twelfth of it at a time.
@@ -11,18 +10,14 @@ const SLICES: usize = 12;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct Crest {
     /// The highest level in each slice, the present one first.
-    highest: Rare<[u32; SLICES]>,
+    highest: [u32; SLICES],
     level: u32,
     open_start: Timestamp,
 }
 
-impl Nothing for [u32; SLICES] {
-    const NOTHING: &'static Self = &[0; SLICES];
-}
-
 impl Crest {
     pub(super) const fn new(now: Timestamp) -> Self {
-        Self { highest: Rare::new(), level: 0, open_start: now }
+        Self { highest: [0; SLICES], level: 0, open_start: now }
     }
 
     /// The level is `level` from `now` on; the window is `within` nanoseconds long.
@@ -48,8 +43,8 @@ impl Crest {
     }
 
     /// Forgets all but the present level.
-    pub(super) fn flatten(&mut self) {
-        self.highest.fill(self.level);
+    pub(super) const fn flatten(&mut self) {
+        self.highest = [self.level; SLICES];
     }
 }
 

@@ -234,6 +234,11 @@ impl SojournWindow {
 
     #[expect(clippy::inline_always, reason = "once for each request, and there mostly is something")]
     #[inline(always)]
+    /// Takes the room in advance.
+    pub(crate) fn make_room(&mut self) {
+        self.seen();
+    }
+
     fn seen(&mut self) -> &mut Seen {
         self.seen.get_or_insert_with(|| Box::new(Seen::new(self.buckets_per_octave)))
     }

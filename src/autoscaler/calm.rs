@@ -460,12 +460,6 @@ impl Autoscaler {
         if now < self.calm.idle { self.calm.held } else { 0 }
     }
 
-    /// Whether what was wanted last may not be what is wanted now: without a grant nobody is told of what leaves the count
-    /// where it is.
-    pub(super) fn is_behind(&self) -> bool {
-        self.calm.counted && !self.is_granted()
-    }
-
     /// The state with what has only been counted evaluated.
     pub(super) fn settled(&self) -> Cow<'_, State> {
         if !self.calm.counted {

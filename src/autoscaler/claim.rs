@@ -23,7 +23,7 @@ impl Autoscaler {
 
     /// What it needs of a budget, as of the latest call. Standby workers are wanted beside the others.
     pub(crate) fn needs(&self) -> Needs {
-        if self.is_behind() {
+        if self.calm.counted {
             let mut settled = self.clone();
             settled.settle();
             return settled.needs();

@@ -1,15 +1,4 @@
-//! One price of a late request for all services of a fleet, found by what they leave late together.
-//!
-//! A service that is called once an hour learns in weeks what keeps 99 %; its fleet learns it in hours. And a share of *all*
-//! requests costs least where each late one is worth the same in whatever service: else a worker would spare more of them
-//! elsewhere. So the price `e^u` is moved until the share is kept,
-//!
-//! `u ← u + 3 · (late − may · started) / (may · remembered)`, by no more than one in an hour,
-//!
-//! where `may` is the share that may be late, and requests are forgotten by a twelfth every hour, as objectives forget. What is
-//! late above that raises the price until as much less has been: so the share is kept in the long run, whatever the services do
-//! (Gibbs and Candès, "Adaptive conformal inference", 2021). What a price does is seen with the next gaps between requests only,
-//! thus the bound.
+//! One price of a late request for all services of a fleet.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +21,18 @@ const E_TO_HIGHEST: u64 = 1_202_604;
 /// A price that differs by less than an eighth is not worth telling everybody.
 const WORTH_TELLING: u32 = 8;
 
-/// Finds the price at which the services of a fleet keep a share together. See the [module](self).
+/// Finds the price at which the services of a fleet keep a share together, from what they leave late together.
+///
+/// A service that is called once an hour learns in weeks what keeps 99 %; its fleet learns it in hours. And a share of *all*
+/// requests costs least where each late one is worth the same in whatever service: else a worker would spare more of them
+/// elsewhere. So the price `e^u` is moved until the share is kept,
+///
+/// `u ← u + 3 · (late − may · started) / (may · remembered)`, by no more than one in an hour,
+///
+/// where `may` is the share that may be late, and requests are forgotten by a twelfth every hour, as objectives forget. What is
+/// late above that raises the price until as much less has been: so the share is kept in the long run, whatever the services do
+/// (Gibbs and Candès, "Adaptive conformal inference", 2021), but for crowds: what a price does is seen with the next gaps between
+/// requests only, thus the bound, and a crowd that is late at any price counts for no more than its time.
 ///
 /// It neither counts nor tells anybody: whoever sees how long requests wait tells it now and then how many were late, and the
 /// fleet what came of it.

@@ -1,5 +1,5 @@
-//! What a fleet costs: an event and its decision among a million services, waking and parking, a budget for a million, and
-//! its timers in a heap and in a wheel.
+//! What a fleet costs: an event and its decision among a million services, waking and parking, folding, a budget for a
+//! million, and its timers in a heap and in a wheel.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,8 +15,8 @@ use std::collections::BinaryHeap;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use plimsoll::fleet::{Budget, Claim, Fleet, Kind, Profile};
-use plimsoll::policy::RunPod;
-use plimsoll::{Config, Observation, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::policy::{Outpost, RunPod};
+use plimsoll::{Config, Observation, Policy, Rate, Timestamp, WorkerEvent, WorkerId};
 
 const SERVICES: u64 = 1_000_000;
 const ACTIVE: u64 = 10_000;
@@ -84,6 +84,31 @@ fn wake_and_park(c: &mut Criterion) {
         });
     });
     assert_eq!(fleet.awake(), 0);
+}
+
+/// A service of some traffic that is folded by each of its decisions, and one that is not.
+fn folding(c: &mut Criterion) {
+    let outpost = Outpost::new(Rate::per_second(2.5).unwrap());
+    let config = Config::new(Policy::Outpost(outpost), 1, 200).unwrap();
+    for (name, folds) in [("fleet/unfold_decide_and_fold", true), ("fleet/decide", false)] {
+        let mut fleet = Fleet::new(1);
+        let profile = Profile::new(config.clone());
+        let profile = fleet.add_profile(if folds { profile.folded() } else { profile });
+        fleet.insert(0, profile, Timestamp::ORIGIN).unwrap();
+        let mut now = Timestamp::ORIGIN;
+        for request in 0..200 {
+            for (after, fact) in [
+                (180, Observation::arrived(1)),
+                (0, Observation::started(Duration::from_micros(request * 37 % 900))),
+                (150, Observation::finished(Duration::from_millis(150))),
+            ] {
+                now = now.saturating_add(Duration::from_millis(after));
+                fleet.observe(&0, now, fact).unwrap();
+            }
+            let _ = fleet.due(now).count();
+        }
+        c.bench_function(name, |bencher| bencher.iter(|| fleet.decide(&0, now)));
+    }
 }
 
 /// A million claims of three classes, of which two thirds of the budget can be had.
@@ -234,5 +259,5 @@ impl PopIfDue<Reverse<(Timestamp, u64)>> for BinaryHeap<Reverse<(Timestamp, u64)
     }
 }
 
-criterion_group!(benches, timers, budget, wake_and_park, events);
+criterion_group!(benches, timers, budget, wake_and_park, folding, events);
 criterion_main!(benches);

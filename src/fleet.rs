@@ -9,6 +9,8 @@
 //!   waiting, windows empty, no wait running, mode automatic) is *parked*: what is kept of it is a byte string of some
 //!   40 to 90 bytes, from which the next observation restores the very same autoscaler. Only the scaling events before the
 //!   last are forgotten. One that was never used keeps no more than its instant of birth.
+//! - **Folded services.** A [profile](Profile::folded) may have its services kept in such a form whatever they do, until they
+//!   are observed or due: some 400 bytes each, with their windows and delays.
 //! - **Profiles.** A configuration, and the service's place in a budget, is kept once for all services that share it, and
 //!   what new ones [begin with](Profile::with_prior): what objectives of others like them have learned.
 //! - **One price** ([`SharedPrice`]): what a late request of any of them is worth, found by what they leave late together.
@@ -44,9 +46,9 @@ mod pack;
 mod price;
 mod profile;
 mod shard;
+mod slot;
 mod timers;
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -60,8 +62,9 @@ pub use self::price::SharedPrice;
 use self::profile::Known;
 pub use self::profile::{Profile, ProfileId};
 pub use self::shard::{AdoptError, Fence, FleetSnapshot};
+use self::slot::{Awake, Slot};
 use self::timers::Timers;
-use crate::autoscaler::{Autoscaler, Kept};
+use crate::autoscaler::Autoscaler;
 use crate::decision::Decision;
 use crate::observation::{Grant, Observation, Rejected};
 use crate::report::Report;
@@ -81,44 +84,6 @@ pub struct Fleet<K> {
     timers: Timers<K>,
     patterns: Patterns,
     grants: Grants<K>,
-}
-
-/// What is kept of one service.
-#[derive(Clone, Debug)]
-enum Slot {
-    /// Nothing was ever observed of it.
-    New {
-        profile: ProfileId,
-        since: Timestamp,
-    },
-    /// At rest, in its compact form.
-    Parked {
-        profile: ProfileId,
-        packed: Box<[u8]>,
-    },
-    Awake(Box<Awake>),
-}
-
-impl Slot {
-    /// The autoscaler, and the service's profile.
-    fn restored(&self, profiles: &[Known], patterns: &Patterns) -> Option<(Autoscaler, ProfileId)> {
-        match self {
-            Self::New { profile, since } => Some((profile.of_list(profiles)?.autoscaler(*since), *profile)),
-            Self::Parked { profile, packed } => {
-                let config = profile.of_list(profiles)?.profile.shared();
-                Some((Autoscaler::from_kept(config, patterns.unpack(packed)?)?, *profile))
-            }
-            Self::Awake(awake) => Some((awake.autoscaler.clone(), awake.profile)),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Awake {
-    autoscaler: Autoscaler,
-    profile: ProfileId,
-    /// The timer that counts; others of this service are void.
-    armed: Option<Timestamp>,
 }
 
 /// A decision of one service of a fleet.
@@ -200,7 +165,7 @@ impl<K: Ord + Clone> Fleet<K> {
             return Ok(());
         }
         let autoscaler = known.autoscaler(now);
-        self.services.insert(key.clone(), Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None })));
+        self.services.insert(key.clone(), Slot::awake(autoscaler, profile));
         self.awake = self.awake.saturating_add(1);
         self.touched(&key, now, true);
         Ok(())
@@ -270,9 +235,7 @@ impl<K: Ord + Clone> Fleet<K> {
         let known = profile.of_list_mut(&mut self.profiles).ok_or(Refused::UnknownProfile)?;
         let price = NonZeroU32::new(price).ok_or(Refused::ZeroPrice)?;
         let config = Arc::clone(known.set_price(price).ok_or(Refused::NoPrice)?);
-        let is_its = |slot: &Slot| matches!(slot, Slot::Awake(awake) if awake.profile == profile);
-        let awake: Vec<_> = self.services.iter().filter(|(_, slot)| is_its(slot)).map(|(key, _)| key.clone()).collect();
-        for key in awake {
+        for key in self.keys_of(|slot| slot.profile() == profile && !slot.is_parked()) {
             if let Some(awake) = self.wake(&key) {
                 awake.autoscaler.reconfigure(now, Arc::clone(&config));
             }
@@ -309,15 +272,8 @@ impl<K: Ord + Clone> Fleet<K> {
     #[must_use]
     pub fn learned(&self, profile: ProfileId) -> Option<Learned> {
         let mut all: Option<Learned> = None;
-        for slot in self.services.values() {
-            let learned = match slot {
-                Slot::Awake(awake) if awake.profile == profile => awake.autoscaler.learned(),
-                Slot::Parked { profile: its, .. } if *its == profile => {
-                    slot.restored(&self.profiles, &self.patterns).and_then(|(autoscaler, _)| autoscaler.learned())
-                }
-                _ => None,
-            };
-            if let Some(learned) = learned {
+        for slot in self.services.values().filter(|slot| slot.profile() == profile) {
+            if let Some(learned) = slot.learned(&self.profiles, &self.patterns) {
                 all.get_or_insert_default().add(&learned);
             }
         }
@@ -327,19 +283,13 @@ impl<K: Ord + Clone> Fleet<K> {
     /// A copy of one service's autoscaler as it stands, for its status, events or snapshot.
     #[must_use]
     pub fn autoscaler(&self, key: &K) -> Option<Autoscaler> {
-        match self.services.get(key)? {
-            Slot::Awake(awake) => Some(awake.autoscaler.clone()),
-            slot => slot.restored(&self.profiles, &self.patterns).map(|(autoscaler, _)| autoscaler),
-        }
+        self.services.get(key)?.autoscaler(&self.profiles, &self.patterns)
     }
 
     /// How many workers one service should have, as of the latest call.
     #[must_use]
     pub fn desired(&self, key: &K) -> Option<u32> {
-        match self.services.get(key)? {
-            Slot::Awake(awake) => Some(awake.autoscaler.desired()),
-            Slot::New { .. } | Slot::Parked { .. } => Some(0),
-        }
+        self.services.get(key).map(Slot::desired)
     }
 
     /// The services' keys, in order.
@@ -384,6 +334,15 @@ impl<K: Ord + Clone> Fleet<K> {
     /// Workers that nobody ordered are not taken over while a budget stands, unless there is a grant for them: report what
     /// exists already before the budget is set.
     pub fn set_budget(&mut self, now: Timestamp, budget: &Budget) {
+        // Whoever is granted something is asked what it needs all the time.
+        let profiles = &self.profiles;
+        let limited = |slot: &Slot| {
+            let kind = slot.profile().of_list(profiles).map(|known| known.profile.kind());
+            kind.and_then(|kind| budget.units(kind)).is_some()
+        };
+        for key in self.keys_of(|slot| !slot.is_parked() && limited(slot)) {
+            self.wake(&key);
+        }
         let awake = self.services.iter().filter_map(|(key, slot)| match slot {
             Slot::Awake(awake) => Some((key, awake.profile.of_list(&self.profiles)?, awake.autoscaler.needs())),
             _ => None,
@@ -407,31 +366,27 @@ impl<K: Ord + Clone> Fleet<K> {
     /// The service's autoscaler, restored if it was parked.
     fn wake(&mut self, key: &K) -> Option<&mut Awake> {
         let slot = self.services.get_mut(key)?;
-        if !matches!(slot, Slot::Awake(_)) {
-            let (autoscaler, profile) = slot.restored(&self.profiles, &self.patterns)?;
-            *slot = Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None }));
+        if slot.wake(&self.profiles, &self.patterns)? {
             self.awake = self.awake.saturating_add(1);
         }
         if let Slot::Awake(awake) = slot { Some(awake) } else { None }
     }
 
-    /// Parks a service at rest, if what would be kept gives the same autoscaler back.
-    fn park(&mut self, key: &K) {
-        let Some(slot @ Slot::Awake(_)) = self.services.get_mut(key) else { return };
-        let Slot::Awake(awake) = slot else { return };
-        let Some(known) = awake.profile.of_list_mut(&mut self.profiles) else { return };
-        if !awake.autoscaler.is_at_rest() || self.grants.holds(known.profile.kind(), key) {
-            return;
+    fn keys_of(&self, is_one: impl Fn(&Slot) -> bool) -> Vec<K> {
+        self.services.iter().filter(|(_, slot)| is_one(slot)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Parks a service at rest; another one is folded, if its profile says so. What a budget grants stays as it is.
+    fn let_rest(&mut self, key: &K, decided: &Decision) {
+        let Some(slot) = self.services.get_mut(key) else { return };
+        let Some(known) = slot.profile().of_list_mut(&mut self.profiles) else { return };
+        let (kind, folds) = (known.profile.kind(), known.profile.is_folded());
+        let silent = decided.desired == 0 && decided.next_wakeup.is_none();
+        if silent && !self.grants.holds(kind, key) && slot.park(known, &mut self.patterns) {
+            self.awake = self.awake.saturating_sub(1);
+        } else if folds && !self.grants.limits(kind) {
+            slot.fold(known, &mut self.patterns);
         }
-        let kept = awake.autoscaler.keep();
-        let Some((packed, pattern)) = self.patterns.pack(&kept, kept.now(), known.pattern) else { return };
-        let back = self.patterns.unpack::<Kept>(&packed).and_then(|back| back.revived(known.profile.config()));
-        if back.as_ref() != Some(&kept) {
-            return;
-        }
-        known.pattern = pattern;
-        *slot = Slot::Parked { profile: awake.profile, packed };
-        self.awake = self.awake.saturating_sub(1);
     }
 
     // Time ------------------------------------------------------------------------------------------------------
@@ -442,6 +397,9 @@ impl<K: Ord + Clone> Fleet<K> {
         let counted = observed && awake.autoscaler.has_only_counted();
         // What was only counted calls for no decision, but may bring the next wake-up closer.
         let due = if counted { awake.autoscaler.earliest_wakeup() } else { Some(now) };
+        // Whoever is to be folded comes up once more.
+        let folds = || awake.profile.of_list(&self.profiles).is_some_and(|known| known.profile.is_folded());
+        let due = due.or_else(|| folds().then_some(now));
         self.timers.arm(key, &mut awake.armed, due);
         let shares = !counted && (self.grants.are_any() || awake.autoscaler.is_granted());
         self.timers.sweep(self.awake, |key, at| is_armed(&self.services, key, at));
@@ -453,19 +411,18 @@ impl<K: Ord + Clone> Fleet<K> {
     /// Decides for a service that is awake, and parks it if it has come to rest; only if its timer is this one, if there is
     /// one.
     fn decided(&mut self, key: K, now: Timestamp, timer: Option<Timestamp>) -> Option<Decided<K>> {
-        let Some(Slot::Awake(awake)) = self.services.get_mut(&key) else { return None };
-        if timer.is_some() && awake.armed != timer {
+        if timer.is_some() && self.services.get(&key)?.armed() != timer {
             return None;
         }
+        self.wake(&key)?;
+        let Some(Slot::Awake(awake)) = self.services.get_mut(&key) else { return None };
         let decision = awake.autoscaler.decide(now);
         awake.armed = None;
         self.timers.arm(&key, &mut awake.armed, decision.next_wakeup);
         if self.grants.are_any() {
             self.share(&key, now);
         }
-        if decision.desired == 0 && decision.next_wakeup.is_none() {
-            self.park(&key);
-        }
+        self.let_rest(&key, &decision);
         Some(Decided { key, epoch: self.epoch, decision })
     }
 
@@ -507,7 +464,7 @@ impl<K: Ord + Clone> Fleet<K> {
 }
 
 fn is_armed<K: Ord>(services: &BTreeMap<K, Slot>, key: &K, at: Timestamp) -> bool {
-    matches!(services.get(key), Some(Slot::Awake(awake)) if awake.armed == Some(at))
+    services.get(key).and_then(Slot::armed) == Some(at)
 }
 
 /// The decisions that are due, one after the other. See [`Fleet::due`].

@@ -5,13 +5,13 @@
 
 use core::num::NonZeroU32;
 use core::time::Duration;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use allocation_counter::measure;
 use plimsoll::fleet::{Budget, Claim, Fleet, Kind, Profile};
-use plimsoll::policy::{Outpost, RunPod};
-use plimsoll::{Command, Config, Observation, Policy, Rate, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::policy::{Objective, Outpost, RunPod};
+use plimsoll::{Command, Config, Observation, Policy, PoolCounts, Rate, Timestamp, WorkerEvent, WorkerId};
 
 /// As many as a test has time for; what one takes does not depend on how many there are.
 const SERVICES: u64 = if cfg!(debug_assertions) { 4_000 } else { 20_000 };
@@ -95,6 +95,80 @@ fn ten_million_parked_services_take_less_than_two_and_a_half_gigabytes() {
         assert!(ten_million < 2_500_000_000 + few * 10_000_000, "{name}: ten million would take {ten_million} B");
         assert!(each <= 128 + few, "{name}: {each} B beside the key");
         assert!(unused <= 64, "{name}: {unused} B beside the key for one that was never used");
+    }
+}
+
+/// One minute of a service of a few workers, each of which reports to its fleet in its own way.
+type Minute = fn(&mut Fleet<u64>, key: u64, minute: u64);
+
+/// What a platform that scrapes its services tells of one.
+fn counted(fleet: &mut Fleet<u64>, key: u64, minute: u64) {
+    let drawn = |salt: u64, below: u64| {
+        u32::try_from(((key + salt) * 31 + minute * 17) * 2_654_435_761 % 4_294_967_291 % below)
+    };
+    let (now, ready) = (Timestamp::from_secs(60 * minute), fleet.desired(&key).unwrap());
+    let facts = [
+        Observation::Pool(PoolCounts { ready, idle: Some(ready.min(1)), ..PoolCounts::default() }),
+        Observation::queue(drawn(1, 5).unwrap(), Some(Duration::from_micros(drawn(2, 30_000).unwrap().into()))),
+        Observation::in_flight(drawn(3, 4).unwrap()),
+        Observation::Requests { count: 100 + drawn(4, 200).unwrap(), over: Duration::from_secs(60) },
+    ];
+    for fact in facts {
+        fleet.observe(&key, now, fact).unwrap();
+    }
+    assert_eq!(fleet.due(now).count(), 1);
+}
+
+/// What one tells that reports every request.
+fn told(fleet: &mut Fleet<u64>, key: u64, minute: u64) {
+    let mut now = 60_000_000_000 * minute + key * 1_003;
+    let ready = fleet.desired(&key).unwrap();
+    let pool = Observation::Pool(PoolCounts { ready, ..PoolCounts::default() });
+    fleet.observe(&key, Timestamp::from_nanos(now), pool).unwrap();
+    for request in 0..4 {
+        let noise = (key * 31 + minute * 17 + request) * 2_654_435_761 % 1_000_003;
+        let wait = Duration::from_nanos(noise * 9);
+        let service = Duration::from_nanos(300_000_000 + noise * 97);
+        for fact in [Observation::arrived(1), Observation::started(wait), Observation::finished(service)] {
+            now += 1_000_000_000 + noise;
+            fleet.observe(&key, Timestamp::from_nanos(now), fact).unwrap();
+            let _ = fleet.due(Timestamp::from_nanos(now)).count();
+        }
+    }
+}
+
+/// A service that has workers and traffic takes less than half a kilobyte where its profile has it folded, and with all that
+/// an objective learns less than two thirds of one. What they are compared with is there once, so the second half of them
+/// says what one takes.
+#[test]
+fn folded_services_take_less_than_half_a_kilobyte() {
+    let half = if cfg!(debug_assertions) { 50 } else { 1_000 };
+    let outpost = Policy::Outpost(Outpost::new(Rate::per_second(2.5).unwrap()));
+    let price = Policy::Objective(Objective::price(10, Duration::from_millis(100)));
+    let cases: [(_, _, Minute, _); 4] = [
+        ("Outpost, by counts", outpost, counted, 300),
+        ("Outpost, by each request", outpost, told, 350),
+        ("a price, by counts", price, counted, 650),
+        ("a price, by each request", price, told, 650),
+    ];
+    for (name, policy, minute, most) in cases {
+        let config = Arc::new(Config::new(policy, 1, 200).unwrap().with_event_log(1));
+        let [folded, unfolded] = [true, false].map(|folds| {
+            let mut fleet = Fleet::new(1);
+            let profile = Profile::new(Arc::clone(&config));
+            let profile = fleet.add_profile(if folds { profile.folded() } else { profile });
+            let mut live = |keys: core::ops::Range<u64>| {
+                for key in keys {
+                    fleet.insert(key, profile, Timestamp::ORIGIN).unwrap();
+                    (1..6).for_each(|at| minute(&mut fleet, key, at));
+                }
+            };
+            live(0..half);
+            measure(|| live(half..half * 2)).bytes_current.unsigned_abs() / half - KEY
+        });
+        println!("{name}: {folded} B each, not folded {unfolded} B");
+        assert!(folded <= most, "{name}: {folded} B each");
+        assert!(folded * 5 < unfolded, "{name}: {folded} B each, and not folded {unfolded} B");
     }
 }
 

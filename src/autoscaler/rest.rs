@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::observation::Mode;
 use crate::time::Timestamp;
 
-/// What an autoscaler at rest keeps: everything but its configuration, the events before the last, and instants that nothing
-/// will ask for any more.
+/// What is kept of an autoscaler: everything but its configuration. Of one at rest nor the events before the last, and instants
+/// that nothing will ask for any more.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Kept(State);
@@ -46,6 +46,11 @@ impl Autoscaler {
         state.estimators.forget_what_is_over();
         state.pool.forget_what_is_over();
         Kept(state)
+    }
+
+    /// Everything but its configuration.
+    pub(crate) fn fold(&self) -> Kept {
+        Kept(self.settled().into_owned())
     }
 
     /// The autoscaler of which this was kept.

@@ -19,12 +19,44 @@ use self::bytes::{Packer, Unpacker};
 use self::token::{Token, tokens, value};
 use crate::time::Timestamp;
 
-/// A form of no more bytes than this needs no other pattern.
-const SHORT: usize = 80;
-/// One of more bytes becomes a pattern.
-const LONG: usize = 96;
 /// Patterns kept by one fleet. Each takes some 20 kB.
 const MAX_PATTERNS: usize = 16;
+
+/// What is packed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// A service at rest: they are much alike.
+    Parked,
+    /// One that is not: its windows are its own.
+    Folded,
+}
+
+impl Form {
+    /// A form of no more bytes than this needs no other pattern. What has more to say says more, whatever the pattern.
+    const fn short(self, tokens: usize) -> usize {
+        match self {
+            Self::Parked => 80,
+            Self::Folded if tokens / 3 > 384 => tokens / 3,
+            Self::Folded => 384,
+        }
+    }
+
+    /// One of more bytes becomes a pattern, …
+    const fn long(self, tokens: usize) -> usize {
+        match self {
+            Self::Parked => 96,
+            Self::Folded => self.short(tokens),
+        }
+    }
+
+    /// … if there are fewer than so many: half of them stay free for those at rest.
+    const fn most(self) -> usize {
+        match self {
+            Self::Parked => MAX_PATTERNS,
+            Self::Folded => MAX_PATTERNS / 2,
+        }
+    }
+}
 
 /// A state that others are compared with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +76,13 @@ pub(super) struct Patterns {
 impl Patterns {
     /// The compact form of a state that knows `now`, and the pattern that suits it. `hint` is the one to try first. `None`
     /// if it cannot be packed.
-    pub(super) fn pack<T: Serialize>(&mut self, state: &T, now: Timestamp, hint: usize) -> Option<(Box<[u8]>, usize)> {
+    pub(super) fn pack<T: Serialize>(
+        &mut self,
+        state: &T,
+        now: Timestamp,
+        hint: usize,
+        form: Form,
+    ) -> Option<(Box<[u8]>, usize)> {
         let (tokens, now) = (tokens(state).ok()?, now.as_nanos());
         let others = (0..self.patterns.len()).filter(|at| *at != hint);
         let mut best: Option<(Vec<u8>, usize)> = None;
@@ -54,11 +92,13 @@ impl Patterns {
             if best.as_ref().is_none_or(|(shortest, _)| packed.len() < shortest.len()) {
                 best = Some((packed, at));
             }
-            if best.as_ref().is_some_and(|(shortest, _)| shortest.len() <= SHORT) {
+            if best.as_ref().is_some_and(|(shortest, _)| shortest.len() <= form.short(tokens.len())) {
                 break;
             }
         }
-        if best.as_ref().is_none_or(|(packed, _)| packed.len() > LONG) && self.patterns.len() < MAX_PATTERNS {
+        if best.as_ref().is_none_or(|(packed, _)| packed.len() > form.long(tokens.len()))
+            && self.patterns.len() < form.most()
+        {
             let at = self.patterns.len();
             best = Some((Packer::pack(&tokens, now, (&tokens, now), at), at));
             self.patterns.push(Pattern { tokens: tokens.into_boxed_slice(), now });

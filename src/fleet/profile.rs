@@ -7,6 +7,7 @@ use core::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Claim, Kind};
+use super::pack::Form;
 use crate::autoscaler::{Autoscaler, Needs};
 use crate::config::Config;
 use crate::signal::Learned;
@@ -22,6 +23,8 @@ pub struct Profile {
     kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prior: Option<Box<Learned>>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    folded: bool,
 }
 
 impl Profile {
@@ -35,6 +38,7 @@ impl Profile {
             units: NonZeroU32::MIN,
             kind: Kind(0),
             prior: None,
+            folded: false,
         }
     }
 
@@ -65,6 +69,23 @@ impl Profile {
     pub fn with_prior(mut self, learned: Learned) -> Self {
         self.prior = Some(Box::new(learned));
         self
+    }
+
+    /// Keeps its services in a compact form while nobody touches them, whatever they do: the setting for a great many services
+    /// that stand and wait, or are told of now and then.
+    ///
+    /// A service is *folded* by each of its decisions, and unfolded when it is observed or due. Its decisions stay the same to
+    /// the bit. One of a few workers takes some 270 to 320 bytes in place of three or four thousand, 620 with an objective;
+    /// events of its log come on top (see [`Config::with_event_log`]). To unfold and fold it takes some 60 µs, as long as
+    /// several hundred decisions. While a [budget](super::Fleet::set_budget) limits its kind of workers a service stays as it is.
+    #[must_use]
+    pub const fn folded(mut self) -> Self {
+        self.folded = true;
+        self
+    }
+
+    pub(super) const fn is_folded(&self) -> bool {
+        self.folded
     }
 
     /// The configuration.
@@ -115,14 +136,22 @@ pub(super) struct Known {
     pub(super) profile: Profile,
     /// A service of which nothing is observed does nothing, ever: at no time of its schedule, if it has one.
     pub(super) still: bool,
-    /// The pattern that last suited one of its services.
+    /// The patterns that last suited one of its services that was parked, and one that was folded.
     pub(super) pattern: usize,
+    folded_pattern: usize,
 }
 
 impl Known {
     pub(super) fn new(profile: Profile) -> Self {
         let still = is_still(&profile.config);
-        Self { profile, still, pattern: 0 }
+        Self { profile, still, pattern: 0, folded_pattern: 0 }
+    }
+
+    pub(super) const fn hint_mut(&mut self, form: Form) -> &mut usize {
+        match form {
+            Form::Parked => &mut self.pattern,
+            Form::Folded => &mut self.folded_pattern,
+        }
     }
 
     /// Another price of a late request: the configuration with it, if it goes by one.

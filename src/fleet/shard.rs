@@ -12,9 +12,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::pack::Patterns;
+use super::pack::{Form, Patterns};
 use super::profile::{Known, Profile, ProfileId};
-use super::{Awake, Decided, Fleet, Slot};
+use super::slot::Slot;
+use super::{Decided, Fleet};
 use crate::autoscaler::{Autoscaler, Kept, RestoreError, Snapshot};
 use crate::time::Timestamp;
 
@@ -133,7 +134,8 @@ impl<K: Ord + Clone> Fleet<K> {
     /// Everything that is known of all services, which stay.
     #[must_use]
     pub fn snapshot(&self) -> FleetSnapshot<K> {
-        let services = self.services.iter().map(|(key, slot)| (key.clone(), Service::of(slot))).collect();
+        let services =
+            self.services.iter().filter_map(|(key, slot)| Some((key.clone(), self.written(slot)?))).collect();
         self.holding(services)
     }
 
@@ -147,14 +149,29 @@ impl<K: Ord + Clone> Fleet<K> {
             self.services.append(&mut rest);
         }
         for (key, slot) in &taken {
-            let Slot::Awake(awake) = slot else { continue };
+            if slot.is_parked() {
+                continue;
+            }
             self.awake = self.awake.saturating_sub(1);
-            if let Some(known) = awake.profile.of_list(&self.profiles) {
+            if let Some(known) = slot.profile().of_list(&self.profiles) {
                 self.grants.forget(known.profile.kind(), key);
             }
         }
-        let services = taken.into_iter().map(|(key, slot)| (key, Service::of(&slot))).collect();
+        let services = taken.into_iter().filter_map(|(key, slot)| Some((key, self.written(&slot)?))).collect();
         self.holding(services)
+    }
+
+    /// A service as a snapshot has it.
+    fn written(&self, slot: &Slot) -> Option<Service> {
+        let profile = slot.profile();
+        Some(match slot {
+            Slot::New { since, .. } => Service::New { profile, since: *since },
+            Slot::Parked { packed, .. } => Service::Parked { profile, packed: packed.clone() },
+            Slot::Folded(_) | Slot::Awake(_) => {
+                let autoscaler = slot.autoscaler(&self.profiles, &self.patterns)?;
+                Service::Awake { profile, due: slot.armed(), snapshot: Box::new(autoscaler.snapshot()) }
+            }
+        })
     }
 
     fn holding(&self, services: Vec<(K, Service)>) -> FleetSnapshot<K> {
@@ -196,12 +213,12 @@ impl<K: Ord + Clone> Fleet<K> {
             let theirs = profile.of_list_mut(&mut known).ok_or(AdoptError::Unsound { position })?;
             let (slot, due) = match service {
                 Service::New { since, .. } if theirs.still => (Slot::New { profile, since }, None),
-                Service::New { since, .. } => (awake(theirs.autoscaler(since), profile), Some(now)),
+                Service::New { since, .. } => (Slot::awake(theirs.autoscaler(since), profile), Some(now)),
                 Service::Awake { snapshot, due, .. } => {
                     let restored = Autoscaler::restore(*snapshot);
                     let autoscaler = restored.map_err(|error| AdoptError::Restore { position, error })?;
                     let autoscaler = autoscaler.sharing(&theirs.profile.shared());
-                    (awake(autoscaler.ok_or(AdoptError::Unsound { position })?, profile), due)
+                    (Slot::awake(autoscaler.ok_or(AdoptError::Unsound { position })?, profile), due)
                 }
                 Service::Parked { packed, .. } => {
                     let kept: Option<Kept> = patterns.unpack(&packed);
@@ -210,7 +227,7 @@ impl<K: Ord + Clone> Fleet<K> {
                     let repacked = if same_patterns {
                         Some((packed, theirs.pattern))
                     } else {
-                        ours.pack(&kept, kept.now(), theirs.pattern)
+                        ours.pack(&kept, kept.now(), theirs.pattern, Form::Parked)
                     };
                     let restored = Autoscaler::from_kept(theirs.profile.shared(), kept);
                     let autoscaler = restored.ok_or(AdoptError::Unsound { position })?;
@@ -219,7 +236,7 @@ impl<K: Ord + Clone> Fleet<K> {
                             theirs.pattern = pattern;
                             (Slot::Parked { profile, packed }, None)
                         }
-                        None => (awake(autoscaler, profile), Some(now)),
+                        None => (Slot::awake(autoscaler, profile), Some(now)),
                     }
                 }
             };
@@ -229,7 +246,9 @@ impl<K: Ord + Clone> Fleet<K> {
         self.epoch = epoch;
         let profiles: Vec<ProfileId> = known.into_iter().map(|known| self.add_profile(known.profile)).collect();
         for (key, mut slot, due) in slots {
-            slot.renumber(&profiles);
+            if let Some(ours) = slot.profile().of_list(&profiles) {
+                *slot.profile_mut() = *ours;
+            }
             let needs = match &slot {
                 Slot::Awake(awake) => Some((awake.profile, awake.autoscaler.needs())),
                 _ => None,
@@ -249,35 +268,7 @@ impl<K: Ord + Clone> Fleet<K> {
     }
 }
 
-fn awake(autoscaler: Autoscaler, profile: ProfileId) -> Slot {
-    Slot::Awake(Box::new(Awake { autoscaler, profile, armed: None }))
-}
-
-impl Slot {
-    fn renumber(&mut self, profiles: &[ProfileId]) {
-        let profile = match self {
-            Self::New { profile, .. } | Self::Parked { profile, .. } => profile,
-            Self::Awake(awake) => &mut awake.profile,
-        };
-        if let Some(ours) = profile.of_list(profiles) {
-            *profile = *ours;
-        }
-    }
-}
-
 impl Service {
-    fn of(slot: &Slot) -> Self {
-        match slot {
-            Slot::New { profile, since } => Self::New { profile: *profile, since: *since },
-            Slot::Parked { profile, packed } => Self::Parked { profile: *profile, packed: packed.clone() },
-            Slot::Awake(awake) => Self::Awake {
-                profile: awake.profile,
-                due: awake.armed,
-                snapshot: Box::new(awake.autoscaler.snapshot()),
-            },
-        }
-    }
-
     const fn profile(&self) -> ProfileId {
         match self {
             Self::New { profile, .. } | Self::Parked { profile, .. } | Self::Awake { profile, .. } => *profile,

@@ -20,11 +20,12 @@ struct Beside {
 }
 
 impl Beside {
-    fn new(cases: &[Case]) -> Self {
+    fn new(cases: &[Case], folded: bool) -> Self {
         let (mut fleet, mut alone) = (Fleet::new(1), Vec::new());
         for (key, case) in (0..).zip(cases) {
             let config = case.knobs.config_from(case.start);
-            let profile = fleet.add_profile(Profile::new(config.clone()));
+            let profile = Profile::new(config.clone());
+            let profile = fleet.add_profile(if folded { profile.folded() } else { profile });
             fleet.insert(key, profile, case.start).unwrap();
             alone.push(Autoscaler::new(config, case.start));
         }
@@ -116,12 +117,12 @@ fn cases(case: impl Strategy<Value = Case>) -> impl Strategy<Value = (Vec<Case>,
 fn lives_alike(
     (mut cases, rests): (Vec<Case>, Vec<(u8, u8, u64)>),
     tally: &crate::Tally,
-    hostile: bool,
+    [hostile, folded]: [bool; 2],
 ) -> Result<(), TestCaseError> {
     for case in &mut cases {
         case.start = Timestamp::ORIGIN;
     }
-    let mut beside = Beside::new(&cases);
+    let mut beside = Beside::new(&cases, folded);
     let mut steps: Vec<_> =
         (0..).zip(&cases).flat_map(|(key, case)| case.steps.iter().map(move |s| (key, s))).collect();
     steps.sort_by_key(|(_, (at, _))| if hostile { Timestamp::ORIGIN } else { *at });
@@ -156,14 +157,30 @@ fn lives_alike(
 #[test]
 fn parking_changes_nothing() {
     let interesting = [("parked", 40), ("woken", 25)];
-    holds("parking_changes_nothing", cases(case()), &interesting, |case, tally| lives_alike(case, tally, false));
+    holds("parking_changes_nothing", cases(case()), &interesting, |case, tally| lives_alike(case, tally, [false; 2]));
 }
 
 /// The same with a clock that jumps back and to the end of time.
 #[test]
 fn parking_changes_nothing_under_a_bad_clock() {
     holds("parking_changes_nothing_under_a_bad_clock", cases(hostile_case()), &[("parked", 40)], |case, tally| {
-        lives_alike(case, tally, true)
+        lives_alike(case, tally, [true, false])
+    });
+}
+
+/// Nor does it change anything that a service is folded by each of its decisions.
+#[test]
+fn folding_changes_nothing() {
+    let interesting = [("parked", 40), ("woken", 25)];
+    holds("folding_changes_nothing", cases(case()), &interesting, |case, tally| {
+        lives_alike(case, tally, [false, true])
+    });
+}
+
+#[test]
+fn folding_changes_nothing_under_a_bad_clock() {
+    holds("folding_changes_nothing_under_a_bad_clock", cases(hostile_case()), &[("parked", 40)], |case, tally| {
+        lives_alike(case, tally, [true; 2])
     });
 }
 

@@ -57,9 +57,9 @@ fn what_is_unpacked_is_what_was_packed_and_it_is_short() {
         let (mut patterns, mut hint, mut all) = (Patterns::default(), 0, Vec::new());
         for seed in 1..40 {
             let kept = rested(&config, seed, 1 + seed % 4);
-            let (packed, pattern) = patterns.pack(&kept, kept.now(), hint).unwrap();
+            let (packed, pattern) = patterns.pack(&kept, kept.now(), hint, Form::Parked).unwrap();
             hint = pattern;
-            assert!(packed.len() <= LONG, "{} bytes for the service {seed}", packed.len());
+            assert!(packed.len() <= Form::Parked.long(0), "{} bytes for the service {seed}", packed.len());
             all.push((packed, kept));
         }
         assert!(patterns.patterns.len() < MAX_PATTERNS, "{} patterns", patterns.patterns.len());
@@ -116,9 +116,9 @@ fn bytes_that_nobody_packed_are_refused_or_harmless() {
     let [config, _] = configs();
     let mut patterns = Patterns::default();
     let first = rested(&config, 1, 2);
-    patterns.pack(&first, first.now(), 0).unwrap();
+    patterns.pack(&first, first.now(), 0, Form::Parked).unwrap();
     let kept = rested(&config, 2, 1);
-    let (packed, _) = patterns.pack(&kept, kept.now(), 0).unwrap();
+    let (packed, _) = patterns.pack(&kept, kept.now(), 0, Form::Parked).unwrap();
     for length in 0..packed.len() {
         assert!(patterns.unpack::<Kept>(&packed[..length]).is_none(), "{length} of {} bytes", packed.len());
     }
@@ -216,7 +216,7 @@ fn of_all_patterns_the_shortest_form_is_taken_and_there_are_only_so_many() {
     let mut patterns = Patterns::default();
     assert!(patterns.is_empty());
     let mut pack = |seed: u64, hint: usize| {
-        let (packed, pattern) = patterns.pack(&value(seed), Timestamp::from_nanos(THEN), hint).unwrap();
+        let (packed, pattern) = patterns.pack(&value(seed), Timestamp::from_nanos(THEN), hint, Form::Parked).unwrap();
         assert_eq!(patterns.unpack(&packed), Some(value(seed)));
         (packed.to_vec(), pattern)
     };
@@ -228,7 +228,7 @@ fn of_all_patterns_the_shortest_form_is_taken_and_there_are_only_so_many() {
         assert_eq!(pack(seed, hint), (itself(seed), own), "from {hint}");
     }
     let (packed, pattern) = pack(16, 5);
-    assert!(packed.len() > LONG && pattern < MAX_PATTERNS, "{} bytes by {pattern}", packed.len());
+    assert!(packed.len() > Form::Parked.long(0) && pattern < MAX_PATTERNS, "{} bytes by {pattern}", packed.len());
     assert!(!patterns.is_empty());
 }
 

@@ -57,7 +57,10 @@ impl Service {
         if let Some(timeout) = self.idle_timeout {
             config = config.with_idle_timeout(Duration::from_secs(timeout)).unwrap();
         }
-        Profile::new(config)
+        let profile = Profile::new(config);
+        // Whoever is granted something is not folded, and decides the same.
+        let profile = if self.weight == 1 { profile.folded() } else { profile };
+        profile
             .with_weight(NonZeroU32::new(self.weight).unwrap())
             .with_priority(self.priority)
             .with_units(NonZeroU32::new(self.units).unwrap(), Kind(self.kind))

@@ -10,9 +10,14 @@ fn config(price: u32) -> Config {
     Config::objective(Objective::price(price, Duration::from_secs(1)), 0, 4).unwrap()
 }
 
-fn fleet() -> (Fleet<u32>, ProfileId) {
+fn profile(price: u32, folds: bool) -> Profile {
+    let profile = Profile::new(config(price));
+    if folds { profile.folded() } else { profile }
+}
+
+fn fleet(folds: bool) -> (Fleet<u32>, ProfileId) {
     let mut fleet = Fleet::new(1);
-    let profile = fleet.add_profile(Profile::new(config(10)));
+    let profile = fleet.add_profile(profile(10, folds));
     (fleet, profile)
 }
 
@@ -42,12 +47,15 @@ fn told(decision: &Decision) -> (u32, Option<Timestamp>, String) {
 
 #[test]
 fn a_new_price_is_that_of_all_services_of_its_profile_and_of_no_other() {
-    let (mut fleet, profile) = fleet();
-    let other = fleet.add_profile(Profile::new(config(11)));
-    let new = fleet.add_profile(Profile::new(config(4_000)));
+    [false, true].into_iter().for_each(prices_change);
+}
+
+fn prices_change(folds: bool) {
+    let (mut fleet, its) = fleet(folds);
+    let [other, new] = [11, 4_000].map(|price| fleet.add_profile(profile(price, folds)));
     let at = Timestamp::from_secs;
     let mut alike: Vec<_> = (0..3).map(|_| Autoscaler::new(config(10), Timestamp::ORIGIN)).collect();
-    for (key, profile) in [(0, profile), (1, profile), (2, profile), (3, other)] {
+    for (key, profile) in [(0, its), (1, its), (2, its), (3, other)] {
         fleet.insert(key, profile, Timestamp::ORIGIN).unwrap();
     }
     // Service 0 is in use, service 1 has been and is parked, service 2 never was.
@@ -62,7 +70,7 @@ fn a_new_price_is_that_of_all_services_of_its_profile_and_of_no_other() {
         }
     }
     assert_eq!(fleet.awake(), 1);
-    fleet.set_price(profile, at(40_001), 4_000).unwrap();
+    fleet.set_price(its, at(40_001), 4_000).unwrap();
     assert_eq!(fleet.awake(), 1, "nobody is woken for it");
     for autoscaler in &mut alike {
         autoscaler.reconfigure(at(40_001), config(4_000));
@@ -75,14 +83,14 @@ fn a_new_price_is_that_of_all_services_of_its_profile_and_of_no_other() {
         assert_eq!(fleet.autoscaler(&key).unwrap().config(), &config(4_000));
     }
     assert_eq!(fleet.autoscaler(&3).unwrap().config(), &config(11));
-    fleet.insert(4, profile, at(50_000)).unwrap();
+    fleet.insert(4, its, at(50_000)).unwrap();
     fleet.insert(5, new, at(50_000)).unwrap();
     assert_eq!(fleet.autoscaler(&4), fleet.autoscaler(&5), "and of those that are still to come");
 }
 
 #[test]
 fn a_price_that_cannot_be_is_refused_and_nothing_changes() {
-    let (mut fleet, profile) = fleet();
+    let (mut fleet, profile) = fleet(false);
     let share = Objective::share(Share::new(0.9).unwrap(), Duration::from_secs(1));
     let unpriced = fleet.add_profile(Profile::new(Config::objective(share, 0, 4).unwrap()));
     let mut larger = Fleet::<u32>::new(1);

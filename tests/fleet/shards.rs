@@ -26,10 +26,12 @@ fn carried(snapshot: FleetSnapshot<u32>, way: u8) -> FleetSnapshot<u32> {
     }
 }
 
-fn fleet_of(cases: &[Case]) -> Fleet<u32> {
+/// `folds` has every second service folded.
+fn fleet_of(cases: &[Case], folds: bool) -> Fleet<u32> {
     let mut fleet = Fleet::new(1);
     for (key, case) in (0..).zip(cases) {
-        let profile = fleet.add_profile(Profile::new(case.knobs.config_from(Timestamp::ORIGIN)));
+        let profile = Profile::new(case.knobs.config_from(Timestamp::ORIGIN));
+        let profile = fleet.add_profile(if folds && key % 2 == 0 { profile.folded() } else { profile });
         fleet.insert(key, profile, Timestamp::ORIGIN).unwrap();
     }
     fleet
@@ -55,8 +57,8 @@ fn moving_services_changes_no_decision() {
     let moves = vec((0..4_u8, 0..6_u32, 0..6_u32, any::<bool>(), any::<u8>()), 120);
     let cases = (vec(case(), 2..6), moves);
     holds("moving_services_changes_no_decision", cases, &[("moved", 60), ("fenced", 20)], |(cases, moves), tally| {
-        let mut single = fleet_of(&cases);
-        let mut halves = [fleet_of(&cases), Fleet::new(2)];
+        let mut single = fleet_of(&cases, false);
+        let mut halves = [fleet_of(&cases, true), Fleet::new(2)];
         let (mut homes, mut fence, mut epoch) = (BTreeMap::new(), Fence::new(), 2);
         let (mut any_moved, mut fenced) = (false, false);
         let mut steps: Vec<_> = (0..).zip(&cases).flat_map(|(key, c)| c.steps.iter().map(move |s| (key, s))).collect();

@@ -28,32 +28,34 @@ pub(super) enum Form {
     /// A service at rest: they are much alike.
     Parked,
     /// One that is not: its windows are its own.
-    Folded,
+    Folded {
+        /// Whether it may become a pattern.
+        new: bool,
+    },
 }
 
 impl Form {
     /// A form of no more bytes than this needs no other pattern. What has more to say says more, whatever the pattern.
-    const fn short(self, tokens: usize) -> usize {
+    fn short(self, tokens: usize) -> usize {
         match self {
             Self::Parked => 80,
-            Self::Folded if tokens / 3 > 384 => tokens / 3,
-            Self::Folded => 384,
+            Self::Folded { .. } => (tokens / 4).max(256),
         }
     }
 
     /// One of more bytes becomes a pattern, …
-    const fn long(self, tokens: usize) -> usize {
+    fn long(self, tokens: usize) -> usize {
         match self {
             Self::Parked => 96,
-            Self::Folded => self.short(tokens),
+            Self::Folded { .. } => self.short(tokens),
         }
     }
 
-    /// … if there are fewer than so many: half of them stay free for those at rest.
-    const fn most(self) -> usize {
+    /// … if there is room for one beside so many: half of it stays free for those at rest.
+    const fn is_kept_beside(self, patterns: usize) -> bool {
         match self {
-            Self::Parked => MAX_PATTERNS,
-            Self::Folded => MAX_PATTERNS / 2,
+            Self::Parked => patterns < MAX_PATTERNS,
+            Self::Folded { new } => new && patterns < MAX_PATTERNS / 2,
         }
     }
 }
@@ -97,7 +99,7 @@ impl Patterns {
             }
         }
         if best.as_ref().is_none_or(|(packed, _)| packed.len() > form.long(tokens.len()))
-            && self.patterns.len() < form.most()
+            && form.is_kept_beside(self.patterns.len())
         {
             let at = self.patterns.len();
             best = Some((Packer::pack(&tokens, now, (&tokens, now), at), at));
@@ -106,8 +108,8 @@ impl Patterns {
         best.map(|(packed, at)| (packed.into_boxed_slice(), at))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.patterns.len()
     }
 
     /// The state that was packed; `None` if these bytes are none.

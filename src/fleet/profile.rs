@@ -7,7 +7,6 @@ use core::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Claim, Kind};
-use super::pack::Form;
 use crate::autoscaler::{Autoscaler, Needs};
 use crate::config::Config;
 use crate::signal::Learned;
@@ -75,7 +74,7 @@ impl Profile {
     /// that stand and wait, or are told of now and then.
     ///
     /// A service is *folded* by each of its decisions, and unfolded when it is observed or due. Its decisions stay the same to
-    /// the bit. One of a few workers takes some 270 to 320 bytes in place of three or four thousand, 620 with an objective;
+    /// the bit. One of a few workers takes some 270 to 400 bytes in place of three or four thousand, 550 to 630 with an objective;
     /// events of its log come on top (see [`Config::with_event_log`]). To unfold and fold it takes some 60 µs, as long as
     /// several hundred decisions. While a [budget](super::Fleet::set_budget) limits its kind of workers a service stays as it is.
     #[must_use]
@@ -138,20 +137,28 @@ pub(super) struct Known {
     pub(super) still: bool,
     /// The patterns that last suited one of its services that was parked, and one that was folded.
     pub(super) pattern: usize,
-    folded_pattern: usize,
+    pub(super) folded_pattern: usize,
+    /// How often one of its services was folded, and how often that made a pattern.
+    folds: u64,
+    folded_patterns: u32,
 }
 
 impl Known {
     pub(super) fn new(profile: Profile) -> Self {
         let still = is_still(&profile.config);
-        Self { profile, still, pattern: 0, folded_pattern: 0 }
+        Self { profile, still, pattern: 0, folded_pattern: 0, folds: 0, folded_patterns: 0 }
     }
 
-    pub(super) const fn hint_mut(&mut self, form: Form) -> &mut usize {
-        match form {
-            Form::Parked => &mut self.pattern,
-            Form::Folded => &mut self.folded_pattern,
-        }
+    /// Another of its services is folded: whether it may become a pattern. The first have not lived for long, so of one pattern
+    /// it may be the first, of the next the sixteenth or a later one, and so on.
+    pub(super) fn folds(&mut self) -> bool {
+        self.folds = self.folds.saturating_add(1);
+        self.folds.checked_shr(self.folded_patterns.saturating_mul(4)).unwrap_or(0) > 0
+    }
+
+    pub(super) const fn folded_by(&mut self, pattern: usize, new: bool) {
+        self.folded_pattern = pattern;
+        self.folded_patterns = self.folded_patterns.saturating_add(new as u32);
     }
 
     /// Another price of a late request: the configuration with it, if it goes by one.

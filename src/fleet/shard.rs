@@ -200,7 +200,7 @@ impl<K: Ord + Clone> Fleet<K> {
             return Err(AdoptError::OtherRelease);
         }
         // A fleet that has parked nothing yet goes on with the patterns that it is given.
-        let same_patterns = self.patterns.is_empty();
+        let same_patterns = self.patterns.len() == 0;
         let (mut ours, mut known) = (if same_patterns { patterns.clone() } else { self.patterns.clone() }, Vec::new());
         known.extend(profiles.into_iter().map(Known::new));
         let mut slots: Vec<(K, Slot, Option<Timestamp>)> = Vec::with_capacity(services.len());

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::pack::{Form, Patterns};
 use super::profile::{Known, ProfileId};
 use crate::autoscaler::{Autoscaler, Kept};
+use crate::config::Config;
 use crate::signal::Learned;
 use crate::time::Timestamp;
 
@@ -122,7 +123,9 @@ impl Slot {
             return false;
         }
         let kept = awake.autoscaler.keep();
-        let Some(packed) = packed(&kept, known, patterns, Form::Parked) else { return false };
+        let packed = packed(&kept, (known.pattern, Form::Parked), known.profile.config(), patterns);
+        let Some((packed, pattern)) = packed else { return false };
+        known.pattern = pattern;
         *self = Self::Parked { profile: awake.profile, packed };
         true
     }
@@ -130,17 +133,23 @@ impl Slot {
     /// Gives up the room of a service that is not at rest, until it is touched again.
     pub(super) fn fold(&mut self, known: &mut Known, patterns: &mut Patterns) {
         let Self::Awake(awake) = self else { return };
-        let Some(packed) = packed(&awake.autoscaler.fold(), known, patterns, Form::Folded) else { return };
+        let (form, others) = (Form::Folded { new: known.folds() }, patterns.len());
+        let packed = packed(&awake.autoscaler.fold(), (known.folded_pattern, form), known.profile.config(), patterns);
+        let Some((packed, pattern)) = packed else { return };
+        known.folded_by(pattern, pattern == others);
         let (profile, desired, armed) = (awake.profile, awake.autoscaler.desired(), awake.armed);
         *self = Self::Folded(Box::new(Folded { profile, packed, desired, armed }));
     }
 }
 
-/// The compact form, if it gives the same autoscaler back.
-fn packed(kept: &Kept, known: &mut Known, patterns: &mut Patterns, form: Form) -> Option<Box<[u8]>> {
-    let hint = known.hint_mut(form);
-    let (packed, pattern) = patterns.pack(kept, kept.now(), *hint, form)?;
-    *hint = pattern;
-    let back = patterns.unpack::<Kept>(&packed)?.revived(known.profile.config())?;
-    (back == *kept).then_some(packed)
+/// The compact form and its pattern, if it gives the same autoscaler back.
+fn packed(
+    kept: &Kept,
+    (hint, form): (usize, Form),
+    config: &Config,
+    patterns: &mut Patterns,
+) -> Option<(Box<[u8]>, usize)> {
+    let (packed, pattern) = patterns.pack(kept, kept.now(), hint, form)?;
+    let back = patterns.unpack::<Kept>(&packed)?.revived(config)?;
+    (back == *kept).then_some((packed, pattern))
 }

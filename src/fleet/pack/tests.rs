@@ -214,7 +214,7 @@ fn of_all_patterns_the_shortest_form_is_taken_and_there_are_only_so_many() {
     let value = |seed: u64| (1..=40).map(|nth: u64| (seed * 977 + nth).wrapping_mul(HIGH)).collect::<Vec<_>>();
     let itself = |pattern: u64| [u8::try_from(pattern).unwrap(), 0, 41].to_vec();
     let mut patterns = Patterns::default();
-    assert!(patterns.is_empty());
+    assert_eq!(patterns.len(), 0);
     let mut pack = |seed: u64, hint: usize| {
         let (packed, pattern) = patterns.pack(&value(seed), Timestamp::from_nanos(THEN), hint, Form::Parked).unwrap();
         assert_eq!(patterns.unpack(&packed), Some(value(seed)));
@@ -229,7 +229,7 @@ fn of_all_patterns_the_shortest_form_is_taken_and_there_are_only_so_many() {
     }
     let (packed, pattern) = pack(16, 5);
     assert!(packed.len() > Form::Parked.long(0) && pattern < MAX_PATTERNS, "{} bytes by {pattern}", packed.len());
-    assert!(!patterns.is_empty());
+    assert!(patterns.len() > 0);
 }
 
 /// A value that says what it was told of its length.

@@ -1,4 +1,6 @@
-//! From an evaluation to its explanation.
+//! From an evaluation to its explanation, and everything at a glance.
+
+use core::time::Duration;
 
 use super::Autoscaler;
 use super::state::Evaluation;
@@ -6,9 +8,64 @@ use crate::decision::{Explanation, Outlook, Reason, Terms};
 use crate::guard::Guard;
 use crate::policy::Inputs;
 use crate::signal::{Quantiles, Signals};
-use crate::time::Timestamp;
+use crate::status::{Replicas, Starts, Status, Timers};
+use crate::time::{Timestamp, nanos};
+use crate::units::Share;
 
 impl Autoscaler {
+    /// Everything at a glance, as of the latest call.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (now, census) = (self.state.now, self.state.pool.census());
+        let inputs = self.state.estimators.inputs(now, &self.state.pool, &self.config);
+        let signals = self.signals(now, &inputs);
+        let outlook = self.state.guards.outlook(self.state.count, self.limits(now), &self.config);
+        let due = |guard: Guard| outlook.filter(|(by, _, _)| *by == guard).map(|(_, _, at)| at);
+        Status {
+            at: now,
+            desired: self.state.count,
+            committed: self.state.pool.committed(now),
+            replicas: Replicas {
+                ready: census.ready,
+                idle: census.idle,
+                starting: census.starting,
+                draining: census.draining,
+                standby: census.standby,
+                overdue: census.overdue,
+                ordered: self.state.pool.orders(now),
+            },
+            request_latency: signals.request_latency(),
+            timers: Timers {
+                up: due(Guard::UpDelay),
+                down: due(Guard::DownDelay),
+                to_zero: self.to_zero_at(now, &inputs),
+                worker: self.next_placement(now),
+                order: self.state.pool.next_lapse(now, &self.config),
+                mode: self.state.operator.mode_until(now),
+            },
+            outlook: self.state.estimators.outlook(&self.config, self.limits(now).max),
+            mode: self.state.operator.mode(now),
+            trouble: self.state.provider.trouble(now),
+            starts: Starts {
+                cold: self.state.pool.cold_starts.count,
+                cold_mean: self.state.pool.cold_starts.mean(),
+                warm: self.state.pool.warm_starts.count,
+                warm_mean: self.state.pool.warm_starts.mean(),
+                deadline: Duration::from_nanos(self.state.pool.start_deadline(&self.config)),
+                success: Share::from_micros(self.state.provider.success()),
+            },
+            codel_marks: self.state.estimators.codel_marks(),
+            standing_out: self.state.pool.standing_out(
+                self.state.estimators.sojourn_mean(now, &self.config),
+                nanos(self.config.sojourn_target()),
+            ),
+            input: self.state.input,
+            failures: self.state.pool.failed,
+            last_failure: self.state.pool.last_failure,
+            signals,
+        }
+    }
+
     pub(super) fn signals(&self, now: Timestamp, inputs: &Inputs) -> Signals {
         self.state.estimators.view(now, inputs, self.state.estimators.quantiles(now, &self.config), &self.config)
     }

@@ -3,6 +3,7 @@ use core::time::Duration;
 
 use super::Guard::{Bounds, DownDelay, Freshness, IdleTimeout, Tolerance, UpDelay, ZeroGate};
 use super::*;
+use crate::config::{Cliff, StepLimit};
 use crate::policy::Policy;
 use crate::units::Share;
 

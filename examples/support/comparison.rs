@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::contest::{Contest, Course, Row};
-use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour};
+use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour, round_ticks};
 use crate::words::{escape, references, short, time};
 
 type Drawn<T> = Result<T, Box<dyn Error>>;
@@ -104,23 +104,15 @@ fn frontier(contest: &Contest) -> Drawn<String> {
     if least > most {
         return Ok("<p>Nothing to draw: no policy had any worker.</p>".to_owned());
     }
-    // The axis has its numbers at powers of ten and their multiples, so one of them must be on it.
-    let mut decade = 1e-6;
-    while decade * 10.0 <= least / 1.3 {
-        decade *= 10.0;
-    }
-    let start = if decade * 10.0 > most * 1.3 { decade } else { least / 1.3 };
-    // Over much of a decade the higher multiples would touch each other.
-    let crowded = most > least * 5.0;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, 460)).into_drawing_area();
-        let (x, y) = (start..most * 1.3, LEAST_LATE..1.2);
+        let (x, y) = (least / 1.3..most * 1.3, LEAST_LATE..1.2);
         let mut chart = ChartBuilder::on(&root)
             .margin(14)
             .x_label_area_size(52)
             .y_label_area_size(84)
-            .build_cartesian_2d(x.clone().log_scale(), y.clone().log_scale())?;
+            .build_cartesian_2d(x.clone().log_scale().with_key_points(round_ticks(&x)), y.clone().log_scale())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -129,7 +121,7 @@ fn frontier(contest: &Contest) -> Drawn<String> {
             .label_style(("sans-serif", 15).into_font().color(&INK))
             .x_desc("worker hours, logarithmic")
             .y_desc(format!("requests that waited longer than {}, logarithmic", time(contest.within_s)))
-            .x_label_formatter(&|hours| if crowded && !is_round(*hours) { String::new() } else { short(*hours) })
+            .x_label_formatter(&|hours| short(*hours))
             .y_label_formatter(&|share| format!("{} %", short(share * 100.0)))
             .draw()?;
         let objective = (1.0 - contest.share).max(LEAST_LATE);
@@ -153,11 +145,6 @@ fn frontier(contest: &Contest) -> Drawn<String> {
         root.present()?;
     }
     Ok(svg)
-}
-
-/// Whether a whole multiple of a power of ten is 1, 2 or 5 times it.
-fn is_round(value: f64) -> bool {
-    format!("{value:.0e}").starts_with(['1', '2', '5'])
 }
 
 /// A panel for each policy: its ready slots over time, above the slots that the work needs.

@@ -1,5 +1,7 @@
 //! What the pages of several examples share: colours and style. Who has a number has its colour throughout.
 
+use std::ops::Range;
+
 use plotters::style::RGBColor;
 
 pub(crate) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
@@ -46,3 +48,18 @@ td b { display: inline-block; min-width: 18px; text-align: center; color: #fff; 
 .possible td { color: #555; }
 @media print { figure, table { break-inside: avoid; } main { max-width: none; padding: 0; } }
 ";
+
+/// Round numbers within a range, three to a decade, or more where it is short.
+#[allow(dead_code, reason = "not every example that includes this needs it")]
+pub(crate) fn round_ticks(range: &Range<f64>) -> Vec<f64> {
+    let decades = |digits: &[f64]| {
+        let (mut power, mut ticks) = (1e-6, Vec::new());
+        while power <= range.end {
+            ticks.extend(digits.iter().map(|digit| digit * power).filter(|tick| range.contains(tick)));
+            power *= 10.0;
+        }
+        ticks
+    };
+    let few = decades(&[1.0, 2.0, 5.0]);
+    if few.len() >= 4 { few } else { decades(&[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]) }
+}

@@ -13,7 +13,7 @@ use super::advice::{self, Line, Other};
 use super::findings::{Findings, Tuned};
 use super::space::Kind;
 use super::trial::{BLOCKS, Figures, Ground, Verdict};
-use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour};
+use crate::page::{BOUND, FAINT, INK, LOAD, STYLE, colour, round_ticks};
 use crate::words::{escape, percent, references, short, time};
 
 type Drawn<T> = Result<T, Box<dyn Error>>;
@@ -190,7 +190,7 @@ fn frontier(findings: &Findings) -> Drawn<String> {
             .margin(14)
             .x_label_area_size(52)
             .y_label_area_size(84)
-            .build_cartesian_2d(x.clone().log_scale().with_key_points(ticks(&x)), y.clone().log_scale())?;
+            .build_cartesian_2d(x.clone().log_scale().with_key_points(round_ticks(&x)), y.clone().log_scale())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -263,20 +263,6 @@ fn frontier(findings: &Findings) -> Drawn<String> {
         root.present()?;
     }
     Ok(svg)
-}
-
-/// Round numbers within a range, three to a decade, or more where it is short.
-fn ticks(range: &std::ops::Range<f64>) -> Vec<f64> {
-    let decades = |digits: &[f64]| {
-        let (mut power, mut ticks) = (1e-6, Vec::new());
-        while power <= range.end {
-            ticks.extend(digits.iter().map(|digit| digit * power).filter(|tick| range.contains(tick)));
-            power *= 10.0;
-        }
-        ticks
-    };
-    let few = decades(&[1.0, 2.0, 5.0]);
-    if few.len() >= 4 { few } else { decades(&[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]) }
 }
 
 /// The recommended configuration over time: slots above the load, and the waiting below.

@@ -362,19 +362,24 @@ fn case(act: impl Strategy<Value = Act>) -> impl Strategy<Value = (Config, Vec<(
     (config, prop::collection::vec((gap, act), 1..400))
 }
 
+/// What happens one after the other, so many milliseconds apart, and then silence.
+fn lives(mut platform: Platform, acts: Vec<(u64, Act)>) {
+    platform.decide();
+    for (gap, act) in acts {
+        platform.now = platform.now.saturating_add(Duration::from_millis(gap));
+        platform.act(act);
+    }
+    platform.wait();
+    platform.decide();
+    platform.wait();
+}
+
 proptest! {
     #[test]
     fn what_is_only_counted_changes_nothing((config, acts) in case(act())) {
         let mut platform = Platform::new(config);
         platform.tell(Observation::arrived(0));
-        platform.decide();
-        for (gap, act) in acts {
-            platform.now = platform.now.saturating_add(Duration::from_millis(gap));
-            platform.act(act);
-        }
-        platform.wait();
-        platform.decide();
-        platform.wait();
+        lives(platform, acts);
     }
 
     #[test]
@@ -383,14 +388,7 @@ proptest! {
         for first in [Act::Pool(2, 0), Act::Gauge(0, None), Act::Slots(1)] {
             platform.act(first);
         }
-        platform.decide();
-        for (gap, act) in acts {
-            platform.now = platform.now.saturating_add(Duration::from_millis(gap));
-            platform.act(act);
-        }
-        platform.wait();
-        platform.decide();
-        platform.wait();
+        lives(platform, acts);
     }
 }
 

@@ -206,10 +206,11 @@ impl Config {
     /// that there are no delays, and only idle workers are let go. Its time is the sojourn target.
     ///
     /// # Errors
-    /// As [`Config::new`].
+    /// As [`Config::new`], and if that time is zero.
     pub fn objective(objective: Objective, min: u32, max: u32) -> Result<Self, ConfigError> {
+        let within = positive(Setting::ObjectiveWithin, objective.within)?;
         Self::new(Policy::Objective(objective), min, max)?
-            .with_sojourn_target(objective.within)?
+            .with_sojourn_target(within)?
             .with_idle_timeout(Duration::ZERO)?
             .with_down_delay(Duration::ZERO)
     }

@@ -129,6 +129,7 @@ impl Setting {
             Self::ConcurrencyTarget | Self::RequestCount => "give the requests that one worker should have, such as 1",
             Self::SojournTarget => "no queue is always empty; 100ms is the usual target",
             Self::CodelInterval => "ten to twenty times the sojourn target is usual",
+            Self::ObjectiveWithin => "give the time within which a request is to start, such as 100ms",
             Self::ObjectivePrice => "give the worker-seconds that sparing a late request is worth, such as 100",
             Self::Buffer => "give `workers` or `percent` above zero, or leave the buffer out",
             Self::BlindLastPeak => "give the time in which the last peak is looked for, such as \"1h\"",

@@ -127,7 +127,12 @@ fn the_objective_preset_is_what_its_constructor_gives() {
 #[test]
 fn an_objective_is_refused_with_what_to_write_instead() {
     let refused = |objective: Objective| Config::objective(objective, 0, 10).unwrap_err().to_string();
-    let free = refused(Objective::price(0, Duration::ZERO));
+    let at_once = refused(Objective::price(10, Duration::ZERO));
+    assert_eq!(
+        at_once,
+        "objective.within (0) must be above zero: give the time within which a request is to start, such as 100ms"
+    );
+    let free = refused(Objective::price(0, Duration::from_millis(100)));
     assert!(free.ends_with("give the worker-seconds that sparing a late request is worth, such as 100"), "{free}");
     let objective = Objective::price(100, Duration::from_millis(100));
     let twice = Config::objective(objective, 0, 10).and_then(|config| config.with_policy(Policy::Objective(objective)));

@@ -190,13 +190,24 @@ impl<K: Copy + Ord> Tree<K> {
     }
 
     /// From the first that `from` applies to, in order.
-    pub(super) fn each_from(&self, from: impl Fn(K, Slot) -> bool) -> impl Iterator<Item = (K, Slot)> + '_ {
-        core::iter::successors(self.first(from), |last| self.first(|key, slot| (key, slot) > *last))
+    pub(super) fn each_from(&self, from: impl Fn(K, Slot) -> bool) -> impl Iterator<Item = (K, Slot)> {
+        // The next one is looked for when somebody asks, unlike with `successors`.
+        let mut last = None;
+        let next = move || {
+            last = last.map_or_else(|| self.first(&from), |last| self.first(|key, slot| (key, slot) > last));
+            last
+        };
+        core::iter::from_fn(next).fuse()
     }
 
     /// From the last that `to` applies to, in the opposite order.
-    pub(super) fn each_back_from(&self, to: impl Fn(K, Slot) -> bool) -> impl Iterator<Item = (K, Slot)> + '_ {
-        core::iter::successors(self.last(to), |first| self.last(|key, slot| (key, slot) < *first))
+    pub(super) fn each_back_from(&self, to: impl Fn(K, Slot) -> bool) -> impl Iterator<Item = (K, Slot)> {
+        let mut first = None;
+        let next = move || {
+            first = first.map_or_else(|| self.last(&to), |first| self.last(|key, slot| (key, slot) < first));
+            first
+        };
+        core::iter::from_fn(next).fuse()
     }
 
     /// All slots in order.

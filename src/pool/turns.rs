@@ -102,6 +102,12 @@ struct Idle {
 }
 
 impl Idle {
+    /// Whether it is at `now` as it was when somebody asked.
+    fn holds(&self, now: Timestamp, timeout: u64) -> bool {
+        let held = |since: Option<Timestamp>| since.is_none_or(|since| since.plus(timeout) > now);
+        self.timeout == Some(timeout) && now >= self.seen && self.held.is_some_and(|[a, b]| held(a) && held(b))
+    }
+
     fn note(&mut self, turn: Turn, add: bool) {
         self.held = None;
         if self.timeout.is_some_and(|timeout| turn.since().plus(timeout) <= self.seen) {
@@ -176,13 +182,13 @@ impl Turns {
     }
 
     /// Those of a kind in the order of their turns.
-    pub(super) fn each(&self, told: bool, kind: Kind) -> impl Iterator<Item = (Turn, Slot)> + '_ {
+    pub(super) fn each(&self, told: bool, kind: Kind) -> impl Iterator<Item = (Turn, Slot)> {
         let group = (told, kind);
         self.order.each_from(move |turn, _| turn.group() >= group).take_while(move |(turn, _)| turn.group() == group)
     }
 
     /// The same in the opposite order.
-    pub(super) fn each_back(&self, told: bool, kind: Kind) -> impl Iterator<Item = (Turn, Slot)> + '_ {
+    pub(super) fn each_back(&self, told: bool, kind: Kind) -> impl Iterator<Item = (Turn, Slot)> {
         let group = (told, kind);
         self.order
             .each_back_from(move |turn, _| turn.group() <= group)
@@ -190,12 +196,13 @@ impl Turns {
     }
 
     /// All that were told something.
-    pub(super) fn each_told(&self) -> impl Iterator<Item = (Turn, Slot)> + '_ {
+    pub(super) fn each_told(&self) -> impl Iterator<Item = (Turn, Slot)> {
         self.order.each_from(|turn, _| turn.told)
     }
 
     fn last(&self, told: bool, kind: Kind) -> Option<(Timestamp, Slot)> {
-        self.each_back(told, kind).next().map(|(turn, slot)| (turn.since(), slot))
+        let last = self.order.last(|turn, _| turn.group() <= (told, kind));
+        last.filter(|(turn, _)| turn.group() == (told, kind)).map(|(turn, slot)| (turn.since(), slot))
     }
 
     /// The worker that has been starting the longest, from nothing or from standby, and since when.
@@ -231,36 +238,33 @@ impl Turns {
     }
 
     /// The idle workers that an idle timeout keeps at `at`, or all.
-    fn held(&self, at: Option<Timestamp>, timeout: u64, told: bool) -> impl Iterator<Item = (Turn, Slot)> + '_ {
+    fn held(&self, at: Option<Timestamp>, timeout: u64, told: bool) -> impl Iterator<Item = (Turn, Slot)> {
         let group = (told, Kind::Idle);
         let held = move |turn: Turn| at.is_none_or(|at| turn.since().plus(timeout) > at);
         let from = move |turn: Turn| turn.group() > group || turn.group() == group && held(turn);
         self.order.each_from(move |turn, _| from(turn)).take_while(move |(turn, _)| turn.group() == group)
     }
 
-    /// The idle workers by an idle timeout at `now`.
+    /// Notes how many idle workers an idle timeout lets go at `now` and who is next, where that is not known.
+    pub(super) fn look_at_idle(&mut self, now: Timestamp, timeout: u64) {
+        if !self.idle.holds(now, timeout) {
+            self.idle = self.idle_at(now, timeout);
+        }
+    }
+
     fn idle_at(&self, now: Timestamp, timeout: u64) -> Idle {
         let known = self.idle.timeout == Some(timeout) && now >= self.idle.seen;
-        let due = |since: Timestamp| since.plus(timeout) <= now;
-        let held = self.idle.held.filter(|held| known && !held.iter().flatten().any(|since| due(*since)));
-        let mut free = if known { self.idle.free } else { 0 };
-        let held = held.unwrap_or_else(|| {
-            let seen = known.then_some(self.idle.seen);
-            [false, true].map(|told| {
-                // Those that could not go when somebody asked and can now, and the first that still cannot.
-                let mut turns = self.held(seen, timeout, told).map(|(turn, _)| turn.since());
-                turns.find(|since| {
-                    free = free.saturating_add(u32::from(due(*since)));
-                    !due(*since)
-                })
+        let (mut free, seen) = if known { (self.idle.free, Some(self.idle.seen)) } else { (0, None) };
+        let held = [false, true].map(|told| {
+            // Those that could not go when somebody asked and can now, and the first that still cannot.
+            let mut turns = self.held(seen, timeout, told).map(|(turn, _)| turn.since());
+            turns.find(|since| {
+                let due = since.plus(timeout) <= now;
+                free = free.saturating_add(u32::from(due));
+                !due
             })
         });
         Idle { timeout: Some(timeout), seen: now, free, held: Some(held) }
-    }
-
-    /// Notes how it is at `now`, so that only what comes after has to be looked at later.
-    pub(super) fn look_at_idle(&mut self, now: Timestamp, timeout: u64) {
-        self.idle = self.idle_at(now, timeout);
     }
 
     /// Idle workers that an idle timeout lets go at `now`, and when the next may go: whatever they were told, and of those
@@ -272,7 +276,8 @@ impl Turns {
         stale: &[Slot],
         turn_of: impl Fn(Slot) -> Option<Turn>,
     ) -> (u32, [Option<Timestamp>; 2]) {
-        let Idle { mut free, held, .. } = self.idle_at(now, timeout);
+        let Idle { mut free, held, .. } =
+            if self.idle.holds(now, timeout) { self.idle } else { self.idle_at(now, timeout) };
         let [mut untold, told] = held.unwrap_or_default();
         if !stale.is_empty() {
             let due = |turn: Option<Turn>| {

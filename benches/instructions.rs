@@ -8,7 +8,9 @@ use core::time::Duration;
 
 use plimsoll::policy::{ConcurrencyTarget, Outpost, RunPod};
 use plimsoll::sim::{Options, Plan, ReadOptions, Service, Workload, simulate, simulate_with};
-use plimsoll::{Autoscaler, Config, Observation, Policy, PoolCounts, Preset, Rate, Timestamp, WorkerEvent, WorkerId};
+use plimsoll::{
+    Autoscaler, Command, Config, Mode, Observation, Policy, PoolCounts, Preset, Rate, Timestamp, WorkerEvent, WorkerId,
+};
 
 const TICK: Duration = Duration::from_micros(700);
 const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
@@ -16,7 +18,7 @@ const HOUR: &[u8] = include_bytes!("../data/llm_code_azure2023.csv");
 /// What is done so many times, and how many operations each time is.
 type Case = (&'static str, u64, fn(u64));
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 29] = [
     // 476 requests per second, which four replicas carry at 200 each, and cannot at 2.5.
     ("observe: request within the target", 3, |times| requests(counted(outpost(200.0)), times)),
     ("observe: request beyond the target", 3, |times| requests(counted(outpost(2.5)), times)),
@@ -28,6 +30,15 @@ const CASES: [Case; 20] = [
     ("observe and decide: a gauge while 10 workers come and go", 1, |times| gauges_and_decisions(moving(10), times)),
     ("observe and decide: the same of 1,000", 1, |times| gauges_and_decisions(moving(1_000), times)),
     ("observe and decide: the same of 100,000", 1, |times| gauges_and_decisions(moving(100_000), times)),
+    ("observe: of 10 that start, the first is ready and goes, and one is ordered", 3, |times| starts(10, times)),
+    ("observe: the same of 1,000", 3, |times| starts(1_000, times)),
+    ("observe: the same of 100,000", 3, |times| starts(100_000, times)),
+    ("observe: of 10 with ids like hashes, one goes and another comes", 2, |times| strangers(10, times)),
+    ("observe: the same of 1,000 with ids like hashes", 2, |times| strangers(1_000, times)),
+    ("observe: the same of 100,000 with ids like hashes", 2, |times| strangers(100_000, times)),
+    ("observe and decide: of 10, the longest idle is stopped, and one comes", 4, |times| stops(10, times)),
+    ("observe and decide: the same of 1,000 that are idle", 4, |times| stops(1_000, times)),
+    ("observe and decide: the same of 100,000 that are idle", 4, |times| stops(100_000, times)),
     ("decide: nothing changed", 1, |times| decisions(busy(4), times, Duration::ZERO)),
     ("decide: a microsecond later, four policies", 1, |times| decisions(busy(4), times, Duration::from_micros(1))),
     ("decide: the same with 100 workers", 1, |times| decisions(busy(100), times, Duration::from_micros(1))),
@@ -163,6 +174,58 @@ fn gauges_and_decisions(mut autoscaler: Autoscaler, times: u64) {
         now = now.saturating_add(Duration::from_micros(1));
         autoscaler.observe(now, black_box(Observation::queue(7, None))).unwrap();
         let _ = black_box(&autoscaler.decide(now));
+    }
+}
+
+/// So many workers at most.
+fn crowd() -> Autoscaler {
+    let config = Config::new(Policy::Outpost(Outpost::new(Rate::per_second(200.0).unwrap())), 4, 200_000).unwrap();
+    Autoscaler::new(config, Timestamp::ORIGIN)
+}
+
+/// Tells of a worker, a microsecond after what was told last.
+fn tell(autoscaler: &mut Autoscaler, now: &mut Timestamp, id: u64, event: WorkerEvent) {
+    *now = now.saturating_add(Duration::from_micros(1));
+    autoscaler.observe(*now, black_box(Observation::worker(WorkerId(id), event))).unwrap();
+}
+
+/// Of so many workers that start one after the other, the first becomes ready and goes, and another one is ordered.
+fn starts(workers: u64, times: u64) {
+    let (mut autoscaler, mut now) = (crowd(), Timestamp::ORIGIN);
+    (0..workers).for_each(|id| tell(&mut autoscaler, &mut now, id, WorkerEvent::Ordered));
+    for (first, next) in (0..times).zip(workers..) {
+        tell(&mut autoscaler, &mut now, first, WorkerEvent::Ready);
+        tell(&mut autoscaler, &mut now, first, WorkerEvent::Gone);
+        tell(&mut autoscaler, &mut now, next, WorkerEvent::Ordered);
+    }
+}
+
+/// Of so many workers whose ids are in no order, one goes and another one comes.
+fn strangers(workers: u64, times: u64) {
+    let (mut autoscaler, mut now) = (crowd(), Timestamp::ORIGIN);
+    let id = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    (0..workers).for_each(|number| tell(&mut autoscaler, &mut now, id(number), WorkerEvent::Ready));
+    for (first, next) in (0..times).zip(workers..) {
+        tell(&mut autoscaler, &mut now, id(first), WorkerEvent::Gone);
+        tell(&mut autoscaler, &mut now, id(next), WorkerEvent::Ready);
+    }
+}
+
+/// Of so many idle workers there is one too many: who has been idle the longest goes, and another one comes.
+fn stops(workers: u64, times: u64) {
+    let (mut autoscaler, mut now) = (crowd(), Timestamp::ORIGIN);
+    for id in 0..workers {
+        tell(&mut autoscaler, &mut now, id, WorkerEvent::Ready);
+        tell(&mut autoscaler, &mut now, id, WorkerEvent::Idle);
+    }
+    let mode = Mode::Fixed(u32::try_from(workers).unwrap());
+    autoscaler.observe(now, Observation::Mode { mode, valid_for: None }).unwrap();
+    for (first, next) in (0..times).zip(workers..) {
+        tell(&mut autoscaler, &mut now, next, WorkerEvent::Ready);
+        tell(&mut autoscaler, &mut now, next, WorkerEvent::Idle);
+        let stop = Command::Stop { id: WorkerId(first), to_standby: false, cut_off: false };
+        assert_eq!(autoscaler.decide(now).commands, [stop]);
+        tell(&mut autoscaler, &mut now, first, WorkerEvent::Gone);
     }
 }
 

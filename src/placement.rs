@@ -6,13 +6,12 @@
 //! (the least busy first). A stop goes only to a starting or idle worker, or to a draining one past its deadline.
 
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::observation::WorkerId;
-use crate::pool::{Pending, Pool, State, Worker};
+use crate::pool::{Pending, Pool, State};
 use crate::provider::Provider;
 use crate::rare::Rare;
 use crate::time::{Timestamp, nanos};
@@ -139,16 +138,7 @@ fn next_worker(pool: &Pool, now: Timestamp, surplus: bool, config: &Config) -> O
         return None;
     }
     let idle = idle_timeout.and_then(|timeout| pool.idle(now, timeout).1[1]);
-    let deadline = nanos(config.drain_timeout());
-    let drained = match pool.drains_since().map(|first| first.map(|since| since.plus(deadline))) {
-        Ok(first) if first.is_none_or(|at| at > now) => first,
-        // One is late already, or it is not known who is the first.
-        _ => {
-            let draining = |worker: &&Worker| matches!(worker.state, State::Draining(_)) && worker.pending.is_none();
-            let ends = pool.workers().iter().filter(draining).map(|worker| worker.since.plus(deadline));
-            ends.filter(|at| *at > now).min()
-        }
-    };
+    let drained = pool.next_late_drain(now, nanos(config.drain_timeout()));
     idle.into_iter().chain(drained).filter(|at| *at > now).min()
 }
 
@@ -166,20 +156,9 @@ impl Placement<'_> {
     fn grow(&mut self, need: u32, gross: u32) {
         let spare = gross.saturating_sub(need);
         let (mut need, order_timeout) = (need, nanos(self.config.order_timeout()));
-        let revivable = |worker: &Worker| match (worker.state, worker.pending) {
-            // The latest drained has the most left to give; standby workers come after, in the order of their ids. One
-            // that was told to stop, and has not been seen to, is kept.
-            (State::Draining(_), None)
-            | (_, Some((Pending::Drain, _)))
-            | (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
-            (State::Standby, None) => Some((1, Reverse(Timestamp::ORIGIN), worker.id)),
-            _ => None,
-        };
         let census = self.pool.census();
         if self.pool.by_id() {
-            let mut candidates: Vec<_> = self.pool.workers().iter().filter_map(revivable).collect();
-            candidates.sort_unstable();
-            for (_, _, id) in candidates.into_iter().take(need as usize) {
+            for id in self.pool.returning(need) {
                 self.told(id, Pending::Revive, Command::Revive { id });
                 need = need.saturating_sub(1);
             }
@@ -202,12 +181,7 @@ impl Placement<'_> {
 
     /// Workers that took too long to start are stopped, should they still come.
     fn give_up_overdue_starts(&mut self) {
-        if self.pool.overdue_untold() == 0 {
-            return;
-        }
-        let overdue = |worker: &&Worker| worker.state == State::Overdue && worker.pending.is_none();
-        let overdue: Vec<_> = self.pool.workers().iter().filter(overdue).map(|worker| worker.id).collect();
-        for id in overdue {
+        for id in self.pool.overdue_untold() {
             self.told(id, Pending::Stop, Command::Stop { id, to_standby: false, cut_off: false });
         }
     }
@@ -230,61 +204,28 @@ impl Placement<'_> {
             }
             return;
         }
-        if let Some(timeout) = self.config.idle_timeout().map(nanos) {
-            // Only those go that are idle long enough, and those that start.
-            self.pool.look_at_idle(self.now, timeout);
-            if self.pool.census().starting == 0 && self.pool.idle(self.now, timeout).0 == 0 {
-                return;
-            }
-        }
-        let mut leaving: Vec<_> = self.pool.workers().iter().filter_map(|worker| self.departure(worker)).collect();
-        leaving.sort_unstable();
-        for Departure { id, rank, .. } in leaving.into_iter().take(surplus as usize) {
-            match rank {
-                Rank::Starting(_) => {
-                    let stop = Command::Stop { id, to_standby: false, cut_off: false };
-                    self.told(id, Pending::Stop, stop);
+        let timeout = self.config.idle_timeout().map(nanos);
+        for (id, state) in self.pool.leaving(self.now, surplus, timeout) {
+            match state {
+                State::Starting { .. } => {
+                    self.told(id, Pending::Stop, Command::Stop { id, to_standby: false, cut_off: false });
                 }
-                Rank::Idle(_) => {
+                State::Idle => {
                     let to_standby = self.standby_room(1) > 0;
                     let pending = if to_standby { Pending::Park } else { Pending::Stop };
                     self.told(id, pending, Command::Stop { id, to_standby, cut_off: false });
                 }
-                Rank::Busy(..) => self.told(id, Pending::Drain, Command::Drain { id }),
+                _ => self.told(id, Pending::Drain, Command::Drain { id }),
             }
         }
-    }
-
-    /// Whether and in which turn a worker would be let go.
-    fn departure(&self, worker: &Worker) -> Option<Departure> {
-        if worker.pending.is_some() {
-            return None;
+        if let Some(timeout) = timeout {
+            // When the next may go is asked for next.
+            self.pool.look_at_idle(self.now, timeout);
         }
-        let timeout = self.config.idle_timeout();
-        let rank = match worker.state {
-            State::Starting { .. } => Rank::Starting(Reverse(worker.since)),
-            State::Idle if self.now.since(worker.since) >= timeout.map_or(0, nanos) => Rank::Idle(worker.since),
-            State::Busy(slots) if timeout.is_none() => Rank::Busy(slots, worker.since),
-            State::Unknown | State::Leased(_) if timeout.is_none() => Rank::Busy(u32::MAX, worker.since),
-            _ => return None,
-        };
-        Some(Departure { rank, id: worker.id })
     }
 
     fn cut_off_late_drains(&mut self) {
-        let deadline = nanos(self.config.drain_timeout());
-        let none_late = |first: Option<Timestamp>| first.is_none_or(|since| since.plus(deadline) > self.now);
-        if self.pool.drains_since().is_ok_and(none_late) {
-            return;
-        }
-        // A lease may hold the beginning of a drain's time off beyond now.
-        let late = |worker: &&Worker| {
-            matches!(worker.state, State::Draining(_))
-                && worker.pending.is_none()
-                && worker.since.plus(deadline) <= self.now
-        };
-        let late: Vec<_> = self.pool.workers().iter().filter(late).map(|worker| worker.id).collect();
-        for id in late {
+        for id in self.pool.late_drains(self.now, nanos(self.config.drain_timeout())) {
             self.told(id, Pending::Stop, Command::Stop { id, to_standby: false, cut_off: true });
         }
     }
@@ -316,20 +257,6 @@ impl Placement<'_> {
         self.pool.told(id, Some((pending, until)));
         self.commands.push(command);
     }
-}
-
-/// The turn in which a worker is let go.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Starting(Reverse<Timestamp>),
-    Idle(Timestamp),
-    Busy(u32, Timestamp),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Departure {
-    rank: Rank,
-    id: WorkerId,
 }
 
 #[cfg(test)]

@@ -3,23 +3,25 @@
 //! *Committed* = starting + ready, orders under way included. A worker told to stop or drain has left the committed
 //! count already; a standby, draining or failed one was never in it.
 
+mod choice;
 mod cohorts;
 mod counts;
-mod firsts;
 mod lapse;
 mod outstanding;
 mod queues;
+mod roster;
 mod starts;
+mod tree;
+mod turns;
 mod worker;
-
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use self::cohorts::Cohorts;
-use self::firsts::Known;
 pub(crate) use self::outstanding::Outstanding;
+use self::roster::Roster;
 use self::starts::Starts;
+use self::tree::Slot;
 pub(crate) use self::worker::{Pending, State, Worker};
 use self::worker::{first_state, still_pending, transition};
 use crate::observation::{FailureCause, Rejected, WorkerEvent, WorkerId};
@@ -57,8 +59,8 @@ pub(crate) struct Seen {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pool {
-    /// Sorted by id. Empty for platforms that report counts.
-    workers: Vec<Worker>,
+    /// Empty for platforms that report counts.
+    workers: Roster,
     census: Census,
     /// Requests that workers themselves report as being served; `None` without such reports.
     #[serde(skip)]
@@ -74,6 +76,9 @@ pub(crate) struct Pool {
     /// Committed workers by id (what was told to stop is out already).
     #[serde(skip)]
     committed_by_id: u32,
+    /// Those of them that are ready.
+    #[serde(skip)]
+    staying_by_id: u32,
     /// Standby workers that have been told nothing, and workers told to become one that have not yet; by id.
     #[serde(skip)]
     standby_by_id: u32,
@@ -105,9 +110,6 @@ pub(crate) struct Pool {
     replica_depth: u64,
     replica_queues: bool,
     replica_oldest: Option<(Waiting, WorkerId)>,
-    /// Nothing before the first worker is known by id.
-    #[serde(skip)]
-    firsts: Known,
 }
 
 impl Pool {
@@ -118,22 +120,22 @@ impl Pool {
 
     /// Counts again what a snapshot leaves out; false if its workers cannot be.
     pub(crate) fn restore(&mut self) -> bool {
-        let sorted = self.workers.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id));
-        if !sorted || self.workers.len() > MAX_WORKERS as usize {
+        if !self.workers.is_in_order() || self.workers.len() > MAX_WORKERS as usize {
             return false;
         }
         (self.busy_slots, self.unknown_load, self.untold_load) = (0, 0, 0);
-        (self.committed_by_id, self.standby_by_id, self.parking, self.replica_depth) = (0, 0, 0, 0);
-        self.firsts = Known::default();
+        (self.committed_by_id, self.staying_by_id) = (0, 0);
+        (self.standby_by_id, self.parking, self.replica_depth) = (0, 0, 0);
         if self.by_id() {
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
             self.cohorts = Rare::new();
         }
-        for at in 0..self.workers.len() {
-            let Some(&worker) = self.workers.get(at) else { break };
-            self.tally(&worker, true);
+        let workers = core::mem::take(&mut self.workers);
+        for worker in workers.iter() {
+            self.tally(worker, true);
             self.replica_depth = self.replica_depth.saturating_add(u64::from(worker.queue_depth));
         }
+        self.workers = workers;
         true
     }
 
@@ -152,7 +154,7 @@ impl Pool {
         self.seen && self.census.ready == 0 && self.census.draining == 0
     }
 
-    pub(crate) fn workers(&self) -> &[Worker] {
+    pub(crate) const fn workers(&self) -> &Roster {
         &self.workers
     }
 
@@ -171,6 +173,11 @@ impl Pool {
         let unseen = u64::from(self.orders(now)).saturating_add(u64::from(self.revivals(now)));
         let surplus = self.all_committed(now).saturating_sub(u64::from(most)).saturating_sub(unseen);
         u32::try_from(surplus).unwrap_or(u32::MAX)
+    }
+
+    /// Ready and not told to go; by id.
+    pub(crate) const fn staying(&self) -> u32 {
+        self.staying_by_id
     }
 
     /// The committed ones, who may be more than one observed count can hold.
@@ -229,18 +236,7 @@ impl Pool {
     }
 
     pub(crate) fn worker(&self, id: WorkerId) -> Option<&Worker> {
-        self.position(id).ok().and_then(|at| self.workers.get(at))
-    }
-
-    fn position(&self, id: WorkerId) -> Result<usize, usize> {
-        // Ids mostly grow by one, so the place they would have without a gap and the end are the likeliest.
-        let Some(first) = self.workers.first() else { return Err(0) };
-        let guess = usize::try_from(id.0.saturating_sub(first.id.0)).unwrap_or(usize::MAX);
-        match self.workers.get(guess) {
-            Some(worker) if worker.id == id => Ok(guess),
-            _ if self.workers.last().is_some_and(|last| last.id < id) => Err(self.workers.len()),
-            _ => self.workers.binary_search_by_key(&id, |worker| worker.id),
-        }
+        self.workers.find(id).and_then(|at| self.workers.get(at))
     }
 
     // What is observed ------------------------------------------------------------------------------------------
@@ -259,19 +255,17 @@ impl Pool {
 
     /// Takes over a worker's event, if it fits.
     pub(crate) fn event(&mut self, now: Timestamp, id: WorkerId, event: WorkerEvent) -> Seen {
-        match self.position(id) {
-            Ok(at) => self.known(now, at, event),
-            Err(at) => {
-                let Some(state) = first_state(event) else { return Seen::default() };
-                let unordered = self.appeared(now, at, id, state);
-                // One that is ready when it is first heard of has started, whoever ordered it.
-                let started = u32::from(state == State::Standby || state.is_ready());
-                Seen { unordered, started, ..Seen::default() }
-            }
+        if let Some(at) = self.workers.find(id) {
+            return self.known(now, at, event);
         }
+        let Some(state) = first_state(event) else { return Seen::default() };
+        let unordered = self.appeared(now, id, state);
+        // One that is ready when it is first heard of has started, whoever ordered it.
+        let started = u32::from(state == State::Standby || state.is_ready());
+        Seen { unordered, started, ..Seen::default() }
     }
 
-    fn appeared(&mut self, now: Timestamp, at: usize, id: WorkerId, state: State) -> bool {
+    fn appeared(&mut self, now: Timestamp, id: WorkerId, state: State) -> bool {
         if self.workers.is_empty() {
             // What was counted as starting or being loaded is known by id from now on, or not at all.
             (self.census, self.prewarming) = (Census { idle: Some(0), ..Census::default() }, 0);
@@ -288,11 +282,11 @@ impl Pool {
         self.seen = true;
         let worker = Worker::new(id, state, now);
         self.tally(&worker, true);
-        self.workers.insert(at, worker);
+        self.workers.insert(worker);
         unordered
     }
 
-    fn known(&mut self, now: Timestamp, at: usize, event: WorkerEvent) -> Seen {
+    fn known(&mut self, now: Timestamp, at: Slot, event: WorkerEvent) -> Seen {
         let mut seen = Seen::default();
         let Some(&old) = self.workers.get(at) else { return seen };
         let Ok(next) = transition(now, old.state, event) else { return seen };
@@ -310,8 +304,8 @@ impl Pool {
             self.failed = self.failed.saturating_add(u64::from(old.state != State::Overdue));
             self.last_failure = Some(cause);
         }
-        self.tally(&old, false);
         let Some(state) = next else {
+            self.tally(&old, false);
             self.workers.remove(at);
             self.forget_queue(&old);
             return seen;
@@ -341,10 +335,7 @@ impl Pool {
             self.note_lapse(until);
         }
         new.pending = old.pending.filter(|(pending, _)| still_pending(*pending, state));
-        self.tally(&new, true);
-        if let Some(slot) = self.workers.get_mut(at) {
-            *slot = new;
-        }
+        self.replace(at, &old, new);
         seen
     }
 
@@ -352,22 +343,16 @@ impl Pool {
     /// serving; `None` if it is no such worker, and then nothing has changed.
     pub(crate) fn load(&mut self, now: Timestamp, id: WorkerId, slots: u32) -> Option<bool> {
         let serving = slots > 0 || self.busy_slots().unwrap_or(0) > 0;
-        let at = self.position(id).ok()?;
-        let worker = self.workers.get_mut(at).filter(|worker| worker.pending.is_none())?;
-        let before = match worker.state {
+        let at = self.workers.find(id)?;
+        let before = match self.workers.get(at).filter(|worker| worker.pending.is_none())?.state {
             State::Idle => 0,
             State::Busy(slots) => slots,
             _ => return None,
         };
-        if before == 0 && slots > 0 {
-            self.firsts.note_idle(worker, false);
-        }
+        let worker = self.workers.load_of(at)?;
         worker.state = if slots == 0 { State::Idle } else { State::Busy(slots) };
         if (before == 0) != (slots == 0) {
             worker.since = now;
-            if slots == 0 {
-                self.firsts.note_idle(worker, true);
-            }
             if let Some(idle) = &mut self.census.idle {
                 *idle = if slots == 0 { idle.saturating_add(1) } else { idle.saturating_sub(1) };
             }
@@ -394,7 +379,6 @@ impl Pool {
 
     /// Adds a worker to the sums, or takes it out.
     fn tally(&mut self, worker: &Worker, add: bool) {
-        self.firsts.note(worker, add);
         let step = |sum: &mut u32| *sum = if add { sum.saturating_add(1) } else { sum.saturating_sub(1) };
         match worker.state {
             State::Starting { .. } => step(&mut self.census.starting),
@@ -412,6 +396,9 @@ impl Pool {
         }
         if worker.is_committed() {
             step(&mut self.committed_by_id);
+            if worker.state.is_ready() {
+                step(&mut self.staying_by_id);
+            }
         }
         match worker.pending {
             None if worker.state == State::Standby => step(&mut self.standby_by_id),
@@ -517,16 +504,19 @@ impl Pool {
 
     /// Worker `id` was told something that lapses at `until`.
     pub(crate) fn told(&mut self, id: WorkerId, pending: Option<(Pending, Timestamp)>) {
-        let Some(&old) = self.position(id).ok().and_then(|at| self.workers.get(at)) else { return };
-        self.tally(&old, false);
-        let new = Worker { pending, ..old };
+        let Some(at) = self.workers.find(id) else { return };
+        let Some(&old) = self.workers.get(at) else { return };
         if let Some((_, until)) = pending {
             self.note_lapse(until);
         }
+        self.replace(at, &old, Worker { pending, ..old });
+    }
+
+    /// Worker `at` is another than it was.
+    fn replace(&mut self, at: Slot, old: &Worker, new: Worker) {
+        self.tally(old, false);
         self.tally(&new, true);
-        if let Some(slot) = self.position(id).ok().and_then(|at| self.workers.get_mut(at)) {
-            *slot = new;
-        }
+        self.workers.put(at, new);
     }
 }
 

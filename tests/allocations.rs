@@ -54,6 +54,49 @@ fn ten_million_observations_of_workers_by_id_allocate_nothing() {
     observe_without_allocating("workers by id", &mut autoscaler, cycle);
 }
 
+/// Room is taken when there are more workers than there ever were, and only then.
+#[test]
+fn workers_that_come_and_go_allocate_nothing() {
+    const MOST: u64 = 300;
+    let step = |autoscaler: &mut Autoscaler, n: u64, number: u64| {
+        use WorkerEvent::{Busy, Draining, Gone, Idle, Leased, Ordered, Ready, Standby};
+        let lease = Leased(Duration::from_millis(n % 90));
+        let events =
+            [Ordered, Ready, Idle, Busy(2), Draining, Idle, Ready, lease, Idle, Draining, Gone, Standby, Ordered, Gone];
+        let events = &events[..14 - usize::try_from(n % 5 * 2).unwrap()];
+        // As if they were drawn from all ids that there are.
+        let id = WorkerId(number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32));
+        for event in events.iter().copied().chain([Gone]) {
+            let _ = autoscaler.observe(instant(n), Observation::worker(id, event));
+            if event != Gone {
+                let waiting = Observation::Queue { depth: 1, oldest_age: Some(wait(n * number)), queue: Some(id) };
+                let _ = autoscaler.observe(instant(n), waiting);
+            }
+        }
+    };
+    let mut autoscaler = autoscaler(SHORT);
+    for number in 0..MOST {
+        let id = WorkerId(number.wrapping_mul(7));
+        autoscaler.observe(Timestamp::ORIGIN, Observation::worker(id, WorkerEvent::Ready)).unwrap();
+    }
+    let mut total = AllocationInfo::default();
+    for n in 1..OBSERVATIONS / 100 {
+        // Of those that are there one goes, others come and go in its place, and it comes again.
+        let id = WorkerId((n * 31 % MOST).wrapping_mul(7));
+        total += measure(|| {
+            autoscaler.observe(instant(n), Observation::worker(id, WorkerEvent::Gone)).unwrap();
+            step(&mut autoscaler, n, n);
+            autoscaler.observe(instant(n), Observation::worker(id, WorkerEvent::Ready)).unwrap();
+        });
+        if n % PER_DECISION == 0 {
+            let _ = autoscaler.decide(instant(n));
+        }
+    }
+    assert_eq!(total.count_total, 0, "observing allocated {} bytes", total.bytes_total);
+    let input = autoscaler.status().input;
+    assert!(input.accepted > OBSERVATIONS / 20, "{input:?}");
+}
+
 #[test]
 fn ten_million_observations_of_counts_allocate_nothing() {
     // Arrivals are counted in one half of the time and events in the other: who reports both begins anew each time.

@@ -70,8 +70,7 @@ impl Autoscaler {
         let census = pool.census();
         let staying = pool.in_service().saturating_sub(pool.releases(now));
         let ready = if pool.by_id() {
-            let staying = pool.workers().iter().filter(|worker| worker.is_committed() && worker.state.is_ready());
-            u32::try_from(staying.count()).unwrap_or(u32::MAX)
+            pool.staying()
         } else {
             // What is let go by count is taken to be of those that start, as it is by id.
             census.ready.min(staying)

@@ -1,8 +1,8 @@
 //! What time alone does to a pool: commands lapse, leases end, starts take too long.
 
-use super::firsts::Unknown;
 use super::outstanding::lapsed;
 use super::starts::deadline;
+use super::tree::Slot;
 use super::{Pool, State, Worker};
 use crate::config::Config;
 use crate::observation::FailureCause;
@@ -13,9 +13,6 @@ impl Pool {
     /// and gives up workers that take too long to start. How many of those there are now.
     pub(crate) fn lapse(&mut self, now: Timestamp, config: &Config) -> u32 {
         let starting = self.by_id() && self.census.starting > 0;
-        if self.by_id() {
-            self.firsts.renew(&self.workers, starting);
-        }
         let late = self.lapse_each(now, starting, config);
         if late > 0 {
             self.failed = self.failed.saturating_add(u64::from(late));
@@ -32,70 +29,66 @@ impl Pool {
             // Of those that were told to go, these do not count any more.
             self.releases.confirm(late);
         }
-        let overdue = |since: Option<Timestamp>, deadline| since.is_some_and(|since| now.since(since) >= deadline);
-        let [cold_since, warm_since] = [self.firsts.cold, self.firsts.warm].map(|first| first.get().ok().flatten());
-        let any = starting && (overdue(cold_since, cold) || overdue(warm_since, warm));
+        let deadlines = [(false, cold), (true, warm)];
+        let overdue = |pool: &Self, (is_warm, deadline): (bool, u64)| {
+            let first = pool.workers.turns().first_start(is_warm).filter(|_| starting);
+            first.filter(|(since, _)| now.since(*since) >= deadline)
+        };
+        let any = deadlines.into_iter().any(|each| overdue(self, each).is_some());
         if !any && self.earliest_lapse.is_none_or(|at| at > now) {
             if starting {
-                self.earliest_lapse = self.firsts.lapses.get().ok().flatten();
+                self.earliest_lapse = self.first_lapse();
             }
             return late;
         }
-        self.earliest_lapse = None;
+        let mut lapse = self.workers.turns().first_lapse();
+        while let Some((until, at)) = lapse.filter(|(until, _)| *until <= now) {
+            self.lapse_one(now, at);
+            lapse = self.workers.turns().lapse_after((until, at));
+        }
         let mut late = late;
-        for at in 0..self.workers.len() {
-            let Some(&worker) = self.workers.get(at) else { break };
-            let mut next = worker;
-            next.pending = worker.pending.filter(|(_, until)| !lapsed(*until, now));
-            match worker.state {
-                State::Leased(until) if until <= now => (next.state, next.since) = (State::Idle, until),
-                State::Leased(until) => self.note_lapse(until),
-                State::Starting { warm: is_warm } if now.since(worker.since) >= if is_warm { warm } else { cold } => {
-                    (next.state, next.since) = (State::Overdue, now);
-                    let starts = if is_warm { &mut self.warm_starts } else { &mut self.cold_starts };
-                    starts.exceeded(now.since(worker.since));
-                    late = late.saturating_add(1);
-                }
-                _ => {}
-            }
-            if let Some((_, until)) = next.pending {
-                self.note_lapse(until);
-            }
-            if next != worker {
-                self.tally(&worker, false);
-                self.tally(&next, true);
-                if let Some(slot) = self.workers.get_mut(at) {
-                    *slot = next;
-                }
+        for each in deadlines {
+            while let Some((since, at)) = overdue(self, each) {
+                let Some(&worker) = self.workers.get(at) else { break };
+                self.replace(at, &worker, Worker { state: State::Overdue, since: now, ..worker });
+                let starts = if each.0 { &mut self.warm_starts } else { &mut self.cold_starts };
+                starts.exceeded(now.since(since));
+                late = late.saturating_add(1);
             }
         }
-        if self.by_id() {
-            self.firsts.renew(&self.workers, starting);
-        }
+        self.earliest_lapse = self.first_lapse();
         late
+    }
+
+    /// What worker `at` was told, and its lease, if that is over.
+    fn lapse_one(&mut self, now: Timestamp, at: Slot) {
+        let Some(&worker) = self.workers.get(at) else { return };
+        let mut next = worker;
+        next.pending = worker.pending.filter(|(_, until)| !lapsed(*until, now));
+        if let State::Leased(until) = worker.state {
+            if until <= now {
+                (next.state, next.since) = (State::Idle, until);
+            }
+        }
+        self.replace(at, &worker, next);
+    }
+
+    fn first_lapse(&self) -> Option<Timestamp> {
+        self.workers.turns().first_lapse().map(|(until, _)| until)
     }
 
     /// Ready and idle workers that an idle timeout of so many nanoseconds lets go at `now`, and when the next of those that
     /// are idle may go: whatever they were told, and of those that were told nothing.
     pub(crate) fn idle(&self, now: Timestamp, timeout: u64) -> (u32, [Option<Timestamp>; 2]) {
-        self.firsts.idle(&self.workers, now, timeout)
+        self.workers.idle(now, timeout)
     }
 
-    /// Looks through the idle workers once, where that will be asked for.
+    /// Notes once who is idle, where that will be asked for.
     pub(crate) fn look_at_idle(&mut self, now: Timestamp, timeout: u64) {
-        if self.by_id() {
-            self.firsts.renew_idle(&self.workers, now, timeout);
+        self.workers.look_at_loads();
+        if let Some(turns) = self.workers.turns_mut() {
+            turns.look_at_idle(now, timeout);
         }
-    }
-
-    /// Since when the first of those drains that were told nothing more, if any.
-    pub(crate) fn drains_since(&self) -> Result<Option<Timestamp>, Unknown> {
-        self.firsts.draining.get()
-    }
-
-    /// Workers that took too long to start, and have not been told to stop.
-    pub(crate) fn overdue_untold(&self) -> u32 {
-        self.firsts.overdue
     }
 
     /// When the next worker will have taken too long to start.
@@ -107,15 +100,9 @@ impl Pool {
         if !self.by_id() {
             return self.cohorts.due(cold);
         }
-        if let (Ok(first_cold), Ok(first_warm)) = (self.firsts.cold.get(), self.firsts.warm.get()) {
-            let due = [first_cold.map(|since| since.plus(cold)), first_warm.map(|since| since.plus(warm))];
-            return due.into_iter().flatten().min();
-        }
-        let due = |worker: &Worker| match worker.state {
-            State::Starting { warm: is_warm } => Some(worker.since.plus(if is_warm { warm } else { cold })),
-            _ => None,
-        };
-        self.workers.iter().filter_map(due).min()
+        let first = |is_warm| self.workers.turns().first_start(is_warm);
+        let due = [(first(false), cold), (first(true), warm)];
+        due.into_iter().filter_map(|(first, deadline)| Some(first?.0.plus(deadline))).min()
     }
 
     pub(super) fn note_lapse(&mut self, until: Timestamp) {

@@ -40,10 +40,12 @@ impl Pool {
     }
 
     fn with_queue(&mut self, id: WorkerId, change: impl FnOnce(&mut Worker)) {
-        let Some(worker) = self.position(id).ok().and_then(|at| self.workers.get_mut(at)) else { return };
+        let Some(at) = self.workers.find(id) else { return };
+        let Some(mut worker) = self.workers.get(at).copied() else { return };
         let before = worker.queue_depth;
-        change(worker);
+        change(&mut worker);
         let (after, oldest) = (worker.queue_depth, worker.oldest);
+        self.workers.put(at, worker);
         self.replica_queues = true;
         self.replica_depth = self.replica_depth.saturating_sub(u64::from(before)).saturating_add(u64::from(after));
         self.note_oldest(id, oldest);
@@ -54,14 +56,10 @@ impl Pool {
         self.note_oldest(worker.id, None);
     }
 
-    /// Keeps the oldest wait of all single queues; looks through them only when its owner's wait has changed.
+    /// Keeps the oldest wait of all single queues; finds it anew only when its owner's wait has changed.
     fn note_oldest(&mut self, id: WorkerId, oldest: Option<Waiting>) {
-        let oldest_of_all = |workers: &[Worker]| {
-            let waits = workers.iter().filter_map(|worker| Some((worker.oldest?, worker.id)));
-            waits.reduce(|a, b| if a.0.longer(b.0) == a.0 { a } else { b })
-        };
         self.replica_oldest = match (self.replica_oldest, oldest) {
-            (Some((_, owner)), _) if owner == id => oldest_of_all(&self.workers),
+            (Some((_, owner)), _) if owner == id => self.workers.longest_wait(),
             (Some(known), Some(oldest)) if known.0.longer(oldest) == known.0 => Some(known),
             (_, Some(oldest)) => Some((oldest, id)),
             (known, None) => known,

@@ -301,8 +301,10 @@ fn a_million_workers_are_the_most() {
     let refused = pool.accepts(at(1), another(), WorkerEvent::Ready);
     assert_eq!(refused, Err(Rejected::TooManyWorkers { limit: MAX_WORKERS }));
     assert_eq!(pool.accepts(at(1), WorkerId(0), WorkerEvent::Gone), Ok(()));
-    pool.workers.push(ready(another().0));
-    assert!(!pool.restore());
+    let mut beyond = Pool { workers: (0..=MAX_WORKERS.into()).map(ready).collect(), ..Pool::default() };
+    assert!(!beyond.restore());
+    let mut disordered = Pool { workers: [2, 1].map(ready).into_iter().collect(), ..Pool::default() };
+    assert!(!disordered.restore());
 }
 
 #[test]
@@ -329,38 +331,161 @@ fn when_what_is_done_would_have_lapsed_is_forgotten() {
     assert_eq!(pool, Pool::default());
 }
 
-/// What is known of the first ones is what a look at all workers finds, whatever happens to them.
-mod firsts {
+/// Whatever happens to workers, what is found of them without a look at all is what a look at all finds.
+mod orders {
+    use core::cmp::Reverse;
+
     use proptest::prelude::*;
     use proptest::sample::select;
 
     use super::*;
-    use crate::pool::firsts::Firsts;
 
     const IDLE: u64 = 7_000_000_000;
+    const DRAIN: u64 = 6_000_000_000;
 
     #[derive(Clone, Copy, Debug)]
     enum Act {
         Event(u64, WorkerEvent),
         Load(u64, u32),
         Told(u64, Option<Pending>),
+        Queue(u64, Option<u64>),
         Lapse,
         Idle,
+        Restore,
+    }
+
+    /// Small numbers in a row, or as if they were drawn from all there are.
+    fn id(number: u64) -> WorkerId {
+        WorkerId(if number < 9 { number } else { number.wrapping_mul(0x9E37_79B9_7F4A_7C15) })
     }
 
     fn act() -> impl Strategy<Value = Act> {
-        use WorkerEvent::{Busy, Draining, Gone, Idle, Leased, Ordered, Ready, Standby};
-        let lease = Leased(Duration::from_secs(5));
-        let event = select(vec![Ordered, Ordered, Ready, Ready, Idle, Idle, Busy(2), lease, Draining, Standby, Gone]);
+        use WorkerEvent::{Busy, Draining, Gone, Idle, Leased, Ordered, Prewarming, Ready, Standby};
+        let lease = |secs| Leased(Duration::from_secs(secs));
+        let event = select(vec![
+            Ordered,
+            Ordered,
+            Ready,
+            Ready,
+            Idle,
+            Idle,
+            Busy(2),
+            lease(5),
+            lease(2),
+            Draining,
+            Standby,
+            Prewarming,
+            Gone,
+        ]);
         let told =
             select(vec![None, Some(Pending::Stop), Some(Pending::Park), Some(Pending::Drain), Some(Pending::Revive)]);
         prop_oneof![
-            8 => (0..9_u64, event).prop_map(|(id, event)| Act::Event(id, event)),
-            4 => (0..9_u64, 0..3_u32).prop_map(|(id, slots)| Act::Load(id, slots)),
-            2 => (0..9_u64, told).prop_map(|(id, told)| Act::Told(id, told)),
+            8 => (0..18_u64, event).prop_map(|(id, event)| Act::Event(id, event)),
+            4 => (0..18_u64, 0..3_u32).prop_map(|(id, slots)| Act::Load(id, slots)),
+            2 => (0..18_u64, told).prop_map(|(id, told)| Act::Told(id, told)),
+            2 => (0..18_u64, prop::option::of(0..9_u64)).prop_map(|(id, age)| Act::Queue(id, age)),
             2 => Just(Act::Lapse),
             2 => Just(Act::Idle),
+            1 => Just(Act::Restore),
         ]
+    }
+
+    fn leaving(workers: &[Worker], now: Timestamp, timeout: Option<u64>) -> Vec<(WorkerId, State)> {
+        let rank = |worker: &Worker| match worker.state {
+            _ if worker.pending.is_some() => None,
+            State::Starting { .. } => Some((0, 0, Timestamp::MAX.since(worker.since))),
+            State::Idle if now.since(worker.since) >= timeout.unwrap_or(0) => Some((1, 0, worker.since.as_nanos())),
+            State::Busy(slots) if timeout.is_none() => Some((2, slots, worker.since.as_nanos())),
+            State::Unknown | State::Leased(_) if timeout.is_none() => Some((2, u32::MAX, worker.since.as_nanos())),
+            _ => None,
+        };
+        let mut all: Vec<_> =
+            workers.iter().filter_map(|worker| Some((rank(worker)?, worker.id, worker.state))).collect();
+        all.sort_unstable_by_key(|(rank, id, _)| (*rank, *id));
+        all.into_iter().map(|(_, id, state)| (id, state)).collect()
+    }
+
+    fn returning(workers: &[Worker]) -> Vec<WorkerId> {
+        let rank = |worker: &Worker| match (worker.state, worker.pending) {
+            (State::Draining(_), None)
+            | (_, Some((Pending::Drain, _)))
+            | (State::Idle, Some((Pending::Stop | Pending::Park, _))) => Some((0, Reverse(worker.since), worker.id)),
+            (State::Standby, None) => Some((1, Reverse(Timestamp::ORIGIN), worker.id)),
+            _ => None,
+        };
+        let mut all: Vec<_> = workers.iter().filter_map(rank).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// How many are idle for long enough, and when the next of the others will be, of all and of those told nothing.
+    fn idle(workers: &[Worker], now: Timestamp) -> (u32, [Option<Timestamp>; 2]) {
+        let idle: Vec<_> = workers.iter().filter(|worker| worker.state == State::Idle).collect();
+        let due = |worker: &&&Worker| worker.since.plus(IDLE) > now;
+        let next = |told: bool| {
+            let held = idle.iter().filter(due).filter(|worker| told || worker.pending.is_none());
+            held.map(|worker| worker.since.plus(IDLE)).min()
+        };
+        (u32::try_from(idle.iter().filter(|worker| !due(worker)).count()).unwrap(), [next(true), next(false)])
+    }
+
+    fn check(pool: &Pool, now: Timestamp, config: &Config) {
+        let all: Vec<_> = pool.workers().iter().copied().collect();
+        assert!(all.is_sorted_by(|a, b| a.id < b.id) && all.len() == pool.workers().len());
+        for number in 0..18 {
+            let there = all.iter().find(|worker| worker.id == id(number));
+            assert_eq!(pool.worker(id(number)), there);
+        }
+        let turns = pool.workers.turns();
+        for warm in [false, true] {
+            let starting = all.iter().filter(|worker| worker.state == State::Starting { warm });
+            assert_eq!(turns.first_start(warm).map(|(since, _)| since), starting.map(|worker| worker.since).min());
+        }
+        let draining =
+            all.iter().filter(|worker| matches!(worker.state, State::Draining(_)) && worker.pending.is_none());
+        assert_eq!(turns.first_drain(), draining.clone().map(|worker| worker.since).min());
+        let late = |worker: &&&Worker| worker.since.plus(DRAIN) <= now;
+        let ids: Vec<_> = draining.clone().filter(|worker| late(&worker)).map(|worker| worker.id).collect();
+        assert_eq!(pool.late_drains(now, DRAIN), ids);
+        let next = draining.filter(|worker| !late(&worker)).map(|worker| worker.since.plus(DRAIN)).min();
+        assert_eq!(pool.next_late_drain(now, DRAIN), next);
+        let told = all.iter().filter_map(|worker| Some(worker.pending?.1));
+        let leased =
+            all.iter().filter_map(|worker| if let State::Leased(until) = worker.state { Some(until) } else { None });
+        assert_eq!(turns.first_lapse().map(|(until, _)| until), told.chain(leased).min());
+        let overdue = all.iter().filter(|worker| worker.state == State::Overdue && worker.pending.is_none());
+        assert_eq!(pool.overdue_untold(), overdue.map(|worker| worker.id).collect::<Vec<_>>());
+        let staying = all.iter().filter(|worker| worker.is_committed() && worker.state.is_ready());
+        assert_eq!(pool.staying() as usize, staying.count());
+        let waits = all.iter().filter_map(|worker| Some((worker.oldest?, worker.id)));
+        assert_eq!(pool.workers.longest_wait(), waits.reduce(|a, b| if a.0.longer(b.0) == a.0 { a } else { b }));
+        for most in [1, 3, 99] {
+            let first = |mut all: Vec<WorkerId>| {
+                all.truncate(most as usize);
+                all
+            };
+            assert_eq!(pool.returning(most), first(returning(&all)));
+            for timeout in [None, Some(IDLE)] {
+                let mut found = leaving(&all, now, timeout);
+                found.truncate(most as usize);
+                assert_eq!(pool.clone().leaving(now, most, timeout), found, "{timeout:?}");
+            }
+        }
+        assert_eq!(pool.idle(now, IDLE), idle(&all, now), "at {now}");
+        let mut looked_at = pool.clone();
+        looked_at.workers.look_at_loads();
+        assert_eq!(looked_at.idle(now, IDLE), idle(&all, now), "at {now}");
+        let mut afresh = restored(pool);
+        assert_eq!(pool, &afresh);
+        assert_eq!(pool.next_lapse(now, config), afresh.next_lapse(now, config));
+        assert_eq!(looked_at.lapse(now, config), afresh.lapse(now, config));
+        assert_eq!(looked_at, afresh);
+    }
+
+    fn restored(pool: &Pool) -> Pool {
+        let mut pool: Pool = serde_json::from_str(&serde_json::to_string(pool).unwrap()).unwrap();
+        assert!(pool.restore());
+        pool
     }
 
     proptest! {
@@ -373,33 +498,19 @@ mod firsts {
                 secs += gap;
                 let now = at(secs);
                 match act {
-                    Act::Event(id, event) => {
-                        if pool.accepts(now, WorkerId(id), event).is_ok() {
-                            pool.event(now, WorkerId(id), event);
+                    Act::Event(number, event) => {
+                        if pool.accepts(now, id(number), event).is_ok() {
+                            pool.event(now, id(number), event);
                         }
                     }
-                    Act::Load(id, slots) => drop(pool.load(now, WorkerId(id), slots)),
-                    Act::Told(id, told) => pool.told(WorkerId(id), told.map(|told| (told, at(secs + 9)))),
+                    Act::Load(number, slots) => drop(pool.load(now, id(number), slots)),
+                    Act::Told(number, told) => pool.told(id(number), told.map(|told| (told, at(secs + 9)))),
+                    Act::Queue(number, age) => pool.replica_gauge(now, id(number), 1, age.map(|age| age * 1_000_000_000)),
                     Act::Idle => pool.look_at_idle(now, IDLE),
-                    Act::Lapse => {
-                        pool.lapse(now, &config);
-                        let kinds = [pool.firsts.cold, pool.firsts.warm, pool.firsts.draining];
-                        prop_assert!(kinds.iter().all(|first| first.get().is_ok()), "known again");
-                    }
+                    Act::Lapse => drop(pool.lapse(now, &config)),
+                    Act::Restore => pool = restored(&pool),
                 }
-                let mut all = Firsts::default();
-                pool.workers().iter().for_each(|worker| all.note(worker, true));
-                let kinds = |firsts: &Firsts| [firsts.cold, firsts.warm, firsts.draining, firsts.lapses];
-                for (kind, (known, found)) in kinds(&pool.firsts).into_iter().zip(kinds(&all)).enumerate() {
-                    prop_assert!(known.get().is_err() || known.get() == found.get(), "{kind} at {now}");
-                }
-                prop_assert_eq!(pool.overdue_untold(), all.overdue);
-                prop_assert_eq!(pool.idle(now, IDLE), all.idle(pool.workers(), now, IDLE), "at {}", now);
-                let mut afresh = pool.clone();
-                prop_assert!(afresh.restore());
-                prop_assert_eq!(pool.next_lapse(now, &config), afresh.next_lapse(now, &config));
-                prop_assert_eq!(pool.lapse(now, &config), afresh.lapse(now, &config));
-                prop_assert_eq!(&pool, &afresh);
+                check(&pool, now, &config);
             }
         }
     }

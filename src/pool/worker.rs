@@ -90,6 +90,12 @@ impl Worker {
         }
     }
 
+    /// When what it was told lapses or its lease ends, whichever comes first.
+    pub(super) fn lapses(&self) -> Option<Timestamp> {
+        let told = self.pending.map(|(_, until)| until);
+        if let State::Leased(until) = self.state { Some(told.map_or(until, |told| told.min(until))) } else { told }
+    }
+
     pub(super) const fn slots(&self) -> u32 {
         match self.state {
             State::Busy(n) | State::Draining(n) => n,

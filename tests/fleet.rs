@@ -49,14 +49,26 @@ fn holds<T: std::fmt::Debug>(
     interesting: &[(&'static str, u32)],
     law: impl Fn(T, &Tally) -> TestCaseResult,
 ) {
+    holds_in(ProptestConfig::default().cases, name, cases, interesting, law);
+}
+
+/// The same in so many cases.
+fn holds_in<T: std::fmt::Debug>(
+    asked: u32,
+    name: &'static str,
+    cases: impl Strategy<Value = T>,
+    interesting: &[(&'static str, u32)],
+    law: impl Fn(T, &Tally) -> TestCaseResult,
+) {
     let config = ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         source_file: Some(file!()),
         test_name: Some(name),
         max_global_rejects: 1_000_000,
+        cases: asked,
         ..ProptestConfig::default()
     };
-    let (tally, asked) = (Tally::default(), config.cases);
+    let tally = Tally::default();
     if let Err(error) = TestRunner::new(config).run(&cases, |case| law(case, &tally)) {
         panic!("{name}: {error}");
     }

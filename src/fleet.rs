@@ -232,14 +232,18 @@ impl<K: Ord + Clone> Fleet<K> {
     /// # Errors
     /// If the profile is not this fleet's, has no objective with a price, or the price is zero.
     pub fn set_price(&mut self, profile: ProfileId, now: Timestamp, price: u32) -> Result<(), Refused> {
-        let known = profile.of_list_mut(&mut self.profiles).ok_or(Refused::UnknownProfile)?;
+        let known = profile.of_list(&self.profiles).ok_or(Refused::UnknownProfile)?;
         let price = NonZeroU32::new(price).ok_or(Refused::ZeroPrice)?;
-        let config = Arc::clone(known.set_price(price).ok_or(Refused::NoPrice)?);
+        let config = known.priced(price).ok_or(Refused::NoPrice)?;
+        // Whoever is folded is unfolded with the price that it has gone by so far.
         for key in self.keys_of(|slot| slot.profile() == profile && !slot.is_parked()) {
             if let Some(awake) = self.wake(&key) {
                 awake.autoscaler.reconfigure(now, Arc::clone(&config));
             }
             self.touched(&key, now, true);
+        }
+        if let Some(known) = profile.of_list_mut(&mut self.profiles) {
+            known.profile.set_config(config);
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! The compact form of a parked service: what its state differs by from that of one parked before it.
+//! The compact form of a service that is parked or folded: what its state differs by from that of one before it.
 //!
 //! Services that have come to rest are alike: their windows are empty, their timers over, their last event a way to zero.
 //! So a few of their states are kept in full as *patterns*, and of every other only what a pattern does not predict. A
 //! number that the pattern has as well, at the same place, costs nothing in a run of such numbers; an instant is predicted
 //! once it was said once, since the places that agree in the pattern agree here; a new number costs its digits. Nothing is
 //! left out: what is unpacked is the same state to the bit, which [`Patterns::pack`]'s caller checks before it lets the
-//! original go.
+//! original go. Services that are folded have windows and delays of their own, and are less alike.
 
 mod bytes;
 mod token;

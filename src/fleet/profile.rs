@@ -98,6 +98,10 @@ impl Profile {
         Arc::clone(&self.config)
     }
 
+    pub(super) fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
     /// The kind of capacity that its workers take.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -151,7 +155,7 @@ impl Known {
 
     /// Another of its services is folded: whether it may become a pattern. The first have not lived for long, so of one pattern
     /// it may be the first, of the next the sixteenth or a later one, and so on.
-    pub(super) fn folds(&mut self) -> bool {
+    pub(super) fn next_may_be_pattern(&mut self) -> bool {
         self.folds = self.folds.saturating_add(1);
         self.folds.checked_shr(self.folded_patterns.saturating_mul(4)).unwrap_or(0) > 0
     }
@@ -162,9 +166,8 @@ impl Known {
     }
 
     /// Another price of a late request: the configuration with it, if it goes by one.
-    pub(super) fn set_price(&mut self, price: NonZeroU32) -> Option<&Arc<Config>> {
-        self.profile.config = Arc::new(Config::clone(&self.profile.config).with_price(price)?);
-        Some(&self.profile.config)
+    pub(super) fn priced(&self, price: NonZeroU32) -> Option<Arc<Config>> {
+        Some(Arc::new(Config::clone(&self.profile.config).with_price(price)?))
     }
 
     pub(super) fn autoscaler(&self, now: Timestamp) -> Autoscaler {

@@ -133,7 +133,7 @@ impl Slot {
     /// Gives up the room of a service that is not at rest, until it is touched again.
     pub(super) fn fold(&mut self, known: &mut Known, patterns: &mut Patterns) {
         let Self::Awake(awake) = self else { return };
-        let (form, others) = (Form::Folded { new: known.folds() }, patterns.len());
+        let (form, others) = (Form::Folded { new: known.next_may_be_pattern() }, patterns.len());
         let packed = packed(&awake.autoscaler.fold(), (known.folded_pattern, form), known.profile.config(), patterns);
         let Some((packed, pattern)) = packed else { return };
         known.folded_by(pattern, pattern == others);

@@ -75,6 +75,7 @@ fn prices_change(folds: bool) {
     for autoscaler in &mut alike {
         autoscaler.reconfigure(at(40_001), config(4_000));
     }
+    assert_eq!(fleet.autoscaler(&0).as_ref(), Some(&alike[0]), "it is reconfigured like any other");
     assert_eq!(fleet.due(at(40_001)).map(|decided| decided.key).collect::<Vec<_>>(), [0], "and it is due");
     for key in [0, 1, 2] {
         let now = at(40_002 + u64::from(key));

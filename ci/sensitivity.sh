@@ -27,7 +27,9 @@ import json, os, pathlib, re, subprocess, sys
 trials, results, part, copy = sys.argv[1:]
 results, copy = pathlib.Path(results), pathlib.Path(copy)
 OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
-ERRORS, GAPS, LEDGER, SILENCE, STRAYS, SURGES = (f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "ledger", "silence", "strays", "surges"))
+ERRORS, GAPS, HOLD, LEDGER, SILENCE, STRAYS, SURGES = (
+    f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "hold", "ledger", "silence", "strays", "surges")
+)
 
 # What a constant means, its file, its name, and if it is a pair which of the two. Halves are rounded down.
 CONSTANTS = [
@@ -51,6 +53,7 @@ CONSTANTS = [
     ("fewest late requests that say something", LEDGER, "FEWEST"),
     ("length of an episode", LEDGER, "EPISODE"),
     ("widest margin", LEDGER, "WIDEST_MARGIN"),
+    ("length of a lull", HOLD, "LULL"),
     ("what stays of a surge before one was seen", SURGES, "PRIOR", 0),
     ("how far a rise is followed", SURGES, "STEEPEST"),
 ]
@@ -59,6 +62,7 @@ NUMBERS = [
     ("room above the peak, in roots of it", OBJECTIVE, "deviation(known.highest) / 2", "deviation(known.highest) / 4", "deviation(known.highest)"),
     ("workers of an alarm, over the ready", FORECAST, "view.ready.div_ceil(10)", "view.ready.div_ceil(20)", "view.ready.div_ceil(5)"),
     ("hold, over a cold start", FORECAST, "planned, cold_start.saturating_add(look)", "planned, cold_start.saturating_add(look) / 2", "planned, cold_start.saturating_add(look) * 2"),
+    ("deviations that are chance in a lull", FORECAST, "deviation(forecast) / 2", "deviation(forecast) / 4", "deviation(forecast)"),
     ("how long the gap is that was never seen", GAPS, "ratio(PARTS, SECOND, than)", "ratio(PARTS, SECOND / 2, than)", "ratio(PARTS, SECOND * 2, than)"),
     ("what is no silence yet, in leads", SILENCE, "(lead / SPACING).max(SECOND)", "(lead / SPACING / 2).max(SECOND)", "(lead / SPACING * 2).max(SECOND)"),
     ("what is cheaper by chance", STRAYS, "ratio(cost(roots, root), CHANCE.0, CHANCE.1)", "ratio(cost(roots, root), 19, 20)", "ratio(cost(roots, root), 8, 10)"),
@@ -85,6 +89,8 @@ TERMS = [
     ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots, queue)", "slots"),
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
     ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(look))", "planned"),
+    ("lull", FORECAST, "self.lull.steadied(now, held, self.plan.workers, chance)", "held"),
+    ("several through a silence (as the last)", FORECAST, "held > 1", "false"),
     ("alarm (CoDel)", FORECAST, "stands && view.starting == 0 && alarm > planned", "false"),
     ("an alarm only after a lead (at once)", FORECAST, "now.since(since) >= lead", "true"),
     ("the last worker by the gaps (a cold start)", FORECAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),

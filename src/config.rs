@@ -206,11 +206,10 @@ impl Config {
     /// that there are no delays, and only idle workers are let go. Its time is the sojourn target.
     ///
     /// # Errors
-    /// As [`Config::new`], and if that time is zero.
+    /// As [`Config::new`].
     pub fn objective(objective: Objective, min: u32, max: u32) -> Result<Self, ConfigError> {
-        let within = positive(Setting::ObjectiveWithin, objective.within)?;
         Self::new(Policy::Objective(objective), min, max)?
-            .with_sojourn_target(within)?
+            .with_sojourn_target(objective.within)?
             .with_idle_timeout(Duration::ZERO)?
             .with_down_delay(Duration::ZERO)
     }
@@ -231,7 +230,7 @@ impl Config {
             Policy::Concurrency(target) if target.is_zero() => return zero(Setting::ConcurrencyTarget),
             Policy::RunPod(RunPod { scaling: RunPodScaling::RequestCount(0) }) => return zero(Setting::RequestCount),
             Policy::Objective(objective) => {
-                at_most_longest(Setting::ObjectiveWithin, objective.within)?;
+                positive(Setting::ObjectiveWithin, objective.within)?;
                 if objective.goal == Goal::Price(0) {
                     return zero(Setting::ObjectivePrice);
                 }

@@ -62,7 +62,8 @@ impl Tally {
     }
 }
 
-/// Tries a law on many cases. Each of `interesting` must have been seen in so many percent of them.
+/// Tries a law on many cases. Each of `interesting` must have been seen in so many percent of them, less four standard
+/// deviations of what chance does to that many.
 fn holds<T: std::fmt::Debug>(
     name: &'static str,
     cases: impl Strategy<Value = T>,
@@ -82,7 +83,11 @@ fn holds<T: std::fmt::Debug>(
     }
     for (what, percent) in interesting {
         let seen = tally.0.borrow().get(what).copied().unwrap_or(0);
-        assert!(asked < 100 || seen * 100 >= asked * percent, "{name}: `{what}` in {seen} of {asked} cases only");
+        let chance = 4 * (asked * percent * (100 - percent)).isqrt();
+        assert!(
+            asked < 100 || seen * 100 + chance >= asked * percent,
+            "{name}: `{what}` in {seen} of {asked} cases only"
+        );
     }
 }
 

@@ -27,6 +27,8 @@
 //! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
 //!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·ν·B·s/k`: `k = √(p·ν·B·s/(H + 5 s))`, at most `B`.
 //! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
+//! - **lull**: a count that is lower than the one before by no more than half a deviation `√(m + 1)/2`, which is chance, is
+//!   not followed before it has been so for a minute, and one that is lower by more only so far.
 //! - **silence**: when nobody is there, a worker costs its time `t`, one that comes back a start `H`, a gap that ends without
 //!   one `H + p·L`, where `L` came within a cold start of the end of earlier silences. In which stretches to have one follows
 //!   from the gaps that were seen and one that was not, as likely to be over within as long again as not: `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that

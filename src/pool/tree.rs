@@ -257,6 +257,14 @@ mod tests {
         fn depth(&self, slot: Slot) -> usize {
             self.get(slot).map_or(0, |node| 1 + self.depth(node.before).max(self.depth(node.after)))
         }
+
+        /// Whether each slot stands below those of a greater height, and nobody is left where nobody is listed.
+        fn is_in_shape(&self) -> bool {
+            self.nodes.iter().zip(0..).filter(|(node, _)| node.key.is_some()).all(|(node, slot)| {
+                let lower = |below: Slot| below == NOBODY || self.key(below).is_some() && height(below) < height(slot);
+                lower(node.before) && lower(node.after)
+            })
+        }
     }
 
     proptest! {
@@ -269,6 +277,7 @@ mod tests {
                 set.extend(key.map(|key| (key, slot)));
                 tree.set(slot, key);
                 prop_assert_eq!(tree.key(slot), key);
+                prop_assert!(tree.is_in_shape());
                 let sorted: Vec<_> = set.iter().copied().collect();
                 prop_assert!(tree.all().eq(sorted.iter().map(|(_, slot)| *slot)));
                 let from = sorted.iter().filter(|(key, _)| *key >= bound).copied();
@@ -278,6 +287,8 @@ mod tests {
                 let found = tree.find(bound).map(|slot| (bound, slot));
                 prop_assert!(found.map_or(sorted.iter().all(|(key, _)| *key != bound), |found| set.contains(&found)));
             }
+            tree.clear();
+            prop_assert_eq!((tree.all().next(), tree.find(0), tree.key(0)), (None, None, None));
         }
     }
 

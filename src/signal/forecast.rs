@@ -31,7 +31,7 @@ use self::surges::Surges;
 use self::told::Told;
 use crate::fixed::{ONE, decay, mean_decay, ratio, times};
 use crate::policy::{
-    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, forecast,
+    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, deviation, forecast,
 };
 use crate::time::{Timestamp, nanos};
 use crate::units::{MICRO, Share, div_ceil_count};
@@ -142,6 +142,7 @@ pub(super) struct Forecast {
     told: Told,
     scrapes: Scrapes,
     hold: Hold,
+    lull: Hold,
     plan: Plan,
 }
 
@@ -174,6 +175,7 @@ impl Forecast {
             told: Told::default(),
             scrapes: Scrapes::default(),
             hold: Hold::new(now),
+            lull: Hold::new(now),
             plan: Plan {
                 workers: 0,
                 because: Because::Headroom,
@@ -371,6 +373,9 @@ impl Forecast {
         let alarmed = stands && view.starting == 0 && alarm > planned;
         let (planned, because) = if alarmed { (alarm, Because::Overloaded) } else { (planned, because) };
         let held = self.hold.highest(now, planned, cold_start.saturating_add(look));
+        let chance =
+            (deviation(forecast) / 2).checked_div(u64::from(view.concurrency).saturating_mul(MICRO)).map_or(0, capped);
+        let held = self.lull.steadied(now, held, self.plan.workers, chance);
         let because = if held > planned { Because::Hold } else { because };
         let kept = self.keeps_last(now, view, objective, cold_start, held);
         let (workers, because) = match kept {

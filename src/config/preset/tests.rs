@@ -132,6 +132,9 @@ fn an_objective_is_refused_with_what_to_write_instead() {
         at_once,
         "objective.within (0) must be above zero: give the time within which a request is to start, such as 100ms"
     );
+    let beside =
+        Config::fixed(1).and_then(|config| config.with_policy(Policy::Objective(Objective::price(10, Duration::ZERO))));
+    assert_eq!(beside.unwrap_err().to_string(), at_once, "also beside other policies");
     let free = refused(Objective::price(0, Duration::from_millis(100)));
     assert!(free.ends_with("give the worker-seconds that sparing a late request is worth, such as 100"), "{free}");
     let objective = Objective::price(100, Duration::from_millis(100));

@@ -22,17 +22,21 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// In capacity units.
+    /// So many workers, in capacity units.
+    pub(super) const fn units_of(&self, workers: u32) -> u64 {
+        (workers as u64).saturating_mul(self.units as u64)
+    }
+
     pub(super) const fn least(&self) -> u64 {
-        (self.low as u64).saturating_mul(self.units as u64)
+        self.units_of(self.low)
     }
 
     const fn most(&self) -> u64 {
-        (self.high as u64).saturating_mul(self.units as u64)
+        self.units_of(self.high)
     }
 
     const fn taken(&self) -> u64 {
-        (self.granted as u64).saturating_mul(self.units as u64)
+        self.units_of(self.granted)
     }
 
     const fn wants_more(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The most that was planned of late.
+//! The most that was planned of late, and counts that are lower by chance.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,8 @@ use crate::time::Timestamp;
 const PARTS: usize = 9;
 /// Those of the window.
 const WHOLE: u64 = 8;
+/// Demand that is back within so long has not fallen: a minute, as that of the ledger's episodes.
+const LULL: u64 = 60_000_000_000;
 
 /// A sliding maximum, over a window and up to an eighth more.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -21,6 +23,13 @@ pub(super) struct Hold {
 impl Hold {
     pub(super) const fn new(now: Timestamp) -> Self {
         Self { parts: [0; PARTS], began: now }
+    }
+
+    /// A count that is lower than the `last` one by no more than `chance` is not followed before it has been so for a lull, and one
+    /// that is lower by more only so far. As with play in a gear, more is never answered with fewer.
+    pub(super) fn steadied(&mut self, now: Timestamp, count: u32, last: u32, chance: u32) -> u32 {
+        let highest = self.highest(now, count, LULL);
+        count.max(last.min(highest).min(count.saturating_add(chance)))
     }
 
     /// The highest of the last `window` nanoseconds, `count` included.

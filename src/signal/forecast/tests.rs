@@ -277,6 +277,50 @@ fn the_most_of_a_window_is_held_for_it_and_an_eighth_more() {
 }
 
 #[test]
+fn a_count_that_is_lower_by_chance_is_followed_after_a_minute() {
+    let start = Timestamp::from_secs(100);
+    let mut hold = Hold::new(start);
+    let mut last = 0;
+    let mut steadied = |second: u64, count: u32| {
+        last = hold.steadied(start.plus(second * SECOND), count, last, 2);
+        last
+    };
+    assert_eq!([steadied(0, 12), steadied(1, 11), steadied(2, 10)], [12; 3], "two fewer are chance");
+    assert_eq!([steadied(3, 7), steadied(4, 9), steadied(5, 8)], [9; 3], "more are followed so far");
+    assert_eq!(steadied(6, 10), 10, "up at once");
+    assert_eq!([steadied(7, 8), steadied(66, 8), steadied(75, 8)], [10, 10, 8], "a minute, and up to an eighth more");
+}
+
+proptest! {
+    /// The law of that name: whoever wants more at each instant is given no fewer.
+    #[test]
+    fn more_load_never_fewer_by_play(counts in prop::collection::vec((0..20_u32, 0..3_u32, 0..4_u32, 0..2_u32, 1..40_u64), 1..60)) {
+        let (mut now, mut some, mut more) = (Timestamp::from_secs(9), (Hold::new(Timestamp::ORIGIN), 0), (Hold::new(Timestamp::ORIGIN), 0));
+        for (count, beside, chance, wider, seconds) in counts {
+            now = now.plus(seconds * SECOND);
+            some.1 = some.0.steadied(now, count, some.1, chance);
+            more.1 = more.0.steadied(now, count + beside, more.1, chance + wider);
+            prop_assert!(some.1 <= more.1 && some.1 >= count);
+        }
+    }
+}
+
+#[test]
+fn a_fluctuation_by_half_a_deviation_moves_no_count() {
+    let mut service = Service::new(Objective::price(10, Duration::from_millis(100)));
+    (service.view.ready, service.view.cold_start) = (40, SECOND);
+    let mut planned = Vec::new();
+    for round in 0..40 {
+        for _ in 0..15 {
+            service.serves(1, 39 + 2 * (round % 2), SECOND);
+            planned.push(service.forecast.plan().workers);
+        }
+    }
+    let falls = planned.windows(2).skip(200).filter(|pair| pair[1] < pair[0]).count();
+    assert_eq!(falls, 0, "{planned:?}");
+}
+
+#[test]
 fn a_service_time_is_the_mean_and_then_moves_slowly() {
     let now = Timestamp::from_secs(1);
     let mut forecast = Forecast::new(now);

@@ -22,8 +22,8 @@ const POLICIES: [fn(&mut Draw) -> Policy; 8] = [
         let tenths = 1 + u32::try_from(draw.below(80)).unwrap();
         ConcurrencyTarget::new(f64::from(tenths) / 10.0).map_or(Policy::External, Policy::Concurrency)
     },
-    |draw| Policy::Objective(Objective::share(share(draw, 101), delay(draw))),
-    |draw| Policy::Objective(Objective::price(count(draw), delay(draw))),
+    |draw| Policy::Objective(Objective::share(share(draw, 101), delay(draw).max(Duration::from_nanos(1)))),
+    |draw| Policy::Objective(Objective::price(count(draw), delay(draw).max(Duration::from_nanos(1)))),
     |_| Policy::External,
 ];
 

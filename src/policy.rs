@@ -286,6 +286,8 @@ pub enum Because {
     Drain,
     /// So many were planned within the time of a cold start.
     Hold,
+    /// So many were planned within a minute, and fewer since by no more than chance.
+    Lull,
     /// Whether the last worker stays, by the gaps between requests.
     LastWorker,
     /// Requests come again after silences of this length.
@@ -320,6 +322,7 @@ impl Because {
             Self::Peak => "peak",
             Self::Drain => "drain",
             Self::Hold => "hold",
+            Self::Lull => "lull",
             Self::LastWorker => "last_worker",
             Self::Prewarm => "prewarm",
             Self::Learning => "learning",

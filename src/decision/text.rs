@@ -254,6 +254,7 @@ impl Explanation {
                 | Because::Peak
                 | Because::Drain
                 | Because::Hold
+                | Because::Lull
                 | Because::LastWorker
                 | Because::Prewarm
                 | Because::Learning,
@@ -396,6 +397,7 @@ impl Explanation {
         }
         match p.because {
             Because::Hold => write!(f, "; {} wanted within a cold start", p.want),
+            Because::Lull => write!(f, "; {} wanted within a minute, and fewer only by chance", p.want),
             _ => write!(f, " want {}", p.want),
         }
     }

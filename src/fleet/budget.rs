@@ -157,7 +157,9 @@ fn floors(class: &mut [Share], claims: &[Claim], left: u64) -> u64 {
     let least = |share: &Share| claims.get(share.claim as usize).map_or(0, Claim::least);
     let needed = class.iter().fold(0, |units: u64, share| units.saturating_add(share.units_of(least(share))));
     if needed <= left {
-        class.iter_mut().for_each(|share| share.low = least(share));
+        for share in class {
+            share.low = least(share);
+        }
         return left.saturating_sub(needed);
     }
     let mut floors: Vec<Share> = class.iter().map(|share| Share { high: least(share), ..*share }).collect();

@@ -373,10 +373,11 @@ impl Forecast {
         let alarmed = stands && view.starting == 0 && alarm > planned;
         let (planned, because) = if alarmed { (alarm, Because::Overloaded) } else { (planned, because) };
         let held = self.hold.highest(now, planned, cold_start.saturating_add(look));
-        let chance =
-            (deviation(forecast) / 2).checked_div(u64::from(view.concurrency).saturating_mul(MICRO)).map_or(0, capped);
-        let held = self.lull.steadied(now, held, self.plan.workers, chance);
         let because = if held > planned { Because::Hold } else { because };
+        let slots = u64::from(view.concurrency).saturating_mul(MICRO);
+        let chance = (deviation(forecast) / 2).checked_div(slots).map_or(0, capped);
+        let steady = self.lull.steadied(now, held, self.plan.workers, chance);
+        let (held, because) = if steady > held { (steady, Because::Lull) } else { (held, because) };
         let kept = self.keeps_last(now, view, objective, cold_start, held);
         let (workers, because) = match kept {
             Some(Keep::Again(_)) => (held.max(1), Because::Prewarm),

@@ -394,6 +394,7 @@ fn an_objective_says_what_it_expects_and_what_it_adds() {
         (share, Because::Reserve, " and a standing reserve of 14.1 for 99 % in time want 11"),
         (share, Because::Peak, ", no more than the highest of late want 11"),
         (share, Because::Hold, " and 14.1 more for 99 % in time; 11 wanted within a cold start"),
+        (share, Because::Lull, " and 14.1 more for 99 % in time; 11 wanted within a minute, and fewer only by chance"),
     ] {
         assert_eq!(planned(objective, 9, because, 11, LEARNED), alloc::format!("9 → 11: {expects}{words}"));
         let learning = alloc::format!("9 → 11: learning: 199 of 200 completions; {expects}{words}");

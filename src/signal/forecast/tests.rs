@@ -309,15 +309,17 @@ proptest! {
 fn a_fluctuation_by_half_a_deviation_moves_no_count() {
     let mut service = Service::new(Objective::price(10, Duration::from_millis(100)));
     (service.view.ready, service.view.cold_start) = (40, SECOND);
-    let mut planned = Vec::new();
+    let (mut planned, mut because) = (Vec::new(), Vec::new());
     for round in 0..40 {
         for _ in 0..15 {
             service.serves(1, 39 + 2 * (round % 2), SECOND);
             planned.push(service.forecast.plan().workers);
+            because.push(service.forecast.plan().because);
         }
     }
     let falls = planned.windows(2).skip(200).filter(|pair| pair[1] < pair[0]).count();
     assert_eq!(falls, 0, "{planned:?}");
+    assert!(because.contains(&Because::Lull), "and says so");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! | `tolerance` | 0 | the policies have dead bands of their own; a tolerance would stop 20 → 21 for ever |
 //! | `up_step`, `down_step` | none | bounds and delays suffice for most; steps are for shared capacity |
 //! | `window` | 60 s | SkyServe's and Knative's: long enough to count, short enough to follow |
-//! | `sojourn_target` | 100 ms | the Outpost document's P99 target |
+//! | `sojourn_target` | the objective's `within`, 100 ms without one | what is late for the policy is late for the report; the Outpost document's P99 target |
 //! | `codel_interval` | 1 s | RFC 8289 section 4.3: the target is 5 to 10 % of the interval |
 //! | `freshness` | 60 s | four scrapes of 15 s |
 //! | `event_freshness` | none | the queue's owner reports every request, so its silence is zero traffic |
@@ -115,7 +115,7 @@ pub struct Config {
     up_step: Option<StepLimit>,
     down_step: Option<StepLimit>,
     window: Duration,
-    sojourn_target: Duration,
+    sojourn_target: Option<Duration>,
     codel_interval: Duration,
     freshness: Duration,
     event_freshness: Option<Duration>,
@@ -158,7 +158,7 @@ impl Config {
             up_step: None,
             down_step: None,
             window: Duration::from_secs(60),
-            sojourn_target: Duration::from_millis(100),
+            sojourn_target: None,
             codel_interval: Duration::from_secs(1),
             freshness: Duration::from_secs(60),
             event_freshness: None,
@@ -203,13 +203,12 @@ impl Config {
     }
 
     /// An objective or a price, and nothing else to set: it keeps the counts itself for as long as they are worth it, so
-    /// that there are no delays, and only idle workers are let go. Its time is the sojourn target.
+    /// that there are no delays, and only idle workers are let go.
     ///
     /// # Errors
     /// As [`Config::new`].
     pub fn objective(objective: Objective, min: u32, max: u32) -> Result<Self, ConfigError> {
         Self::new(Policy::Objective(objective), min, max)?
-            .with_sojourn_target(objective.within)?
             .with_idle_timeout(Duration::ZERO)?
             .with_down_delay(Duration::ZERO)
     }
@@ -234,7 +233,7 @@ impl Config {
                 if objective.goal == Goal::Price(0) {
                     return zero(Setting::ObjectivePrice);
                 }
-                if self.policies.iter().any(|policy| matches!(policy, Policy::Objective(_))) {
+                if self.sought().is_some() {
                     return Err(ConfigError::TwoObjectives);
                 }
             }
@@ -390,12 +389,12 @@ impl Config {
         Ok(self)
     }
 
-    /// The sojourn that p99 should stay under; also CoDel's target.
+    /// The sojourn that p99 should stay under; also CoDel's target. Without it, an objective's `within`.
     ///
     /// # Errors
     /// If it is zero or longer than ten years.
     pub fn with_sojourn_target(mut self, target: Duration) -> Result<Self, ConfigError> {
-        self.sojourn_target = positive(Setting::SojournTarget, target)?;
+        self.sojourn_target = Some(positive(Setting::SojournTarget, target)?);
         Ok(self)
     }
 

@@ -31,7 +31,7 @@ pub use self::view::Signals;
 use crate::config::{Config, Precision};
 use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
 use crate::observation::{Observation, Rejected, WorkerId};
-use crate::policy::{Goal, Inputs, Objective, Outlook, Policy};
+use crate::policy::{Goal, Inputs, Outlook};
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::{Timestamp, nanos};
@@ -77,7 +77,7 @@ impl Estimators {
             last_activity: now,
             ever_active: false,
             over_target_since: None,
-            forecast: objective(config).map(|_| Box::new(Forecast::new(now))),
+            forecast: config.sought().map(|_| Box::new(Forecast::new(now))),
         }
     }
 
@@ -101,8 +101,8 @@ impl Estimators {
             self.sojourn.set_slice(now, slice);
             (self.reports, self.started) = (None, now);
         }
-        self.forecast = self.forecast.take().filter(|_| objective(to).is_some());
-        if objective(to).is_some() {
+        self.forecast = self.forecast.take().filter(|_| to.sought().is_some());
+        if to.sought().is_some() {
             self.forecast.get_or_insert_with(|| Box::new(Forecast::new(now)));
         }
         if from.precision() != to.precision() {
@@ -211,7 +211,7 @@ impl Estimators {
         pool: &Pool,
         config: &Config,
     ) {
-        let Some((objective, (was, active))) = objective(config).zip(before) else { return };
+        let Some((objective, (was, active))) = config.sought().zip(before) else { return };
         let (requests, empty) = (self.requests(pool), self.depth(pool) == Some(0));
         let since = (was == 0 && self.ever_active).then_some(active);
         let Some(forecast) = &mut self.forecast else { return };
@@ -261,7 +261,7 @@ impl Estimators {
 
     /// What an objective with a share can be expected to keep, with so many workers at the most.
     pub(crate) fn outlook(&self, config: &Config, most: u32) -> Option<Outlook> {
-        let Goal::Share(share) = objective(config)?.goal else { return None };
+        let Goal::Share(share) = config.sought()?.goal else { return None };
         self.forecast.as_ref()?.outlook(share, config.concurrency(), most)
     }
 
@@ -291,7 +291,7 @@ impl Estimators {
             last_activity: heard.active.map_or(self.last_activity, |active| active.max(self.last_activity)),
             overloaded: self.codel.overloaded(now, interval, waiting > 0),
         };
-        if let Some((forecast, objective)) = self.forecast.as_mut().zip(objective(config)) {
+        if let Some((forecast, objective)) = self.forecast.as_mut().zip(config.sought()) {
             forecast.tick(now, &view, objective);
         }
     }
@@ -310,7 +310,7 @@ impl Estimators {
 
     /// An objective learns from reports too.
     fn learn_of(&mut self, now: Timestamp, report: &Report, config: &Config) {
-        let Some((forecast, objective)) = self.forecast.as_mut().zip(objective(config)) else { return };
+        let Some((forecast, objective)) = self.forecast.as_mut().zip(config.sought()) else { return };
         let since = self.reports.as_ref().and_then(|reports| reports.active());
         let since = since.max(self.ever_active.then_some(self.last_activity));
         forecast.told(now, report, since, objective);
@@ -414,14 +414,6 @@ impl Estimators {
     pub(crate) const fn codel_marks(&self) -> u64 {
         self.codel.marks()
     }
-}
-
-/// The objective, if there is one.
-fn objective(config: &Config) -> Option<&Objective> {
-    config.policies().iter().find_map(|policy| match policy {
-        Policy::Objective(objective) => Some(objective),
-        _ => None,
-    })
 }
 
 /// The length of a window's slice, and a sketch's buckets per octave.

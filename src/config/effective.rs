@@ -147,6 +147,9 @@ impl Effective {
         settings(&self.config).into_iter().map(|(setting, value)| {
             let origin = match setting {
                 Setting::ToZeroDelay if self.config.to_zero_delay.is_none() => Origin::Follows(Setting::DownDelay),
+                Setting::SojournTarget if self.config.sojourn_target.is_none() && self.config.sought().is_some() => {
+                    Origin::Follows(Setting::Policies)
+                }
                 _ => self.origins.get(&setting).copied().unwrap_or(Origin::Default),
             };
             (setting, value, origin)
@@ -175,7 +178,7 @@ pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 29] {
         up_step,
         down_step,
         window,
-        sojourn_target,
+        sojourn_target: _,
         codel_interval,
         freshness,
         event_freshness,
@@ -206,7 +209,7 @@ pub(super) fn settings(config: &Config) -> [(Setting, Value<'_>); 29] {
         (Setting::UpStep, step(*up_step)),
         (Setting::DownStep, step(*down_step)),
         (Setting::Window, Value::Duration(*window)),
-        (Setting::SojournTarget, Value::Duration(*sojourn_target)),
+        (Setting::SojournTarget, Value::Duration(config.sojourn_target())),
         (Setting::CodelInterval, Value::Duration(*codel_interval)),
         (Setting::Freshness, Value::Duration(*freshness)),
         (Setting::EventFreshness, some(*event_freshness)),

@@ -342,7 +342,7 @@ impl From<Config> for ConfigFile {
             up_step: config.up_step,
             down_step: config.down_step,
             window: Some(Span(config.window)),
-            sojourn_target: Some(Span(config.sojourn_target)),
+            sojourn_target: config.sojourn_target.map(Span),
             codel_interval: Some(Span(config.codel_interval)),
             freshness: Some(Span(config.freshness)),
             event_freshness: config.event_freshness.map(Span),

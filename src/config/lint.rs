@@ -272,7 +272,7 @@ impl Config {
 
     fn idle_timeout_below_cold_start(&self, expected: &Expectations) -> Vec<Lint> {
         // An objective keeps its workers itself for as long as they are worth it.
-        let judged = self.scales() && !self.policies.iter().any(|policy| matches!(policy, Policy::Objective(_)));
+        let judged = self.scales() && self.sought().is_none();
         let Some(start) = expected.cold_start.filter(|_| judged) else { return Vec::new() };
         let to_zero = self.to_zero_delay.filter(|_| self.min == 0);
         let to_zero = to_zero.map(|delay| match self.idle_timeout {
@@ -358,13 +358,13 @@ impl Config {
     }
 
     fn sojourn_target_above_codel_interval(&self) -> Option<Lint> {
-        self.target_qps().filter(|_| self.sojourn_target > self.codel_interval).map(|_| {
+        self.target_qps().filter(|_| self.sojourn_target() > self.codel_interval).map(|_| {
             let message = format!(
                 "sojourn_target ({}) exceeds codel_interval ({}): a queue that is about to drain looks like one that stands",
-                human(self.sojourn_target),
+                human(self.sojourn_target()),
                 human(self.codel_interval),
             );
-            let usual = human(self.sojourn_target.saturating_mul(10));
+            let usual = human(self.sojourn_target().saturating_mul(10));
             let remedy = format!("raise codel_interval to {usual}: RFC 8289 has the target at 5 to 10 % of the interval");
             Lint::new(LintCode::SojournTargetAboveCodelInterval, Setting::SojournTarget, message, remedy)
         })

@@ -3,9 +3,12 @@
 use core::time::Duration;
 
 use super::{Backoff, Blind, Breaker, Buffer, Cliff, Config, Precision, StepLimit};
-use crate::policy::Policy;
+use crate::policy::{Objective, Policy};
 use crate::schedule::Interval;
 use crate::units::Share;
+
+/// The Outpost document's P99 target.
+const DEFAULT_SOJOURN_TARGET: Duration = Duration::from_millis(100);
 
 impl Config {
     /// The least workers.
@@ -98,10 +101,19 @@ impl Config {
         self.window
     }
 
-    /// The sojourn target.
+    /// The sojourn target: what was set, or the time within which an objective wants its requests started, or 100 ms.
     #[must_use]
-    pub const fn sojourn_target(&self) -> Duration {
-        self.sojourn_target
+    pub fn sojourn_target(&self) -> Duration {
+        let wanted = || self.sought().map(|objective| objective.within);
+        self.sojourn_target.or_else(wanted).unwrap_or(DEFAULT_SOJOURN_TARGET)
+    }
+
+    /// The objective among the policies, if there is one.
+    pub(crate) fn sought(&self) -> Option<&Objective> {
+        self.policies.iter().find_map(|policy| match policy {
+            Policy::Objective(objective) => Some(objective),
+            _ => None,
+        })
     }
 
     /// CoDel's interval.

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::flow::Flow;
 use super::*;
-use crate::policy::Policy;
+use crate::policy::{Objective, Policy};
 use crate::schedule::Interval;
 use crate::time::{Timestamp, span};
+use crate::units::Share;
 
 const EVERY_WAY: [&str; 14] = [
     r#"{"max": 10, "policy": {"outpost": {"target_qps_per_replica": 2.5}}}"#,
@@ -354,6 +355,25 @@ mod overrides {
     }
 
     #[test]
+    fn the_sojourn_target_follows_an_objective_until_it_is_set() {
+        let of = |effective: &Effective| {
+            let mut settings = effective.settings();
+            let target = settings.find(|(setting, ..)| *setting == Setting::SojournTarget);
+            target.map(|(_, value, origin)| (value.to_string(), origin.to_string())).unwrap()
+        };
+        let file = read(r#"{"max": 5, "policies": [{"objective": {"within": "2s", "share": 0.99}}]}"#);
+        assert_eq!(of(&file), ("2 s".into(), "as policies".into()));
+        let tighter = with(file, "flags", r#"{"policies": [{"objective": {"within": "1s", "share": 0.99}}]}"#).unwrap();
+        assert_eq!(of(&tighter), ("1 s".into(), "as policies".into()));
+        let set = with(tighter.clone(), "flags", r#"{"sojourn_target": 3}"#).unwrap();
+        assert_eq!(of(&set), ("3 s".into(), "override by flags".into()));
+        let without = with(tighter, "flags", r#"{"policies": ["external"]}"#).unwrap();
+        assert_eq!(of(&without), ("100 ms".into(), "default".into()));
+        let code = Config::objective(Objective::share(Share::NINETY_NINE, Duration::from_secs(2)), 0, 5).unwrap();
+        assert_eq!(of(&code.into()), ("2 s".into(), "as policies".into()));
+    }
+
+    #[test]
     fn they_keep_the_rules_of_every_configuration() {
         for (text, message) in [
             (r#"{"max": 0}"#, "max (0) must be above zero: allow at least one worker"),
@@ -462,7 +482,12 @@ standby           0                                         default";
             let file: Vec<_> = lines.map(|(setting, value, _)| format!("{setting}: {value}\n")).collect();
             let read: Config = serde_saphyr::from_str(&file.concat()).unwrap();
             let schedule = effective.config().schedule().to_vec();
-            assert_eq!(&read.with_schedule(schedule).unwrap(), effective.config(), "{effective}");
+            let target = |config: Config| {
+                let target = config.sojourn_target();
+                config.with_sojourn_target(target).unwrap()
+            };
+            let read = target(read.with_schedule(schedule).unwrap());
+            assert_eq!(read, target(effective.into_config()), "a default is written out");
         }
     }
 
@@ -473,8 +498,9 @@ standby           0                                         default";
             let values = rows.as_object().unwrap().iter().map(|(name, row)| (name.clone(), row["value"].clone()));
             let read: Config = serde_json::from_value(values.collect()).unwrap();
             let want = effective.config().clone();
-            let to_zero_delay = want.to_zero_delay();
-            assert_eq!(read, want.with_to_zero_delay(to_zero_delay).unwrap(), "what follows is written out");
+            let (to_zero_delay, target) = (want.to_zero_delay(), want.sojourn_target());
+            let want = want.with_to_zero_delay(to_zero_delay).unwrap().with_sojourn_target(target).unwrap();
+            assert_eq!(read, want, "what follows is written out");
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::StepLimit;
-use crate::policy::ConcurrencyTarget;
+use crate::policy::{ConcurrencyTarget, Objective};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -136,6 +136,22 @@ mod native {
         assert_eq!(config, Config::new(Policy::Fixed(2), 0, 3).unwrap());
         assert_eq!(toml::from_str::<Config>("max = 3\npolicy.fixed = 2").unwrap(), config);
         assert_eq!(json(json!({"max": 3, "policies": [{"fixed": 2}]})), config);
+    }
+
+    #[test]
+    fn an_objectives_time_is_the_sojourn_target_however_it_is_written() {
+        let target = |config: Config| config.sojourn_target();
+        let policies = json!([{"objective": {"within": "2s", "share": 0.99}}]);
+        assert_eq!(target(json(json!({"max": 3, "policies": policies}))), secs(2));
+        assert_eq!(target(json(json!({"max": 3, "policy": {"objective": {"within": 2, "price": 9}}}))), secs(2));
+        assert_eq!(target(json(json!({"preset": "objective", "policies": policies}))), secs(2));
+        let both = json!([{"outpost": {"target_qps_per_replica": 2}}, policies[0]]);
+        assert_eq!(target(json(json!({"max": 3, "policies": both}))), secs(2));
+        assert_eq!(target(json(json!({"max": 3, "policies": policies, "sojourn_target": 1}))), secs(1));
+        assert_eq!(target(json(json!({"max": 3, "policy": {"fixed": 2}}))), Duration::from_millis(100));
+        let written = json(json!({"preset": "objective", "policies": policies, "max": 3}));
+        let objective = Objective::share(Share::NINETY_NINE, secs(2));
+        assert_eq!(written, Config::objective(objective, 0, 3).unwrap(), "in code as in a file");
     }
 }
 
@@ -587,7 +603,6 @@ mod writing {
                 "order_timeout": 60,
                 "tolerance": 0.0,
                 "window": 60,
-                "sojourn_target": "100ms",
                 "codel_interval": 1,
                 "freshness": 60,
                 "observer_timeout": 300,
@@ -638,7 +653,8 @@ mod writing {
         let counts = (any::<u32>(), 1..=u32::MAX, 1..=u32::MAX, any::<u32>(), any::<u16>(), 0_u32..=1_000_000);
         let policies = proptest::collection::vec(policy(), 1..=4);
         let delays = (duration(0), duration(0), maybe(duration(0).boxed()), maybe(duration(0).boxed()), duration(0));
-        let measures = (duration(120_000_000), duration(1), duration(1), duration(1), duration(1_000_000_000));
+        let target = maybe(duration(1).boxed());
+        let measures = (duration(120_000_000), target, duration(1), duration(1), duration(1_000_000_000));
         let rest =
             (maybe(duration(1).boxed()), proptest::option::of(step()), proptest::option::of(step()), any::<bool>());
         (counts, policies, delays, measures, rest).prop_map(|(counts, policies, delays, measures, rest)| {

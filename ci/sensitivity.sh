@@ -27,8 +27,8 @@ import json, os, pathlib, re, subprocess, sys
 trials, results, part, copy = sys.argv[1:]
 results, copy = pathlib.Path(results), pathlib.Path(copy)
 OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
-ERRORS, GAPS, HOLD, LEDGER, SILENCE, STRAYS, SURGES = (
-    f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "hold", "ledger", "silence", "strays", "surges")
+ERRORS, GAPS, HOLD, LAST, LEDGER, SILENCE, STRAYS, SURGES, TRAFFIC = (
+    f"src/signal/forecast/{it}.rs" for it in ("errors", "gaps", "hold", "last", "ledger", "silence", "strays", "surges", "traffic")
 )
 
 # What a constant means, its file, its name, and if it is a pair which of the two. Halves are rounded down.
@@ -36,10 +36,10 @@ CONSTANTS = [
     ("allowance, times the share", OBJECTIVE, "ALLOWANCE"),
     ("a backlog that goes so soon is worth no worker", OBJECTIVE, "SOON"),
     ("service times that a surge lasts", OBJECTIVE, "SURGE"),
-    ("service times of the long rate", FORECAST, "LONG", 0),
-    ("its least time", FORECAST, "LONG", 1),
-    ("service times of the short rate", FORECAST, "SHORT", 0),
-    ("service times of strain", FORECAST, "STRAIN"),
+    ("service times of the long rate", TRAFFIC, "LONG", 0),
+    ("its least time", TRAFFIC, "LONG", 1),
+    ("service times of the short rate", TRAFFIC, "SHORT", 0),
+    ("service times of strain", TRAFFIC, "STRAIN"),
     ("completions that the mean service time is of", FORECAST, "MEAN_OF"),
     ("completions before it is relied on", FORECAST, "HANDFUL"),
     ("service time before one was measured", FORECAST, "SERVICE"),
@@ -67,7 +67,7 @@ NUMBERS = [
     ("what is no silence yet, in leads", SILENCE, "(lead / SPACING).max(SECOND)", "(lead / SPACING / 2).max(SECOND)", "(lead / SPACING * 2).max(SECOND)"),
     ("what is cheaper by chance", STRAYS, "ratio(cost(roots, root), CHANCE.0, CHANCE.1)", "ratio(cost(roots, root), 19, 20)", "ratio(cost(roots, root), 8, 10)"),
     ("deviations that chance explains of a surge", SURGES, "2 * MICRO * BILLION", "MICRO * BILLION / 2", "8 * MICRO * BILLION"),
-    ("deviations that demand is above what is being served", FORECAST, "deviation.saturating_mul(2)", "deviation", "deviation.saturating_mul(4)"),
+    ("deviations that demand is above what is being served", TRAFFIC, "deviation.saturating_mul(2)", "deviation", "deviation.saturating_mul(4)"),
 ]
 # The term, its file, the expression that is it, and what stands for it.
 TERMS = [
@@ -77,27 +77,27 @@ TERMS = [
     ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
     ("errors told in slots where that costs less (in roots)", STRAYS, "slots < Errors::MOST && cost(slots, MICRO) < in_roots", "false"),
     ("upper edges of the wide bins", ERRORS, "if bin < EVEN { bin } else { bin.saturating_add(1).min(BINS - 1) }", "bin"),
-    ("errors as those who came saw demand (as it is at ticks)", FORECAST, "if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) }", "there"),
-    ("a long rate over a lead", FORECAST, "long.max(self.lead())", "long"),
+    ("errors as those who came saw demand (as it is at ticks)", TRAFFIC, "if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) }", "there"),
+    ("a long rate over a lead", TRAFFIC, "service.saturating_mul(times).max(least).max(lead)", "service.saturating_mul(times).max(least)"),
     ("errors by requests (by time)", FORECAST, "match objective.may_be_late() {\n            Some(_) => [(most, arrived.min(1)), (mean, arrived.saturating_sub(1))],\n            None => [(mean, elapsed / SECOND), (mean, 0)],\n        }", "[(mean, elapsed / SECOND), (mean, 0)]"),
     ("the most that one of them saw", FORECAST, "arrived.min(1)", "0"),
     ("what is still there at the lead's end", OBJECTIVE, "decay(known.lead, known.service)", "0"),
     ("what stays of surges, as learned (none does)", SURGES, "self.seen.saturating_add(PRIOR.1)", "i64::MAX"),
     ("what chance explains is no surge", SURGES, "short.saturating_sub(long).saturating_sub(twice_the_deviation)", "short.saturating_sub(long)"),
-    ("demand, not backlog", FORECAST, "if now < self.strained { likely } else { u64::MAX }", "u64::MAX"),
+    ("demand, not backlog", TRAFFIC, "if now < self.strained { likely } else { u64::MAX }", "u64::MAX"),
     ("peak", OBJECTIVE, "slots > peak", "false"),
     ("queue of those in time", OBJECTIVE, "self.without_queue(known, slots, queue)", "slots"),
     ("drain", OBJECTIVE, "self.drain(known)", "0"),
     ("hold", FORECAST, "self.hold.highest(now, planned, cold_start.saturating_add(look))", "planned"),
     ("lull", FORECAST, "self.lull.steadied(now, held, self.plan.workers, chance)", "held"),
-    ("several through a silence (as the last)", FORECAST, "held > 1", "false"),
+    ("several through a silence (as the last)", LAST, "held > 1", "false"),
     ("alarm (CoDel)", FORECAST, "stands && view.starting == 0 && alarm > planned", "false"),
     ("an alarm only after a lead (at once)", FORECAST, "now.since(since) >= lead", "true"),
-    ("the last worker by the gaps (a cold start)", FORECAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),
+    ("the last worker by the gaps (a cold start)", LAST, "kept.at_most(silence, FORSAKEN)", "if silence < cold_start { Keep::Until(cold_start) } else { Keep::GONE }"),
     ("being back before gaps end", GAPS, "returns.covers(bin)", "false"),
     ("gaps a little shorter and longer than seen", GAPS, "seen(Some(bin)).saturating_mul(2).saturating_add(neighbours)", "seen(Some(bin)).saturating_mul(4)"),
     ("who comes after a silence (one)", GAPS, "self.late.max(MICRO)", "MICRO"),
-    ("what starts from zero may make late, by caution (half)", FORECAST, "CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may))", "CAUTION * ONE / 2"),
+    ("what starts from zero may make late, by caution (half)", LAST, "CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may))", "CAUTION * ONE / 2"),
     ("forgetting", FORECAST, "hours.min(FORGOTTEN)", "0"),
 ]
 
@@ -162,12 +162,12 @@ for file, text in sources.items():
     # What asks for the variant is not constant.
     (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution)\(", r"fn \1(", text))
 # They are used there too.
-for name in ("learned", "scrapes", "told"):
+for name in ("learned", "outlook", "scrapes", "told"):
     beside = copy / f"src/signal/forecast/{name}.rs"
     body = beside.read_text()
     uses = re.compile(r"^use .*?;$", re.M)
     at = max(found.end() for found in uses.finditer(body))
-    beside.write_text(body[:at] + re.sub(r"\b(HANDFUL|MEAN_OF|STRAIN|TICK)\b", r"\1()", body[at:]))
+    beside.write_text(body[:at] + re.sub(r"\b(HANDFUL|MEAN_OF|TICK)\b", r"\1()", body[at:]))
 library = copy / "src/lib.rs"
 library.write_text(library.read_text() + """
 fn variant() -> usize {

@@ -8,15 +8,17 @@
 mod errors;
 mod gaps;
 mod hold;
+mod last;
 mod learned;
 mod ledger;
+mod outlook;
+mod past;
 mod scrapes;
 mod silence;
 mod strays;
 mod surges;
 mod told;
-
-use core::time::Duration;
+mod traffic;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,17 +26,17 @@ use self::gaps::Gaps;
 use self::hold::Hold;
 pub use self::learned::Learned;
 use self::ledger::Ledger;
+use self::past::{Made, Past, SPACING};
 use self::scrapes::Scrapes;
 use self::silence::Keep;
 use self::strays::Strays;
 use self::surges::Surges;
 use self::told::Told;
-use crate::fixed::{ONE, decay, mean_decay, ratio, times};
-use crate::policy::{
-    Because, CAUTION, Circumstances, Draft, LEARNED, Objective, Outlook, Plan, Queue, Spread, deviation, forecast,
-};
+use self::traffic::{Demand, Traffic};
+use crate::fixed::ratio;
+use crate::policy::{Because, Circumstances, Draft, LEARNED, Objective, Plan, Queue, Spread, deviation, forecast};
 use crate::time::{Timestamp, nanos};
-use crate::units::{MICRO, Share, div_ceil_count};
+use crate::units::MICRO;
 
 const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -43,12 +45,6 @@ const TICK: u64 = SECOND;
 const TICKS: u64 = 64;
 /// Without a request a tick may be so small a part of the time since the last.
 const PAUSES: u64 = 8;
-/// Service times of the long rate and of the short one, and the least of each: one that forgets within a few ticks is noise.
-/// The long one forgets no faster than the lead that it is forecast for.
-const LONG: (u64, u64) = (16, 8 * SECOND);
-const SHORT: (u64, u64) = (2, 2 * SECOND);
-/// Service times after a late request in which workers serve what waited, not what comes.
-const STRAIN: u64 = 3;
 /// A service time is the mean of the first 333, then moves by 0.3 % with each.
 const MEAN_OF: u64 = 333;
 /// Before so many were measured, at which the error of the mean is below a quarter of the deviation, it is not relied on.
@@ -56,9 +52,6 @@ const HANDFUL: u32 = 20;
 /// Before one was measured: a second of service, half a minute of cold start.
 const SERVICE: u64 = SECOND;
 const COLD_START: u64 = 30 * SECOND;
-/// Forecasts that are remembered for a lead, in parts of it.
-const PARTS: usize = 10;
-const SPACING: u64 = 8;
 const FORSAKEN: u64 = nanos(Objective::LONGEST_KEEP);
 /// Hours after which next to nothing is remembered: by the hundredth a five-thousandth is left.
 const FORGOTTEN: u64 = 100;
@@ -80,25 +73,6 @@ pub(super) struct View {
     pub(super) overloaded: bool,
 }
 
-/// Demand, in millionths of a slot: now, as those who came since the last tick saw it on average, and at the most.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Demand {
-    now: u64,
-    mean: u64,
-    most: u64,
-}
-
-/// A forecast that was made.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-struct Past {
-    at: Timestamp,
-    demand: u64,
-    /// The long rate and the short one.
-    rates: [u64; 2],
-    /// How many had come since the beginning.
-    arrivals: u64,
-}
-
 /// All that is learned of one service.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(super) struct Forecast {
@@ -116,19 +90,8 @@ pub(super) struct Forecast {
     /// Mean service time in nanoseconds, and how many it was learned from.
     service: u64,
     completions: u32,
-    /// All that came, up to the last tick.
-    arrivals: u64,
-    /// Since the last tick: arrivals; the most requests in the system; and how many arrivals saw how many in it together.
-    arrived: u64,
-    most: u64,
-    saw: (u64, u64),
-    /// Decaying counts of arrivals, in millionths, with the service time, the long and the short constant.
-    occupancy: u64,
-    counts: [u64; 2],
-    /// Until when what is in service is what waited.
-    strained: Timestamp,
-    /// Forecasts, the newest in front.
-    past: [Option<Past>; PARTS],
+    traffic: Traffic,
+    past: Past,
     surges: Surges,
     strays: Strays,
     /// The highest demand of late, in millionths.
@@ -157,14 +120,8 @@ impl Forecast {
             faded: now,
             service: SERVICE,
             completions: 0,
-            arrivals: 0,
-            arrived: 0,
-            most: 0,
-            saw: (0, 0),
-            occupancy: 0,
-            counts: [0; 2],
-            strained: Timestamp::ORIGIN,
-            past: [None; PARTS],
+            traffic: Traffic::default(),
+            past: Past::default(),
             surges: Surges::default(),
             strays: Strays::new(),
             highest: 0,
@@ -196,40 +153,6 @@ impl Forecast {
         self.next
     }
 
-    /// What `asked` for takes, and what as many workers as there may be would keep; nothing before the service is known.
-    pub(super) fn outlook(&self, asked: Share, concurrency: u32, most: u32) -> Option<Outlook> {
-        if self.completions < HANDFUL {
-            return None;
-        }
-        let slot = u64::from(concurrency).saturating_mul(MICRO).max(1);
-        let forecast = u64::from(self.plan.forecast_millis).saturating_mul(1_000);
-        let may = ratio(u64::from(Share::ONE.as_micros().saturating_sub(asked.as_micros())), ONE, MICRO);
-        let spread = self.strays.cheapest(may);
-        let (unit, errors) = (spread.unit(forecast), self.strays.by(spread));
-        let (room, lack) =
-            (u64::from(most).saturating_mul(slot), |a: u64, b: u64| ratio(a.saturating_sub(b), 256, unit));
-        let error = signed(lack(room, forecast)).saturating_sub(signed(lack(forecast, room)));
-        let late = times(MICRO, errors.above(error));
-        let strays = signed(unit).saturating_mul(errors.exceeded_by(may)) / 256;
-        let needs = div_ceil_count(forecast.saturating_add_signed(strays), slot);
-        let expected = div_ceil_count(forecast, slot);
-        let reserve = needs.saturating_sub(expected);
-        // Requests that are late without the reserve and not with it, in millionths per second.
-        let spare = signed(lack(u64::from(expected).saturating_mul(slot), forecast));
-        let spared = times(self.strays.per_second(self.ledger.requests()), errors.above(spare).saturating_sub(may));
-        Some(Outlook {
-            asked,
-            kept: self.ledger.kept(),
-            most,
-            most_keep: Share::from_micros(1_000_000_u32.saturating_sub(capped(late))),
-            needs,
-            reserve,
-            price: (reserve > 0 && spared > 0)
-                .then(|| capped(u64::from(reserve).saturating_mul(MICRO).div_ceil(spared))),
-            lead: Duration::from_millis(self.plan.lead_millis.into()),
-        })
-    }
-
     /// So many requests arrived; with them there are `requests`. Before that nobody was there `since` an instant, if so.
     pub(super) fn arrived(&mut self, now: Timestamp, count: u32, requests: u64, since: Option<Timestamp>) {
         if count == 0 {
@@ -242,26 +165,10 @@ impl Forecast {
         self.begin(now);
         self.told.at_once();
         self.wakes(now, count, since.map_or(0, |since| now.since(since)));
-        self.arrived = self.arrived.saturating_add(u64::from(count));
-        self.most = self.most.max(requests);
-        let (count, all) = (u64::from(count), &mut self.saw);
-        *all = (all.0.saturating_add(count), all.1.saturating_add(count.saturating_mul(requests)));
-        self.ledger.arrived(count);
+        self.traffic.came(count.into(), requests);
+        self.ledger.arrived(count.into());
         if since.is_some() {
             self.next = self.next.min(Some(now.plus(TICK)));
-        }
-    }
-
-    /// So many came after nobody had for so long, in nanoseconds.
-    fn wakes(&mut self, now: Timestamp, count: u32, silence: u64) {
-        if let Some((woke, _)) = self.woke.take_if(|(_, until)| now > *until) {
-            self.gaps.woke(woke);
-        }
-        let lead = self.lead();
-        match &mut self.woke {
-            Some((woke, _)) => *woke = woke.saturating_add(count),
-            None if silence >= lead / SPACING => self.woke = Some((count, Timestamp::MAX)),
-            _ => {}
         }
     }
 
@@ -295,7 +202,7 @@ impl Forecast {
         self.scrapes.told();
         let late = wait > objective.patience();
         if late {
-            self.strained = now.plus(self.service.saturating_mul(STRAIN));
+            self.traffic.strains(now, self.service);
         }
         if let Some(may) = objective.may_be_late() {
             self.ledger.started(now, late, empty, may);
@@ -328,9 +235,13 @@ impl Forecast {
         let lead = cold_start.saturating_sub(objective.patience()).saturating_add(look);
         let elapsed = now.since(self.last);
         let arrived = self.count(now);
-        let Demand { now: demand, mean, most } = self.demand(now, view, objective);
+        let late = view.waiting > 0 && view.oldest > objective.patience();
+        if late {
+            self.traffic.strains(now, self.service);
+        }
+        let Demand { now: demand, mean, most } = self.traffic.demand(now, view.requests);
         self.highest = self.highest.max(most);
-        let rates = [self.rate(now, 0), self.rate(now, 1)];
+        let rates = self.rates(now);
         let mut known = Circumstances {
             demand,
             rate: rates[0],
@@ -360,7 +271,7 @@ impl Forecast {
                 self.judge(now, &known, demand, weight);
             }
             self.follow(now, lead);
-            self.remember(now, lead, demand, rates);
+            self.past.remember(Made { at: now, demand, rates, arrivals: self.traffic.arrivals() }, lead);
         }
         known.highest = self.highest;
         self.strays.expected(forecast(&known, known.demand, known.coming), elapsed);
@@ -400,10 +311,10 @@ impl Forecast {
         let silence = now.since(view.last_activity);
         let pause = tick.max(silence / PAUSES);
         let gone = view.requests == 0 && !self.told.is_coming();
-        let faded = gone && self.counts.iter().all(|count| *count < MICRO / 64);
+        let faded = gone && self.traffic.is_faded();
         let still = (faded || silence > FORSAKEN) && held == planned;
         if faded {
-            (self.occupancy, self.counts) = (0, [0; 2]);
+            self.traffic.forget();
         }
         self.resting = still || pause > tick;
         let pause = (!still).then_some(now.plus(pause));
@@ -427,54 +338,18 @@ impl Forecast {
 
     /// Takes the arrivals since the last tick into the counts: how many they were.
     fn count(&mut self, now: Timestamp) -> u64 {
-        let (elapsed, arrived) = (now.since(self.last), core::mem::take(&mut self.arrived));
-        let fresh = arrived.saturating_mul(MICRO);
-        let taken = |count: u64, constant: u64| {
-            times(count, decay(elapsed, constant)).saturating_add(times(fresh, mean_decay(elapsed, constant)))
-        };
-        self.occupancy = taken(self.occupancy, self.service);
-        self.arrivals = self.arrivals.saturating_add(arrived);
-        let [long, short] = self.constants();
-        let [of_long, of_short] = self.counts;
-        self.counts = [taken(of_long, long), taken(of_short, short)];
-        arrived
+        self.traffic.count(now.since(self.last), self.service, self.lead())
     }
 
-    fn constants(&self) -> [u64; 2] {
-        let [long, short] = [LONG, SHORT].map(|(times, least)| self.service.saturating_mul(times).max(least));
-        [long.max(self.lead()), short]
+    /// Arrivals per second in millionths, the long rate and the short one.
+    fn rates(&self, now: Timestamp) -> [u64; 2] {
+        let age = self.began.map_or(0, |began| now.since(began)).saturating_add(TICK);
+        self.traffic.rates(age, self.service, self.lead())
     }
 
     /// How far ahead the last plan looked, in nanoseconds.
     fn lead(&self) -> u64 {
         u64::from(self.plan.lead_millis).saturating_mul(1_000_000)
-    }
-
-    /// Arrivals per second, in millionths, from a count that has not run for long.
-    fn rate(&self, now: Timestamp, which: usize) -> u64 {
-        let constant = self.constants().get(which).copied().unwrap_or(SECOND);
-        let count = self.counts.get(which).copied().unwrap_or(0);
-        let age = self.began.map_or(0, |began| now.since(began)).saturating_add(TICK);
-        let full = times(constant, ONE.saturating_sub(decay(age, constant)));
-        ratio(count, SECOND, full.max(1))
-    }
-
-    /// The slots that would be busy if nobody ever waited. As long as nobody does it is what is there. After that it is not: a
-    /// backlog grows and is worked off, and says more of what was missing than of what comes.
-    fn demand(&mut self, now: Timestamp, view: &View, objective: &Objective) -> Demand {
-        let most = core::mem::replace(&mut self.most, view.requests).max(view.requests);
-        let (arrivals, saw) = core::mem::take(&mut self.saw);
-        if view.waiting > 0 && view.oldest > objective.patience() {
-            self.strained = now.plus(self.service.saturating_mul(STRAIN));
-        }
-        // Two standard deviations of Poisson demand, so that it is rarely too little.
-        let deviation = self.occupancy.saturating_mul(MICRO).isqrt();
-        let likely = self.occupancy.saturating_add(deviation.saturating_mul(2)).saturating_add(MICRO);
-        let limit = if now < self.strained { likely } else { u64::MAX };
-        let slots = |requests: u64| requests.saturating_mul(MICRO).min(limit);
-        let there = slots(view.requests);
-        let mean = if arrivals == 0 { there } else { ratio(saw, MICRO, arrivals).min(limit) };
-        Demand { now: there, mean, most: slots(most) }
     }
 
     /// The count for what demand may stray from its forecast.
@@ -489,77 +364,21 @@ impl Forecast {
 
     /// Arrivals per second that are expected over the next lead, in millionths.
     fn coming(&self, rates: [u64; 2]) -> u64 {
-        let [_, short] = self.constants();
-        self.surges.coming(rates, short)
-    }
-
-    /// What was forecast a lead ago.
-    fn due(&self, now: Timestamp, lead: u64) -> Option<Past> {
-        self.past.iter().flatten().find(|past| past.at.plus(lead) <= now).copied()
+        self.surges.coming(rates, traffic::short(self.service))
     }
 
     /// Compares demand with what was forecast a lead ago.
     fn judge(&mut self, now: Timestamp, known: &Circumstances, demand: u64, weight: u64) {
-        let Some(past) = self.due(now, known.lead) else { return };
+        let Some(past) = self.past.due(now, known.lead) else { return };
         self.strays.saw(forecast(known, past.demand, self.coming(past.rates)), demand, weight);
     }
 
     /// Learns how much stayed of the surge that there was a lead ago.
     fn follow(&mut self, now: Timestamp, lead: u64) {
-        let Some(past) = self.due(now, lead) else { return };
-        let came = self.arrivals.saturating_sub(past.arrivals).saturating_mul(MICRO);
-        let [_, short] = self.constants();
-        self.surges.saw(past.rates, short, ratio(came, SECOND, now.since(past.at).max(1)));
+        let Some(past) = self.past.due(now, lead) else { return };
+        let came = self.traffic.arrivals().saturating_sub(past.arrivals).saturating_mul(MICRO);
+        self.surges.saw(past.rates, traffic::short(self.service), ratio(came, SECOND, now.since(past.at).max(1)));
     }
-
-    /// Keeps what is known now.
-    fn remember(&mut self, now: Timestamp, lead: u64, demand: u64, rates: [u64; 2]) {
-        let newest = self.past.first().copied().flatten();
-        if newest.is_none_or(|newest| now.since(newest.at) >= lead / SPACING) {
-            self.past.rotate_right(1);
-            if let Some(past) = self.past.first_mut() {
-                *past = Some(Past { at: now, demand, rates, arrivals: self.arrivals });
-            }
-        }
-    }
-
-    /// Whether workers stay, or are back, although nobody is there; `None` while somebody is.
-    fn keeps_last(
-        &mut self,
-        now: Timestamp,
-        view: &View,
-        objective: &Objective,
-        cold_start: u64,
-        held: u32,
-    ) -> Option<Keep> {
-        if let Some((count, until)) = self.woke {
-            if until == Timestamp::MAX {
-                self.woke = Some((count, now.plus(cold_start)));
-            } else if now >= until {
-                self.gaps.woke(count);
-                self.woke = None;
-            }
-        }
-        if view.requests > 0 {
-            return None;
-        }
-        let (silence, start) = (now.since(view.last_activity), cold_start / 1_000);
-        let kept = match objective.may_be_late() {
-            Some(_) if held > 1 => Keep::Until(FORSAKEN),
-            Some(may) => {
-                // The bolder, the more of what may be late may be so by starts from zero.
-                let bold = CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may));
-                let budget = ratio(self.ledger.requests().saturating_mul(may), bold, CAUTION.saturating_mul(ONE));
-                self.gaps.within_budget(start, budget).at(silence, cold_start)
-            }
-            None => self.gaps.cheapest(start, objective.worth(self.service), held, silence),
-        };
-        Some(kept.at_most(silence, FORSAKEN))
-    }
-}
-
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn capped(value: u64) -> u32 {

@@ -1,6 +1,7 @@
 use super::errors::Errors;
 use super::gaps::tests::ten;
 use super::*;
+use crate::fixed::ONE;
 use crate::observation::ObserverId;
 use crate::report::{Report, Reporter};
 use crate::units::Share;
@@ -336,9 +337,7 @@ fn a_service_time_is_the_mean_and_then_moves_slowly() {
     }
     assert_eq!(after(&mut forecast, 335 * SECOND), 3 * SECOND, "one of 333");
     assert_eq!(after(&mut forecast, 336 * SECOND), 4 * SECOND, "and so on");
-    assert_eq!(forecast.constants(), [64 * SECOND, 8 * SECOND]);
     forecast.service = SECOND / 10;
-    assert_eq!(forecast.constants(), [8 * SECOND, 2 * SECOND], "the least of each");
     assert_eq!([0, 64, 640].map(|cold| forecast.tick_length(cold * SECOND)), [1, 1, 10].map(|tick| tick * SECOND));
     forecast.service = 128 * SECOND;
     assert_eq!(forecast.tick_length(64 * SECOND), 2 * SECOND);
@@ -349,10 +348,8 @@ fn rates_are_known_early_and_stay() {
     let mut service = Service::new(objective());
     for seconds in [5, 20, 300] {
         service.serves(seconds, 10, SECOND);
-        for which in [0, 1] {
-            let rate = service.forecast.rate(service.forecast.last, which);
-            assert!(rate.abs_diff(10 * MICRO) < 2 * MICRO, "{rate} after {seconds} s, {which}");
-        }
+        let rates = service.forecast.rates(service.forecast.last);
+        assert!(rates.iter().all(|rate| rate.abs_diff(10 * MICRO) < 2 * MICRO), "{rates:?} after {seconds} s");
     }
     let plan = service.forecast.plan();
     assert_eq!(plan.lead_millis, 30_900, "a cold start, less the patience, and a tick");
@@ -362,36 +359,27 @@ fn rates_are_known_early_and_stay() {
 }
 
 #[test]
-fn demand_is_what_came_where_somebody_waits() {
-    let objective = objective();
-    let mut service = Service::new(objective);
-    let (now, view) = (service.now, service.view);
-    let forecast = &mut service.forecast;
-    (forecast.occupancy, forecast.most) = (100 * MICRO, 0);
-    let crowd = View { requests: 500, waiting: 1, oldest: SECOND / 10, ..view };
-    let all = |now: u64, most: u64| Demand { now: now * MICRO, mean: now * MICRO, most: most * MICRO };
-    let both = |slots: u64| all(slots, slots);
-    assert_eq!(forecast.demand(now, &crowd, &objective), both(500), "in time is no strain");
-    let late = View { oldest: SECOND / 10 + 1, ..crowd };
-    assert_eq!(forecast.demand(now, &View { waiting: 0, ..late }, &objective), both(500), "nobody is late");
-    assert_eq!(forecast.demand(now, &late, &objective), both(121), "100, two times their root, and one");
-    let soon = |millis: u64| now.plus(millis * 1_000_000);
-    assert_eq!(forecast.demand(soon(2_999), &crowd, &objective), both(121), "for three service times");
-    let empty = View { requests: 0, waiting: 0, ..view };
-    assert_eq!(forecast.demand(soon(3_000), &empty, &objective), all(0, 500), "now, and since it was last asked");
-    (forecast.saw, forecast.most) = ((4, 10), 4);
-    let seen = forecast.demand(soon(3_000), &empty, &objective);
-    assert_eq!((seen.now, seen.mean, seen.most), (0, 2_500_000, 4 * MICRO), "one after the other saw 1 to 4");
-    assert_eq!(forecast.demand(soon(3_000), &empty, &objective), both(0));
+fn only_who_waits_too_long_is_a_strain() {
+    let strains = |waiting: u64, oldest: u64| {
+        let mut service = Service::new(objective());
+        service.serves(60, 10, SECOND);
+        service.view = View { requests: 500, waiting, oldest, ..service.view };
+        service.passes(1);
+        service.forecast.traffic.is_strained(service.now)
+    };
+    assert!(!strains(1, SECOND / 10), "in time is no strain");
+    assert!(!strains(0, SECOND / 10 + 1), "nobody is late");
+    assert!(strains(1, SECOND / 10 + 1));
 }
 
 #[test]
 fn what_stayed_of_a_surge_is_what_came_since_it_was_seen() {
     let (now, lead, rates) = (Timestamp::from_secs(1_000), 80 * SECOND, [MICRO, 100 * MICRO]);
     let mut forecast = Forecast::new(now);
-    forecast.arrivals = 7_000;
-    forecast.remember(now, lead, 0, rates);
-    forecast.arrivals = 11_000;
+    let made = Made { at: now, demand: 0, rates, arrivals: 7_000 };
+    forecast.past.remember(made, lead);
+    forecast.traffic.adds(11_000);
+    forecast.count(now);
     forecast.follow(now.plus(lead - 1), lead);
     assert_eq!(forecast.surges, Surges::default(), "it is not due");
     forecast.follow(now.plus(lead), lead);
@@ -406,11 +394,7 @@ fn an_error_is_counted_against_the_forecast_of_a_lead_ago() {
     let mut forecast = Forecast::new(now);
     let known = |demand: u64| Circumstances { demand, lead: 80 * SECOND, service: u64::MAX, ..Default::default() };
     // Nothing decays: what is forecast is the demand that was, 99, with a deviation of 10.
-    forecast.remember(now, 80 * SECOND, 99 * MICRO, [0; 2]);
-    forecast.remember(now.plus(10 * SECOND - 1), 80 * SECOND, 0, [0; 2]);
-    assert_eq!(forecast.past.iter().flatten().count(), 1, "an eighth of a lead apart");
-    forecast.remember(now.plus(10 * SECOND), 80 * SECOND, 0, [0; 2]);
-    assert_eq!(forecast.past[0].map(|past| past.demand), Some(0), "the newest in front");
+    forecast.past.remember(Made { at: now, demand: 99 * MICRO, rates: [0; 2], arrivals: 0 }, 80 * SECOND);
     let before = forecast.strays.clone();
     forecast.judge(now.plus(80 * SECOND - 1), &known(0), 0, 7);
     assert_eq!(forecast.strays, before, "it is not due");
@@ -596,8 +580,8 @@ fn it_learns_the_same_from_reports_as_from_events() {
     assert_eq!((forecast.service, forecast.completions), (5 * SECOND, 40), "the mean of 30 × 4 s and 10 × 8 s");
     assert_eq!(forecast.ledger.kept(), Some(Share::new(0.95).unwrap()));
     assert_eq!(forecast.woke.map(|(count, _)| count), Some(8), "all who came after a silence");
-    assert!(forecast.strained > now);
-    let count = |forecast: &Forecast| forecast.counts[0] / MICRO;
+    assert!(forecast.traffic.is_strained(now));
+    let count = |forecast: &Forecast| forecast.traffic.counts()[0] / MICRO;
     assert_eq!((count(&forecast), forecast.told.is_coming()), (7, true), "a fifth of what came in five seconds");
     for second in 2..=5 {
         forecast.tick(now.plus(second * SECOND), &View { requests: 1, ..view }, &objective);
@@ -724,7 +708,7 @@ fn where_nothing_happens_it_is_looked_at_ever_more_seldom_and_then_not_at_all() 
         let silence = now.since(service.view.last_activity);
         let slower = silence > 8 * SECOND;
         let next = service.forecast.next().unwrap();
-        if service.forecast.counts != [0; 2] {
+        if service.forecast.traffic.counts() != [0; 2] {
             assert_eq!(service.forecast.resting, slower, "{silence}");
             assert_eq!(next.since(now), SECOND.max(silence / 8), "{silence}");
         }
@@ -742,8 +726,8 @@ fn where_nothing_happens_it_is_looked_at_ever_more_seldom_and_then_not_at_all() 
     assert_eq!((plan.workers, plan.because), (1, Because::Prewarm), "as long as others came back after");
     assert_eq!(next.map(since), Some(608));
     service.passes(600);
-    let Forecast { occupancy, counts, plan, next, .. } = service.forecast;
-    assert_eq!((occupancy, counts, next), (0, [0; 2], None), "all that came has faded");
+    let Forecast { traffic, plan, next, .. } = service.forecast;
+    assert_eq!((traffic.occupancy(), traffic.counts(), next), (0, [0; 2], None), "all that came has faded");
     assert_eq!((plan.workers, plan.because), (0, Because::LastWorker));
     assert!(ticks < 40, "{ticks}");
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scrapes::{Found, Guess};
-use super::{Forecast, HANDFUL, MEAN_OF, STRAIN, TICK, View, capped};
+use super::{Forecast, HANDFUL, MEAN_OF, TICK, View, capped};
 use crate::fixed::ratio;
 use crate::policy::Objective;
 use crate::report::{Report, representative};
@@ -159,7 +159,7 @@ impl Forecast {
     /// What observers counted since the last tick, as if it had been seen now.
     pub(super) fn take_told(&mut self, now: Timestamp, view: &View, objective: &Objective) {
         let (told, come) = self.told.take(now, self.last);
-        self.arrived = self.arrived.saturating_add(come);
+        self.traffic.adds(come);
         let Told { mut started, mut late, completions, service, .. } = told;
         if let Some(guess) = self.guess(now, view, objective) {
             started = started.saturating_add(guess.started);
@@ -173,7 +173,7 @@ impl Forecast {
             self.gaps.saw(gap);
         }
         if late > 0 {
-            self.strained = now.plus(self.service.saturating_mul(STRAIN));
+            self.traffic.strains(now, self.service);
         }
         self.wakes(now, capped(come), told.gap().unwrap_or(0));
         if let Some(may) = objective.may_be_late().filter(|_| started > 0) {

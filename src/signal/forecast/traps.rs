@@ -19,7 +19,7 @@
 //! | A backlog that will be gone by then is worked off by more workers. | `only_a_backlog_that_stays_is_worked_off` and `a_drain_is_as_dear_as_the_requests_that_it_spares` of the policy |
 //! | A reserve for more than was ever needed. | [`no_more_is_planned_than_was_ever_needed`](super::tests) |
 //! | Requests that are gone at every look are no demand. | [`a_service_without_chance_is_planned_what_it_needs`](super::tests) |
-//! | The most between two looks is taken for what everybody saw: a reserve for nothing. | [`demand_is_what_came_where_somebody_waits`](super::tests) |
+//! | The most between two looks is taken for what everybody saw: a reserve for nothing. | `demand_is_what_came_where_somebody_waits` of the traffic |
 //! | What was counted over an hour without a scrape is taken for a surge. | [`a_scrape_after_an_hour_without_any_is_no_surge_and_no_reason_to_look_an_hour_ahead`](super::tests) |
 //! | A burst that is over before a worker is there orders workers for as long as a lead. | [`bursts_that_are_over_are_not_followed`] |
 //! | A queue of seconds, as a price allows them, orders a worker that comes in minutes. | [`a_queue_that_stands_for_a_lead_while_nothing_starts_orders_a_tenth_more`](super::tests) |
@@ -28,10 +28,12 @@
 //! | Requests spread evenly leave no worker idle, so that none can go. | `only_workers_that_may_take_requests_are_in_the_order_of_their_ids` of the routing order |
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::gaps::tests::ten;
 use super::tests::{NEITHER, Service, objective, told};
 use super::*;
+use crate::fixed::ONE;
 
 /// Nobody is served for a while, and then twice as many as come.
 fn starts_late(service: &mut Service, seconds: u64, per_second: u32) {
@@ -88,7 +90,7 @@ fn what_gathers_before_the_first_worker_is_no_error() {
     for spread in [Spread::Roots, Spread::Slots] {
         assert_eq!(service.forecast.strays.by(spread), Strays::new().by(spread));
     }
-    assert!(service.forecast.past.iter().all(Option::is_none), "and nothing is forecast from it");
+    assert_eq!(service.forecast.past, Past::default(), "and nothing is forecast from it");
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn a_forecast_made_at_the_start_is_judged_by_the_service_time_known_since() {
     let now = Timestamp::from_secs(1_000);
     let mut forecast = Forecast::new(now);
     let start = Circumstances { service: SERVICE, lead: 200 * SECOND, demand: 5 * MICRO, ..Circumstances::default() };
-    forecast.remember(now, start.lead, start.demand, [10 * MICRO; 2]);
+    forecast.past.remember(Made { at: now, demand: start.demand, rates: [10 * MICRO; 2], arrivals: 0 }, start.lead);
     // Ten a second of eight seconds each are eighty at once, of which nothing was known then.
     let since = Circumstances { service: 8 * SECOND, measured: true, demand: 80 * MICRO, ..start };
     let mut seen = forecast.strays.clone();
@@ -213,8 +215,8 @@ fn all_that_fades_ends() {
     service.forecast.gaps = ten(60);
     service.forecast.started(service.now, SECOND, true, &service.objective);
     service.passes(3_600);
-    let Forecast { occupancy, counts, next, .. } = service.forecast;
-    assert_eq!((occupancy, counts), (0, [0; 2]), "in less than an hour");
+    let Forecast { traffic, next, .. } = &service.forecast;
+    assert_eq!((traffic.occupancy(), traffic.counts()), (0, [0; 2]), "in less than an hour");
     assert!(next.is_none_or(|next| next.since(service.now) > 60 * SECOND), "and nothing is looked at for it");
     (1..=4).for_each(|times| service.forecast.fade(service.now.plus(times * FORGOTTEN * HOUR)));
     let Forecast { strays, ledger, gaps, highest, .. } = service.forecast;

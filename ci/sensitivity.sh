@@ -71,7 +71,7 @@ NUMBERS = [
 ]
 # The term, its file, the expression that is it, and what stands for it.
 TERMS = [
-    ("caution (feedback by what was late)", FORECAST, "objective.may_be_late().map_or(0, |may| self.ledger.caution(may))", "2 * ONE"),
+    ("caution (feedback by what was late)", FORECAST, "objective.may_be_late().map_or(0, |may| self.ledger.caution(may))", "2 * crate::fixed::ONE"),
     ("margin for uncertainty", LEDGER, "MICRO.saturating_sub(self.margin(may))", "MICRO"),
     ("errors (the prior's alone)", ERRORS, "requests.saturating_mul(UNIT)", "0"),
     ("prior of the errors", ERRORS, "even: PRIOR", "even: [0; EVEN]"),
@@ -160,7 +160,7 @@ for name, file, constant, *place in CONSTANTS:
     sources[file] = "\n".join(lines)
 for file, text in sources.items():
     # What asks for the variant is not constant.
-    (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution)\(", r"fn \1(", text))
+    (copy / file).write_text(re.sub(r"const fn (new|unit|margin|caution|strains)\(", r"fn \1(", text))
 # They are used there too.
 for name in ("learned", "outlook", "scrapes", "told"):
     beside = copy / f"src/signal/forecast/{name}.rs"

@@ -341,6 +341,8 @@ mod orders {
     use super::*;
 
     const IDLE: u64 = 7_000_000_000;
+    /// Another idle timeout, as of a configuration that was changed.
+    const SHORT_IDLE: u64 = 3_000_000_000;
     const DRAIN: u64 = 6_000_000_000;
 
     #[derive(Clone, Copy, Debug)]
@@ -350,7 +352,8 @@ mod orders {
         Told(u64, Option<Pending>),
         Queue(u64, Option<u64>),
         Lapse,
-        Idle,
+        /// Asked with a timeout, so many seconds ago.
+        Idle(u64, u64),
         Restore,
     }
 
@@ -385,7 +388,7 @@ mod orders {
             2 => (0..18_u64, told).prop_map(|(id, told)| Act::Told(id, told)),
             2 => (0..18_u64, prop::option::of(0..9_u64)).prop_map(|(id, age)| Act::Queue(id, age)),
             2 => Just(Act::Lapse),
-            2 => Just(Act::Idle),
+            2 => (select(vec![IDLE, SHORT_IDLE]), 0..4_u64).prop_map(|(timeout, ago)| Act::Idle(timeout, ago)),
             1 => Just(Act::Restore),
         ]
     }
@@ -419,12 +422,12 @@ mod orders {
     }
 
     /// How many are idle for long enough, and when the next of the others will be, of all and of those told nothing.
-    fn idle(workers: &[Worker], now: Timestamp) -> (u32, [Option<Timestamp>; 2]) {
+    fn idle(workers: &[Worker], now: Timestamp, timeout: u64) -> (u32, [Option<Timestamp>; 2]) {
         let idle: Vec<_> = workers.iter().filter(|worker| worker.state == State::Idle).collect();
-        let due = |worker: &&&Worker| worker.since.plus(IDLE) > now;
+        let due = |worker: &&&Worker| worker.since.plus(timeout) > now;
         let next = |told: bool| {
             let held = idle.iter().filter(due).filter(|worker| told || worker.pending.is_none());
-            held.map(|worker| worker.since.plus(IDLE)).min()
+            held.map(|worker| worker.since.plus(timeout)).min()
         };
         (u32::try_from(idle.iter().filter(|worker| !due(worker)).count()).unwrap(), [next(true), next(false)])
     }
@@ -471,10 +474,12 @@ mod orders {
                 assert_eq!(pool.clone().leaving(now, most, timeout), found, "{timeout:?}");
             }
         }
-        assert_eq!(pool.idle(now, IDLE), idle(&all, now), "at {now}");
         let mut looked_at = pool.clone();
         looked_at.workers.look_at_loads();
-        assert_eq!(looked_at.idle(now, IDLE), idle(&all, now), "at {now}");
+        for timeout in [IDLE, SHORT_IDLE] {
+            assert_eq!(pool.idle(now, timeout), idle(&all, now, timeout), "at {now}");
+            assert_eq!(looked_at.idle(now, timeout), idle(&all, now, timeout), "at {now}");
+        }
         let mut afresh = restored(pool);
         assert_eq!(pool, &afresh);
         assert_eq!(pool.next_lapse(now, config), afresh.next_lapse(now, config));
@@ -506,7 +511,7 @@ mod orders {
                     Act::Load(number, slots) => drop(pool.load(now, id(number), slots)),
                     Act::Told(number, told) => pool.told(id(number), told.map(|told| (told, at(secs + 9)))),
                     Act::Queue(number, age) => pool.replica_gauge(now, id(number), 1, age.map(|age| age * 1_000_000_000)),
-                    Act::Idle => pool.look_at_idle(now, IDLE),
+                    Act::Idle(timeout, ago) => pool.look_at_idle(at(secs.saturating_sub(ago)), timeout),
                     Act::Lapse => drop(pool.lapse(now, &config)),
                     Act::Restore => pool = restored(&pool),
                 }

@@ -126,7 +126,7 @@ impl Traffic {
 }
 
 /// The time constant of the long rate, in nanoseconds.
-pub(super) fn long(service: u64, lead: u64) -> u64 {
+fn long(service: u64, lead: u64) -> u64 {
     let (times, least) = LONG;
     service.saturating_mul(times).max(least).max(lead)
 }

@@ -209,7 +209,8 @@ fn print(quality: &Quality, args: &Args, out: &mut dyn Write) -> io::Result<()> 
         }
     }
     writeln!(out, "{}\n{}\n", telling::goals(quality).text(style), telling::SETTINGS)?;
-    for table in [telling::against(quality), telling::reversals(quality), telling::missed(quality)] {
+    let tables = [telling::against(quality), telling::reversals(quality), telling::missed(quality)];
+    for table in tables.iter().filter(|table| !table.is_empty()) {
         writeln!(out, "{}\n", table.text(style))?;
     }
     Ok(())

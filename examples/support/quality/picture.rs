@@ -19,6 +19,8 @@ type Drawn<T> = Result<T, Box<dyn Error>>;
 const PAGE: &str = "quality.html";
 const TRIALS: &str = "trials.csv";
 const WIDTH: u32 = 1_072;
+const CAPTION: &str = "Each workload with one request to a worker (left three) and eight, and cold starts of 2, 30 and 120 s. \
+                       Blue: the objective; hollow where it was not kept. Orange: the cheapest other that kept it.";
 /// Scenarios of one workload.
 const SCENARIOS: usize = 6;
 
@@ -39,10 +41,11 @@ pub(crate) fn page(quality: &Quality, trials: &[Trial], folder: &Path) -> Drawn<
         write!(html, "In the {both_met} that both keep the objective costs {against_each:.3} of the cheapest of ")?;
         writeln!(html, "them, chosen for each scenario afterwards.</p>")?;
     }
-    write!(html, "<figure>\n{}\n<figcaption>", chart(&quality.pairings, quality.share)?)?;
-    write!(html, "Each workload with one request to a worker (left three) and eight, and cold starts of 2, 30 and ")?;
-    write!(html, "120 s. Blue: the objective; hollow where it was not kept. Orange: the cheapest other that kept ")?;
-    writeln!(html, "it.</figcaption>\n</figure>")?;
+    // Without bounds there is nothing to draw it over.
+    if quality.pairings.iter().any(|pairing| pairing.bound.is_some()) {
+        let chart = chart(&quality.pairings, quality.share)?;
+        writeln!(html, "<figure>\n{chart}\n<figcaption>{CAPTION}</figcaption>\n</figure>")?;
+    }
     writeln!(html, "{}<p>{}</p>", telling::goals(quality).html(), telling::SETTINGS)?;
     for table in [telling::against(quality), telling::reversals(quality)] {
         html.push_str(&table.html());

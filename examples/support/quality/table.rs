@@ -29,6 +29,10 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(crate) fn text(&self, style: Style) -> String {
         let mut drawn = Drawn::new();
         drawn.load_preset(match style {
@@ -45,8 +49,11 @@ impl Table {
         drawn.to_string()
     }
 
-    /// With an empty first column, which the style of pages has for marks.
+    /// With an empty first column, which the style of pages has for marks; nothing without a row.
     pub(crate) fn html(&self) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
         let mut html = String::from("<table>\n<thead><tr><th></th>");
         let cells = |html: &mut String, kind: &str, cells: &[String]| {
             for cell in cells {

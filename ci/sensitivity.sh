@@ -2,16 +2,16 @@
 # How much each constant and each term of the objective's formula matters: `quality` with each constant halved and doubled,
 # and with each term taken out. Prints two tables in Markdown.
 #
-#     ci/sensitivity.sh TRIALS.csv [RESULTS] [PART]
+#     ci/sensitivity.sh TRIALS.csv [RESULTS] [PART] [TIME]
 #
 # TRIALS.csv are the others' trials of `quality --tuned`. RESULTS is a folder that keeps what was found, so that a run that
 # was broken off goes on where it was; give a new one after a change of the formula. PART: only variants whose names
-# contain it. Each variant takes some 20 seconds of a processor, all of them half an hour.
+# contain it. TIME: within so long in all workloads, as `quality --within` (and the trials too). Each variant takes some 20 seconds of a processor, all of them half an hour.
 #
 # The variants are compiled into one program, in a copy of the sources, and chosen by a variable. Every one of them is an
 # edit that must apply exactly where it is said to; the script fails before the first run if one does not.
 set -euo pipefail
-trials=$(realpath "$1") results=$(realpath -m "${2:-$(mktemp -d)}") part=${3:-}
+trials=$(realpath "$1") results=$(realpath -m "${2:-$(mktemp -d)}") part=${3:-} within=${4:-}
 cd "$(dirname "$0")/.."
 mkdir -p "$results"
 copy=$(mktemp -d)
@@ -21,10 +21,10 @@ export CARGO_TARGET_DIR=${SENSITIVITY_TARGET:-$copy/target} CARGO_PROFILE_RELEAS
 # Constants become functions.
 export RUSTFLAGS="--cap-lints=allow"
 
-python3 - "$trials" "$results" "$part" "$copy" <<'END_OF_PYTHON'
+python3 - "$trials" "$results" "$part" "$within" "$copy" <<'END_OF_PYTHON'
 import json, os, pathlib, re, subprocess, sys
 
-trials, results, part, copy = sys.argv[1:]
+trials, results, part, within, copy = sys.argv[1:]
 results, copy = pathlib.Path(results), pathlib.Path(copy)
 OBJECTIVE, FORECAST = "src/policy/objective.rs", "src/signal/forecast.rs"
 ERRORS, GAPS, HOLD, LAST, LEDGER, SILENCE, STRAYS, SURGES, TRAFFIC = (
@@ -36,6 +36,7 @@ CONSTANTS = [
     ("allowance, times the share", OBJECTIVE, "ALLOWANCE"),
     ("a backlog that goes so soon is worth no worker", OBJECTIVE, "SOON"),
     ("service times that a surge lasts", OBJECTIVE, "SURGE"),
+    ("free slots where long waits are in time", OBJECTIVE, "TAIL"),
     ("service times of the long rate", TRAFFIC, "LONG", 0),
     ("its least time", TRAFFIC, "LONG", 1),
     ("service times of the short rate", TRAFFIC, "SHORT", 0),
@@ -99,6 +100,12 @@ TERMS = [
     ("who comes after a silence (one)", GAPS, "self.late.max(MICRO)", "MICRO"),
     ("what starts from zero may make late, by caution (half)", LAST, "CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may))", "CAUTION * ONE / 2"),
     ("forgetting", FORECAST, "hours.min(FORGOTTEN)", "0"),
+    ("long waits: a lead that is less by them (a tick at the least)", FORECAST, "cold_start.saturating_add(look).saturating_sub(objective.patience())", "cold_start.saturating_sub(objective.patience()).saturating_add(look)"),
+    ("long waits: a queue in time is no demand (it is)", FORECAST, "objective.patience().min(self.service)", "objective.patience()"),
+    ("long waits: more is left to the queue where help comes soon", OBJECTIVE, "known.service.max(helped)", "known.service"),
+    ("long waits: fewer free slots", OBJECTIVE, "(deviation(load) / 2).min(ratio(TAIL, known.service, self.patience()))", "deviation(load) / 2"),
+    ("long waits: who is served in time needs no drain", OBJECTIVE, "lead.saturating_add(self.patience())", "lead"),
+    ("long waits: nobody is late by a start that is in time", LAST, "if late_for == 0 { 0 } else { self.gaps.late() }", "self.gaps.late()"),
 ]
 
 sources = {file: (copy / file).read_text() for file in {it[1] for it in CONSTANTS + NUMBERS + TERMS}}
@@ -183,7 +190,7 @@ def run(name):
     kept = results / (re.sub(r"\W+", "_", name) + ".json")
     if not kept.exists():
         command = [target / "release/examples/quality", "--brief", "--share", "0.99", "--json", "--quiet", "--others", trials]
-        command += ["--out", copy / "report"]
+        command += ["--out", copy / "report"] + (["--within", within] if within else [])
         ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"VARIANT": str(names.index(name))})
         assert ran.returncode == 0, f"{name}: {ran.stderr[-2000:]}"
         kept.write_text(ran.stdout)

@@ -15,6 +15,7 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,6 +73,12 @@ struct Args {
     /// The objectives: this share of the requests starts in time. The first is shown in detail
     #[arg(long, value_name = "SHARES", value_parser = input::share, value_delimiter = ',', default_value = "0.99,0.95,0.9")]
     share: Vec<Share>,
+    /// Within this time in all workloads, in place of the 100 ms to 1 s of each
+    #[arg(long, value_name = "TIME", value_parser = input::duration, conflicts_with = "fleet")]
+    within: Option<Duration>,
+    /// For no more than so many worker-seconds for each late request less
+    #[arg(long, value_name = "PRICE", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "fleet")]
+    price_cap: Option<u32>,
     /// On 42 other scenarios, on which nothing was chosen
     #[arg(long)]
     check: bool,
@@ -128,7 +135,11 @@ fn quality(args: &Args) -> Result<(), Failure> {
     if args.fleet {
         return fleet(args, &mut out);
     }
-    let loads = suite::loads(&args.workload, args.check).map_err(Failure::Input)?;
+    let mut loads = suite::loads(&args.workload, args.check).map_err(Failure::Input)?;
+    for load in &mut loads {
+        load.within = args.within.unwrap_or(load.within);
+        load.price_cap = args.price_cap;
+    }
     let scenarios = suite::scenarios(&loads);
     if args.robust {
         return robust(args, &scenarios, &mut out);

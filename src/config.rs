@@ -230,7 +230,7 @@ impl Config {
             Policy::RunPod(RunPod { scaling: RunPodScaling::RequestCount(0) }) => return zero(Setting::RequestCount),
             Policy::Objective(objective) => {
                 positive(Setting::ObjectiveWithin, objective.within)?;
-                if objective.goal == Goal::Price(0) {
+                if matches!(objective.goal, Goal::Price(0) | Goal::ShareUpTo { price: 0, .. }) {
                     return zero(Setting::ObjectivePrice);
                 }
                 if self.sought().is_some() {

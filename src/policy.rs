@@ -280,6 +280,8 @@ pub enum Because {
     Headroom,
     /// Demand is forecast, and a standing reserve for surges that are as large whatever is forecast.
     Reserve,
+    /// More is asked for than a late request less is worth.
+    PriceCap,
     /// No more than ever was needed of late.
     Peak,
     /// A backlog is to be worked off.
@@ -319,6 +321,7 @@ impl Because {
             Self::Buffer => "buffer",
             Self::Headroom => "headroom",
             Self::Reserve => "reserve",
+            Self::PriceCap => "price_cap",
             Self::Peak => "peak",
             Self::Drain => "drain",
             Self::Hold => "hold",

@@ -31,7 +31,7 @@ pub use self::view::Signals;
 use crate::config::{Config, Precision};
 use crate::grid::{COMPACT_BUCKETS, DEFAULT_BUCKETS};
 use crate::observation::{Observation, Rejected, WorkerId};
-use crate::policy::{Goal, Inputs, Outlook};
+use crate::policy::{Inputs, Outlook};
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::time::{Timestamp, nanos};
@@ -261,8 +261,7 @@ impl Estimators {
 
     /// What an objective with a share can be expected to keep, with so many workers at the most.
     pub(crate) fn outlook(&self, config: &Config, most: u32) -> Option<Outlook> {
-        let Goal::Share(share) = config.sought()?.goal else { return None };
-        self.forecast.as_ref()?.outlook(share, config.concurrency(), most)
+        self.forecast.as_ref()?.outlook(config.sought()?, config.concurrency(), most)
     }
 
     /// Whether it is.

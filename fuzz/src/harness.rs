@@ -432,7 +432,7 @@ fn mode(u: &mut Unstructured<'_>) -> Result<Mode> {
 }
 
 fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
-    Ok(match u.int_in_range(0..=7_u8)? {
+    Ok(match u.int_in_range(0..=8_u8)? {
         0 => Policy::Fixed(count(u)?),
         1 => Policy::Outpost(Outpost::new(rate(u)?)),
         2 => Policy::RunPod(RunPod::queue_delay(span(u)?)),
@@ -443,6 +443,10 @@ fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
             span(u)?,
         )),
         6 => Policy::Objective(Objective::price(count(u)?, span(u)?)),
+        7 => Policy::Objective(
+            Objective::share(Share::new(f64::from(u8::arbitrary(u)?) / 255.0).unwrap_or_default(), span(u)?)
+                .up_to(count(u)?),
+        ),
         _ => Policy::External,
     })
 }

@@ -251,6 +251,7 @@ impl Explanation {
             (
                 Because::Headroom
                 | Because::Reserve
+                | Because::PriceCap
                 | Because::Peak
                 | Because::Drain
                 | Because::Hold
@@ -386,7 +387,14 @@ impl Explanation {
                 write!(f, ", of which {} may wait,", Slots(plan.queue_millis))?;
             }
             match policy {
-                Some(Policy::Objective(Objective { goal: Goal::Share(share), .. })) => {
+                Some(Policy::Objective(Objective { goal: Goal::ShareUpTo { share, price }, .. }))
+                    if p.because == Because::PriceCap =>
+                {
+                    write!(f, " for {price} worker-seconds per late request, too little for {share} in time,")?;
+                }
+                Some(Policy::Objective(Objective {
+                    goal: Goal::Share(share) | Goal::ShareUpTo { share, .. }, ..
+                })) => {
                     write!(f, " for {share} in time")?;
                 }
                 Some(Policy::Objective(Objective { goal: Goal::Price(price), .. })) => {

@@ -1,7 +1,8 @@
 //! An objective or a price, and nothing else to set: how many workers make so large a share of the requests start in
 //! time, or as many as are worth their price.
 //!
-//! In busy slots, with `H` the lead (a cold start, less what a request may wait, and a tick), `s` the mean service time,
+//! In busy slots, with `W` what a request may wait, `H` the lead (a cold start and a tick, less `W`: where that is nothing, all
+//! that is needed is there to be seen), `s` the mean service time,
 //! `X` the demand now, `λ` the arrival rate over some sixteen service times, or a lead if that is longer, `ν` the one that is
 //! expected over the lead: `λ`, and of what the rate over two service times is above it as much as stayed of earlier
 //! surges (`signal/forecast/surges.rs`):
@@ -18,36 +19,41 @@
 //!   `P(X > cn)/s` requests that find no other, so that `q = s / (p·c)`: right where surges outlast their requests. But whoever
 //!   comes while others wait waits as well: with `n` workers `λ·P(X ≥ cn·(1 + W/2s))` a second are late, and the least of
 //!   `n + p·λ·P` is right where demand only fluctuates. Neither contains the other.
+//! - **price cap**: with a share for no more than a price, no more headroom than costs least at that price, `n + p·λ·P` with
+//!   `λ` the greater of the rate now and the mean one. What is asked for beyond that is out of reach, and not chased.
 //! - **peak**: not above the highest demand of late and half its root. What never was needs no reserve.
 //! - **queue**: who waits no longer than `W` is in time. A surge of two service times leaves twice as many waiting as it
 //!   exceeds the slots by, and `W/s` of them for each slot are in time: so `(m + z·√(m + 1)) / (1 + a)` slots do, where
-//!   `a = min(W/2s, 1/2)·(5 − u)/7`: the more was late, the less is left to the queue. Not below the load `λ·s` and half
-//!   its root, where a queue would grow without end; and of a price's counts only the second, as nothing says when surges last
-//!   longer.
-//! - **drain**: a backlog that will still be there when a worker ordered now is ready makes all that come later late. To
-//!   order `k` slots more for it costs `k·(H + 5 s)` and saves `p·ν·B·s/k`: `k = √(p·ν·B·s/(H + 5 s))`, at most `B`.
+//!   `a = min(W/2s, max(1/2, W/H))·(5 − u)/7`: a surge may last longer, until help comes, and the more was late, the less is left
+//!   to the queue. Not below the load `λ·s`, where a queue would grow without end, and half its root, or `5·s/W` where that
+//!   is less: of n slots' queue (M/M/n) no more than `e^(−(n − λs)·W/s)` wait for longer. Of a price's counts only the second
+//!   leaves anything to it, as nothing says when surges last longer.
+//! - **drain**: a backlog `B` that will still be there when a worker ordered now is ready, and not be served in time, makes all
+//!   that come later late. To order `k` slots more for it costs `k·(H + 5 s)` and saves `p·ν·B·s/k`:
+//!   `k = √(p·ν·B·s/(H + 5 s))`, at most `B`.
 //! - **hold**: counts are kept for the time of a cold start (no longer: a start that is billed from its order costs as much).
 //! - **lull**: a count that is lower than the one before by no more than half a deviation `√(m + 1)/2`, which is chance, is
 //!   not followed before it has been so for a minute, and one that is lower by more only so far.
 //! - **silence**: when nobody is there, a worker costs its time `t`, one that comes back a start `H`, a gap that ends without
-//!   one `H + p·L`, where `L` came within a cold start of the end of earlier silences. In which stretches to have one follows
-//!   from the gaps that were seen and one that was not, as likely to be over within as long again as not: `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that
-//!   between timers there is none, and one is ordered a cold start before the next. With an objective `p` is the least at
-//!   which starts from zero make `(5 − u)/7` of what may be late so.
+//!   one `H + p·L`, where `L` came at the end of earlier silences before a start could be in time for them. In which stretches
+//!   to have one follows from the gaps that were seen and one that was not, as likely to be over within as long again as not:
+//!   `min Σ t·P(gap longer) + H·P(gap up to a return) + (H + p·L)·P(gap ends without)`, so that between timers there is none,
+//!   and one is ordered a cold start before the next. With an objective `p` is the least at which starts from zero make
+//!   `(5 − u)/7` of what may be late so.
 //!
 //! Sources: the news-vendor's quantile; Lin, Wierman, Andrew and Thereska, "Dynamic right-sizing" (2011) for holding at
 //! break-even; Gibbs and Candès, "Adaptive conformal inference" (2021) for the correction; Gandhi, Harchol-Balter,
 //! Raghunathan and Kozuch, "`AutoScale`" (2012) for idle workers that are let go last in, first out; Shahrad and others,
 //! "Serverless in the Wild" (2020) for workers that are back before gaps end.
 
-use core::time::Duration;
+mod goal;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::goal::{Goal, Objective};
 use super::{Because, Inputs, Proposal, Source, Steady};
 use crate::fixed::{ONE, decay, ratio, times};
-use crate::time::{nanos, span};
-use crate::units::{MICRO, Share, div_ceil_count};
+use crate::units::{MICRO, div_ceil_count};
 
 /// What a late request is taken to be worth in a drain, and the allowance, times the share that may be late.
 const ALLOWANCE: u64 = 4;
@@ -57,77 +63,12 @@ const E_SQUARED: u64 = 31_735_754_293;
 pub(crate) const CAUTION: u64 = 7;
 /// Service times that a surge is taken to last: those who came with it are served, and as long again for those who waited.
 const SURGE: u64 = 2;
+/// Free slots times the service times in what may be waited: all but `e⁻⁵` are in time then, in millionths.
+const TAIL: u64 = 5 * MICRO;
 /// The widest allowance: a count below the median of demand has a queue most of the time.
 const WIDEST: u64 = ONE / 2;
 /// Added to the lead in a drain: what of a backlog goes within five seconds is not worth a worker.
 const SOON: u64 = 5_000_000_000;
-
-/// Scale so that requests start in time, by what the service has been seen to do.
-///
-/// ```
-/// use core::time::Duration;
-/// use plimsoll::{Config, Share, policy::Objective};
-///
-/// // 99 % of the requests start within 100 ms.
-/// let objective = Objective::share(Share::new(0.99)?, Duration::from_millis(100));
-/// let config = Config::objective(objective, 0, 40)?.with_concurrency(8)?;
-/// assert_eq!(config.sojourn_target(), Duration::from_millis(100));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Table", into = "Table")]
-#[non_exhaustive]
-pub struct Objective {
-    /// A request that starts within this is in time.
-    pub within: Duration,
-    /// What is asked for.
-    pub goal: Goal,
-}
-
-/// What is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Goal {
-    /// This share of the requests starts in time.
-    Share(Share),
-    /// To spare one request being late is worth so many worker-seconds.
-    Price(u32),
-}
-
-/// As it is written: `{within: 100ms, share: 0.99}` or `{within: 100ms, price: 100}`.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    #[serde(with = "span")]
-    within: Duration,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    share: Option<Share>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    price: Option<u32>,
-}
-
-impl TryFrom<Table> for Objective {
-    type Error = &'static str;
-
-    fn try_from(table: Table) -> Result<Self, Self::Error> {
-        let goal = match (table.share, table.price) {
-            (Some(share), None) => Goal::Share(share),
-            (None, Some(price)) => Goal::Price(price),
-            _ => return Err("an objective has either a share, such as 0.99, or a price, such as 100 worker-seconds"),
-        };
-        Ok(Self { within: table.within, goal })
-    }
-}
-
-impl From<Objective> for Table {
-    fn from(objective: Objective) -> Self {
-        let (share, price) = match objective.goal {
-            Goal::Share(share) => (Some(share), None),
-            Goal::Price(price) => (None, Some(price)),
-        };
-        Self { within: objective.within, share, price }
-    }
-}
 
 /// What is known when a count is planned. Demand is counted in millionths of a busy slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -188,6 +129,17 @@ pub(crate) struct Draft {
     pub(crate) because: Because,
 }
 
+impl Draft {
+    /// The same, where more is asked for than is worth its price.
+    pub(crate) const fn dear(self) -> Self {
+        let because = match self.because {
+            Because::Headroom | Because::Reserve => Because::PriceCap,
+            because => because,
+        };
+        Self { because, ..self }
+    }
+}
+
 /// How many may wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Queue {
@@ -222,38 +174,6 @@ pub struct Plan {
 pub const LEARNED: u32 = 200;
 
 impl Objective {
-    /// Whoever was asked for nothing for so long keeps no worker: it is longer than gaps within a working day.
-    pub const LONGEST_KEEP: Duration = Duration::from_secs(4 * 3_600);
-
-    /// This share of the requests starts within `within`.
-    #[must_use]
-    pub const fn share(share: Share, within: Duration) -> Self {
-        Self { within, goal: Goal::Share(share) }
-    }
-
-    /// A request that does not start within `within` costs as much as so many seconds of one worker.
-    #[must_use]
-    pub const fn price(worker_seconds: u32, within: Duration) -> Self {
-        Self { within, goal: Goal::Price(worker_seconds) }
-    }
-
-    /// The share of requests that may be late, in millionths; `None` with a price.
-    pub(crate) const fn may_be_late(&self) -> Option<u64> {
-        match self.goal {
-            Goal::Share(share) => Some(1_000_000_u64.saturating_sub(share.as_micros() as u64)),
-            Goal::Price(_) => None,
-        }
-    }
-
-    /// What sparing one late request is worth, in millionths of a worker-second.
-    pub(crate) fn worth(&self, service: u64) -> u64 {
-        match self.goal {
-            Goal::Price(price) => u64::from(price).saturating_mul(MICRO),
-            // The price at which the news-vendor's rule would risk this share.
-            Goal::Share(_) => ratio(service / 1_000, MICRO, self.may_be_late().unwrap_or(0).max(1)),
-        }
-    }
-
     /// The share of requests, in 2⁻³² ths, that may find demand above the plan.
     pub(crate) fn allowance(&self, known: &Circumstances) -> u64 {
         let allowance = match self.may_be_late() {
@@ -266,10 +186,9 @@ impl Objective {
         allowance.min(WIDEST)
     }
 
-    /// What it would cost if all that come were late, in millionths of a worker-second per second; `None` with a share.
-    pub(crate) fn all_late(&self, known: &Circumstances) -> Option<u64> {
-        let Goal::Price(_) = self.goal else { return None };
-        Some(ratio(self.worth(known.service), known.rate, MICRO))
+    /// What it would cost at a price in worker-seconds if all that come were late, in millionths of a worker-second per second.
+    pub(crate) fn all_late(price: u32, known: &Circumstances) -> u64 {
+        u64::from(price).saturating_mul(known.rate)
     }
 
     /// The plan, if demand strays from its forecast by `error` 256ths of a unit, and part of it may wait.
@@ -293,7 +212,7 @@ impl Objective {
     /// it grows with what comes less than what may be late does, and more load never asks for fewer workers.
     pub(crate) fn reserve(&self, known: &Circumstances, error: i64) -> i64 {
         let load = known.spread.unit(per_second(known.rate, known.service));
-        let room = known.service.saturating_add(self.patience().min(known.service) / SURGE).max(1);
+        let room = known.service.saturating_add(self.queue(known) / SURGE).max(1);
         let slots = u64::from(known.concurrency);
         let of_one = ratio(load, known.service, room.saturating_mul(slots));
         i64::try_from(of_one).unwrap_or(i64::MAX).saturating_mul(error) / 256
@@ -309,10 +228,18 @@ impl Objective {
         if !known.measured || bold == 0 {
             return slots;
         }
-        let patience = ratio(self.patience().min(known.service), bold, ONE.saturating_mul(CAUTION)) / SURGE;
+        let patience = ratio(self.queue(known), bold, ONE.saturating_mul(CAUTION)) / SURGE;
         let busy = ratio(slots, known.service, known.service.saturating_add(patience).max(1));
         let load = per_second(known.rate, known.service);
-        busy.max(load.saturating_add(deviation(load) / 2).min(slots))
+        let free = (deviation(load) / 2).min(ratio(TAIL, known.service, self.patience()));
+        busy.max(load.saturating_add(free).min(slots))
+    }
+
+    /// How much of what may be waited is left to a queue, in nanoseconds: no more than a service time, since surges last longer
+    /// than two, but where help comes within a lead, as much more as that is shorter.
+    fn queue(&self, known: &Circumstances) -> u64 {
+        let helped = ratio(self.patience(), known.service.saturating_mul(SURGE), known.lead);
+        self.patience().min(known.service.max(helped))
     }
 
     /// The count that works off a backlog.
@@ -322,7 +249,9 @@ impl Objective {
         let load = per_second(known.coming, service);
         let served = |workers: u32, nanos: u64| ratio(slots.saturating_mul(u64::from(workers)), nanos, service.max(1));
         let come = known.waiting.saturating_mul(MICRO).saturating_add(per_second(known.coming, lead));
-        let backlog = come.saturating_sub(served(known.ready, lead)).saturating_sub(served(known.starting, lead / 2));
+        // Those who are served before they are late wait for nobody.
+        let until = lead.saturating_add(self.patience());
+        let backlog = come.saturating_sub(served(known.ready, until)).saturating_sub(served(known.starting, until / 2));
         if backlog <= MICRO || !known.measured {
             return 0;
         }
@@ -349,11 +278,6 @@ impl Objective {
     pub(super) fn steady(inputs: &Inputs) -> Steady {
         let requests = if inputs.in_system().0 == 0 { (0, 0) } else { (1, u64::MAX) };
         Steady { requests, ..Steady::ANYWHERE }
-    }
-
-    /// In nanoseconds.
-    pub(crate) const fn patience(&self) -> u64 {
-        nanos(self.within)
     }
 }
 

@@ -33,15 +33,24 @@ pub struct Outlook {
     /// What that costs for each request that it spares being late, in worker-seconds; `None` if there is none, or it spares none.
     /// Whether it is worth that much is for whoever pays: [`Objective::price`](super::Objective::price) asks for no more.
     pub price: Option<u32>,
+    /// The most that it may be, if the objective says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_cap: Option<u32>,
     /// How far ahead that is: no worker that is ordered later helps before.
     pub lead: Duration,
 }
 
 impl Outlook {
-    /// Whether the bounds allow what is asked for.
+    /// Whether the bounds and the price allow what is asked for.
     #[must_use]
     pub const fn is_within_reach(&self) -> bool {
-        self.needs <= self.most
+        self.needs <= self.most && !self.is_dear()
+    }
+
+    /// Whether what is asked for costs more than it may.
+    #[must_use]
+    pub const fn is_dear(&self) -> bool {
+        matches!((self.price, self.price_cap), (Some(price), Some(cap)) if price > cap)
     }
 }
 
@@ -53,7 +62,7 @@ impl fmt::Display for Outlook {
         if let Some(kept) = self.kept {
             write!(f, "{kept} in time of late; ")?;
         }
-        if self.is_within_reach() {
+        if needs <= most {
             write!(f, "{needs} workers keep {asked}")?;
         } else {
             write!(f, "{most} workers, as many as there may be, keep {most_keep}; {needs} would keep {asked}")?;
@@ -63,6 +72,9 @@ impl fmt::Display for Outlook {
         }
         if let Some(price) = price {
             write!(f, ": {price} worker-seconds for each late request less")?;
+            if let Some(cap) = self.price_cap.filter(|_| self.is_dear()) {
+                write!(f, ", out of reach for {cap}")?;
+            }
         }
         Ok(())
     }
@@ -85,6 +97,7 @@ mod tests {
             needs: 14,
             reserve: 6,
             price: Some(86),
+            price_cap: None,
             lead: Duration::from_secs(30),
         };
         assert_eq!(
@@ -93,6 +106,10 @@ mod tests {
              idle until demand surges within 30 s: 86 worker-seconds for each late request less"
         );
         assert!(!outlook.is_within_reach());
+        let paid = |cap| Outlook { most: 14, price_cap: Some(cap), ..outlook };
+        assert_eq!([85, 86].map(|cap| paid(cap).is_within_reach()), [false, true]);
+        let ends = |cap: u32, end: &str| paid(cap).to_string().ends_with(end);
+        assert!(ends(86, "late request less") && ends(85, "late request less, out of reach for 85"), "{}", paid(85));
         let enough = Outlook { kept: None, most: 14, reserve: 0, price: None, ..outlook };
         assert!(enough.is_within_reach());
         assert_eq!(enough.to_string(), "14 workers keep 99 %");

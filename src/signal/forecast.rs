@@ -5,6 +5,7 @@
 //! that was seen for a minute has a plan that can be used, from priors that are said beside each part; all are forgotten
 //! by a twelfth every hour, so that half of what is known is of the last eight hours.
 
+mod draft;
 mod errors;
 mod gaps;
 mod hold;
@@ -34,7 +35,7 @@ use self::surges::Surges;
 use self::told::Told;
 use self::traffic::{Demand, Traffic};
 use crate::fixed::ratio;
-use crate::policy::{Because, Circumstances, Draft, LEARNED, Objective, Plan, Queue, Spread, deviation, forecast};
+use crate::policy::{Because, Circumstances, Draft, LEARNED, Objective, Plan, Spread, deviation, forecast};
 use crate::time::{Timestamp, nanos};
 use crate::units::MICRO;
 
@@ -201,7 +202,7 @@ impl Forecast {
         self.touched(now);
         self.scrapes.told();
         let late = wait > objective.patience();
-        if late {
+        if wait > self.longest_in_step(objective) {
             self.traffic.strains(now, self.service);
         }
         if let Some(may) = objective.may_be_late() {
@@ -215,6 +216,11 @@ impl Forecast {
         self.scrapes.told();
         self.completions = self.completions.saturating_add(1);
         self.serves(service, 1);
+    }
+
+    /// A queue in which somebody waits for longer, in nanoseconds, is more than what has come of late.
+    fn longest_in_step(&self, objective: &Objective) -> u64 {
+        objective.patience().min(self.service)
     }
 
     fn tick_length(&self, cold_start: u64) -> u64 {
@@ -232,11 +238,10 @@ impl Forecast {
         self.take_told(now, view, objective);
         // What is seen only now and then is as old as that before it is acted upon.
         let look = tick.max(self.told.period());
-        let lead = cold_start.saturating_sub(objective.patience()).saturating_add(look);
+        let lead = cold_start.saturating_add(look).saturating_sub(objective.patience());
         let elapsed = now.since(self.last);
         let arrived = self.count(now);
-        let late = view.waiting > 0 && view.oldest > objective.patience();
-        if late {
+        if view.waiting > 0 && view.oldest > self.longest_in_step(objective) {
             self.traffic.strains(now, self.service);
         }
         let Demand { now: demand, mean, most } = self.traffic.demand(now, view.requests);
@@ -267,11 +272,12 @@ impl Forecast {
         }
         // What gathers before the first worker is there is no demand that any forecast could be held to.
         if known.measured || view.ready > 0 {
+            // Where there is time to wait for a start, what is needed now is all there is to forecast.
+            self.past.remember(Made { at: now, demand, rates, arrivals: self.traffic.arrivals() }, lead);
             for (demand, weight) in seen {
                 self.judge(now, &known, demand, weight);
             }
             self.follow(now, lead);
-            self.past.remember(Made { at: now, demand, rates, arrivals: self.traffic.arrivals() }, lead);
         }
         known.highest = self.highest;
         self.strays.expected(forecast(&known, known.demand, known.coming), elapsed);
@@ -352,16 +358,6 @@ impl Forecast {
         u64::from(self.plan.lead_millis).saturating_mul(1_000_000)
     }
 
-    /// The count for what demand may stray from its forecast.
-    fn draft(&self, known: &Circumstances, objective: &Objective) -> Draft {
-        let errors = self.strays.by(known.spread);
-        let share = objective.draft(known, errors.exceeded_by(objective.allowance(known)), Queue::Share);
-        let Some(late) = objective.all_late(known) else { return share };
-        let error = errors.cheapest(late, |error| objective.reserve(known, error));
-        let price = objective.draft(known, error, Queue::Whole);
-        if price.workers > share.workers { price } else { share }
-    }
-
     /// Arrivals per second that are expected over the next lead, in millionths.
     fn coming(&self, rates: [u64; 2]) -> u64 {
         self.surges.coming(rates, traffic::short(self.service))
@@ -375,7 +371,7 @@ impl Forecast {
 
     /// Learns how much stayed of the surge that there was a lead ago.
     fn follow(&mut self, now: Timestamp, lead: u64) {
-        let Some(past) = self.past.due(now, lead) else { return };
+        let Some(past) = self.past.due(now, lead).filter(|past| past.at < now) else { return };
         let came = self.traffic.arrivals().saturating_sub(past.arrivals).saturating_mul(MICRO);
         self.surges.saw(past.rates, traffic::short(self.service), ratio(came, SECOND, now.since(past.at).max(1)));
     }

@@ -248,10 +248,13 @@ pub fn traffic_policy() -> impl Strategy<Value = Policy> {
         (1_u32..10).prop_map(|count| Policy::RunPod(RunPod::request_count(count))),
         select(vec![0.7, 1.0, 3.0, 100.0])
             .prop_map(|target| Policy::Concurrency(ConcurrencyTarget::new(target).expect("a target"))),
-        (positive(span()), goal()).prop_map(|(within, goal)| Policy::Objective(match goal {
-            Ok(share) => Objective::share(Share::new(share).expect("a share"), within),
-            Err(price) => Objective::price(price, within),
-        })),
+        (positive(span()), goal(), select(vec![None, None, Some(1_u32), Some(100)])).prop_map(|(within, goal, cap)| {
+            let objective = match goal {
+                Ok(share) => Objective::share(Share::new(share).expect("a share"), within),
+                Err(price) => Objective::price(price, within),
+            };
+            Policy::Objective(cap.map_or(objective, |cap| objective.up_to(cap)))
+        }),
     ]
 }
 

@@ -49,58 +49,65 @@ fn an_objective_serves_who_is_there_and_keeps_nobody_for_ever() {
         select(vec![1_u32, 100, 100_000]).prop_map(Err),
     ];
     let cold = (0_u64..300).prop_map(|secs| vec![Duration::from_secs(secs)]);
-    let cases = (goal, positive(span()), 1_u32..=40, 1_u32..=8, cold, grain(), batches());
+    let cap = select(vec![None, None, Some(1_u32), Some(100)]);
+    let cases = ((goal, cap), positive(span()), 1_u32..=40, 1_u32..=8, cold, grain(), batches());
     let interesting = [("several", 30), ("forsaken", 20), ("let go before", 20)];
-    holds("an_objective_serves", cases, &interesting, |(goal, within, max, slots, cold, grain, batches), tally| {
-        let objective = match goal {
-            Ok(share) => Objective::share(share, within),
-            Err(price) => Objective::price(price, within),
-        };
-        let config = plimsoll::Config::objective(objective, 0, max)
-            .and_then(|config| config.with_concurrency(slots))
-            .and_then(|config| config.with_start_timeout(Duration::from_secs(3_600)))
-            .expect("usable settings");
-        let habits = Habits { answer: Duration::ZERO, cold, warm: Duration::ZERO, drain: Duration::ZERO };
-        let mut world = World::new(config, Timestamp::ORIGIN, grain, habits);
-        world.report_pool();
-
-        let (mut there, mut quiet, mut seen) = (0, Timestamp::ORIGIN, 0);
-        let (mut several, mut let_go, mut forsaken) = (false, false, false);
-        let end = (Timestamp::MAX, 0, Happens::Arrive);
-        for (at, count, happens) in events(&batches).into_iter().chain([end]) {
-            let forsake = quiet.saturating_add(Objective::LONGEST_KEEP);
-            if there == 0 && at >= forsake {
-                world.run_until(forsake);
-                prop_assert_eq!(world.autoscaler.desired(), 0, "{:?}", world.counts);
-                let last = world.counts.last().map_or(Timestamp::ORIGIN, |(at, _)| *at);
-                (forsaken, let_go) = (forsaken || last == forsake, let_go || (quiet..forsake).contains(&last));
-            }
-            if at == Timestamp::MAX {
-                break;
-            }
-            world.run_until(at);
-            let zero = world.counts.iter().skip(seen).find(|(_, count)| there > 0 && *count == 0);
-            prop_assert_eq!(zero, None, "with {} there: {:?}", there, world.counts);
-            let fact = match happens {
-                Happens::Arrive => Observation::arrived(count),
-                Happens::Start(wait) => Observation::started(wait),
-                Happens::Finish(service) => Observation::finished(service),
+    holds(
+        "an_objective_serves",
+        cases,
+        &interesting,
+        |((goal, cap), within, max, slots, cold, grain, batches), tally| {
+            let objective = match goal {
+                Ok(share) => Objective::share(share, within),
+                Err(price) => Objective::price(price, within),
             };
-            let facts = if let Happens::Arrive = happens { 1 } else { count };
-            world.observe_all(at, &vec![fact; facts as usize]);
-            match happens {
-                Happens::Arrive => there += count,
-                Happens::Start(_) => {}
-                Happens::Finish(_) => there -= count,
+            let objective = cap.map_or(objective, |cap| objective.up_to(cap));
+            let config = plimsoll::Config::objective(objective, 0, max)
+                .and_then(|config| config.with_concurrency(slots))
+                .and_then(|config| config.with_start_timeout(Duration::from_secs(3_600)))
+                .expect("usable settings");
+            let habits = Habits { answer: Duration::ZERO, cold, warm: Duration::ZERO, drain: Duration::ZERO };
+            let mut world = World::new(config, Timestamp::ORIGIN, grain, habits);
+            world.report_pool();
+
+            let (mut there, mut quiet, mut seen) = (0, Timestamp::ORIGIN, 0);
+            let (mut several, mut let_go, mut forsaken) = (false, false, false);
+            let end = (Timestamp::MAX, 0, Happens::Arrive);
+            for (at, count, happens) in events(&batches).into_iter().chain([end]) {
+                let forsake = quiet.saturating_add(Objective::LONGEST_KEEP);
+                if there == 0 && at >= forsake {
+                    world.run_until(forsake);
+                    prop_assert_eq!(world.autoscaler.desired(), 0, "{:?}", world.counts);
+                    let last = world.counts.last().map_or(Timestamp::ORIGIN, |(at, _)| *at);
+                    (forsaken, let_go) = (forsaken || last == forsake, let_go || (quiet..forsake).contains(&last));
+                }
+                if at == Timestamp::MAX {
+                    break;
+                }
+                world.run_until(at);
+                let zero = world.counts.iter().skip(seen).find(|(_, count)| there > 0 && *count == 0);
+                prop_assert_eq!(zero, None, "with {} there: {:?}", there, world.counts);
+                let fact = match happens {
+                    Happens::Arrive => Observation::arrived(count),
+                    Happens::Start(wait) => Observation::started(wait),
+                    Happens::Finish(service) => Observation::finished(service),
+                };
+                let facts = if let Happens::Arrive = happens { 1 } else { count };
+                world.observe_all(at, &vec![fact; facts as usize]);
+                match happens {
+                    Happens::Arrive => there += count,
+                    Happens::Start(_) => {}
+                    Happens::Finish(_) => there -= count,
+                }
+                quiet = at;
+                prop_assert!(there == 0 || world.autoscaler.desired() > 0, "none for {}: {:?}", there, world.counts);
+                several |= world.autoscaler.desired() > 1;
+                seen = world.counts.len();
             }
-            quiet = at;
-            prop_assert!(there == 0 || world.autoscaler.desired() > 0, "none for {}: {:?}", there, world.counts);
-            several |= world.autoscaler.desired() > 1;
-            seen = world.counts.len();
-        }
-        tally.saw("several", several);
-        tally.saw("forsaken", forsaken);
-        tally.saw("let go before", let_go);
-        Ok(())
-    });
+            tally.saw("several", several);
+            tally.saw("forsaken", forsaken);
+            tally.saw("let go before", let_go);
+            Ok(())
+        },
+    );
 }

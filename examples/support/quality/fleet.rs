@@ -49,7 +49,7 @@ pub(crate) fn loads(part: &str) -> Result<Vec<Load>, String> {
     if pools.is_empty() {
         return Err(format!("no service of the fleet is called `{part}`: there are (pool 0) to (pool 65)"));
     }
-    Ok(pools.into_iter().map(|workload| Load { name: "fleet", within: WITHIN, workload }).collect())
+    Ok(pools.into_iter().map(|workload| Load { name: "fleet", within: WITHIN, price_cap: None, workload }).collect())
 }
 
 /// Everything that somebody who tunes others would try.

@@ -102,7 +102,9 @@ impl Rule {
         let config = match self {
             Self::Share(share) => {
                 let share = Share::new(*share).map_err(|error| error.to_string())?;
-                Config::objective(Objective::share(share, within), 0, MAX)
+                let objective = Objective::share(share, within);
+                let objective = scenario.load.price_cap.map_or(objective, |price| objective.up_to(price));
+                Config::objective(objective, 0, MAX)
             }
             Self::Price(price) => Config::objective(Objective::price(*price, within), 0, MAX),
             Self::QueueDelay(delay, idle) => {

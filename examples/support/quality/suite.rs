@@ -11,6 +11,8 @@ use crate::input;
 pub(crate) struct Load {
     pub(crate) name: &'static str,
     pub(crate) within: Duration,
+    /// What one late request less may cost under an objective with a share, in worker-seconds.
+    pub(crate) price_cap: Option<u32>,
     pub(crate) workload: Workload,
 }
 
@@ -147,7 +149,7 @@ fn load(name: &'static str) -> Result<Load, String> {
             (tenth * 2, drawn(arrivals, ServiceTime::Exponential(Duration::from_millis(500)), hours(24), 44))
         }
     };
-    Ok(Load { name, within, workload: workload? })
+    Ok(Load { name, within, price_cap: None, workload: workload? })
 }
 
 fn read(file: &str, options: &ReadOptions) -> Result<Workload, String> {

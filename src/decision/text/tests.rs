@@ -387,11 +387,18 @@ fn planned(objective: Objective, count: u32, because: Because, want: u32, comple
 fn an_objective_says_what_it_expects_and_what_it_adds() {
     let share = Objective::share(Share::new(0.99).unwrap(), millis(100));
     let price = Objective::price(100, millis(100));
+    let both = share.up_to(30);
     let expects = "6.2 busy slots expected in 31 s";
     for (objective, because, words) in [
         (share, Because::Headroom, " and 14.1 more for 99 % in time want 11"),
         (price, Because::Headroom, " and 14.1 more at 100 worker-seconds per late request want 11"),
         (share, Because::Reserve, " and a standing reserve of 14.1 for 99 % in time want 11"),
+        (both, Because::Headroom, " and 14.1 more for 99 % in time want 11"),
+        (
+            both,
+            Because::PriceCap,
+            " and 14.1 more for 30 worker-seconds per late request, too little for 99 % in time, want 11",
+        ),
         (share, Because::Peak, ", no more than the highest of late want 11"),
         (share, Because::Hold, " and 14.1 more for 99 % in time; 11 wanted within a cold start"),
         (share, Because::Lull, " and 14.1 more for 99 % in time; 11 wanted within a minute, and fewer only by chance"),

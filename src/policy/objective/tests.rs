@@ -1,6 +1,9 @@
+use core::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::units::Share;
 
 fn share(share: f64) -> Objective {
     Objective::share(Share::new(share).unwrap(), Duration::from_millis(100))
@@ -87,8 +90,7 @@ fn a_price_is_the_news_vendors() {
 #[test]
 fn if_all_that_come_were_late() {
     let known = Circumstances { rate: 40 * MICRO, ..Circumstances::default() };
-    assert_eq!(Objective::price(10, Duration::ZERO).all_late(&known), Some(400 * MICRO), "worker-seconds a second");
-    assert_eq!(share(0.99).all_late(&known), None, "nobody says what that is worth");
+    assert_eq!(Objective::all_late(10, &known), 400 * MICRO, "worker-seconds a second");
 }
 
 #[test]
@@ -122,9 +124,8 @@ fn an_objective_is_written_with_a_share_or_a_price() {
     let price = Objective::price(100, Duration::from_millis(100));
     assert_eq!(read(r#"{"within": "100ms", "price": 100}"#).unwrap(), price);
     assert_eq!(read(&serde_json::to_string(&share(0.99)).unwrap()).unwrap(), share(0.99));
-    for wrong in [r#"{"within": "100ms"}"#, r#"{"within": "100ms", "price": 1, "share": 0.5}"#] {
-        assert!(read(wrong).unwrap_err().to_string().contains("either a share"), "{wrong}");
-    }
+    let said = read(r#"{"within": "100ms"}"#).unwrap_err().to_string();
+    assert!(said.contains("a share, such as 0.99, a price, such as 100 worker-seconds, or both"), "{said}");
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -134,6 +135,7 @@ fn what_one_late_request_is_worth() {
     assert_eq!(Objective::price(3, Duration::ZERO).worth(7 * SECOND), 3 * MICRO, "as it says");
     assert_eq!(share(0.99).worth(2 * SECOND), 200 * MICRO, "two seconds in a hundredth of the requests");
     assert_eq!(share(1.0).worth(SECOND), 1_000_000 * MICRO, "in a millionth at the least");
+    assert_eq!([20, 300].map(|price| share(0.99).up_to(price).worth(2 * SECOND)), [20, 200].map(|it| it * MICRO));
 }
 
 #[test]
@@ -184,11 +186,11 @@ fn a_drain_is_as_dear_as_the_requests_that_it_spares() {
     let drain = |objective: Objective, known: &Circumstances| objective.drain(known);
     assert_eq!(drain(share(0.99), &known), 86);
     assert_eq!(drain(share(0.99), &Circumstances { concurrency: 2, ready: 5, ..known }), 43);
-    assert_eq!(
-        drain(share(0.99), &Circumstances { starting: 4, ..known }),
-        74,
-        "four serve half of the time: 140 stay"
-    );
+    let starting = Circumstances { starting: 4, ..known };
+    assert_eq!(drain(share(0.99), &starting), 73, "four serve half of the time: 140 stay, of which one is in time");
+    let patient = |secs| Objective::share(Share::new(0.99).unwrap(), Duration::from_secs(secs));
+    assert_eq!(drain(patient(10), &known), 64, "a hundred more are served in time");
+    assert_eq!([19, 20].map(|secs| drain(patient(secs), &known)), [20, 0], "ten, and none of 200");
     let dear = Objective::price(1_000_000, Duration::ZERO);
     assert_eq!(drain(dear, &known), 210, "never more than one for each");
     assert_eq!(drain(dear, &Circumstances { waiting: 1, ..known }), 0, "a single one is not worth a worker");
@@ -214,10 +216,19 @@ fn some_of_the_demand_may_wait_unless_too_much_was_late() {
     assert_eq!(workers(&known), 96, "119 / 1.25: a quarter of the slots' worth may wait");
     assert_eq!(workers(&Circumstances { caution: 7 * ONE / 2, ..known }), 106, "119 / 1.125");
     assert_eq!(workers(&Circumstances { caution: 7 * ONE, ..known }), 119, "nothing is left to the queue");
-    assert_eq!(workers(&Circumstances { service: SECOND / 100, ..known }), 80, "half as much again at the most");
+    // As much demand of short requests, for which there are workers enough.
+    let short =
+        Circumstances { service: SECOND / 100, coming: 9_900 * MICRO, ready: 1_000, lead: 30 * SECOND, ..known };
+    assert_eq!(workers(&short), 80, "half as much again at the most");
+    assert_eq!(workers(&Circumstances { lead: SECOND / 2, ..short }), 60, "unless help comes within as long: twice");
+    let soon = Circumstances { lead: SECOND / 8, ..short };
+    assert_eq!(workers(&soon), 24, "or within a quarter of that: five times");
+    assert_eq!(workers(&Circumstances { lead: 0, ..short }), 5, "1/26: no more than whom a slot serves in time");
     assert_eq!(workers(&Circumstances { measured: false, ..known }), 119);
     assert_eq!(workers(&Circumstances { rate: 99 * MICRO, ..known }), 104, "not below the load and half its root");
     assert_eq!(workers(&Circumstances { rate: 200 * MICRO, lead: 0, ..known }), 119, "nor above what is wanted");
+    let busy = Circumstances { rate: 2_000 * MICRO, lead: 0, ..short };
+    assert_eq!(workers(&busy), 21, "a tenth of a slot free keeps all but e⁻⁵ in time");
     let price = Objective::price(100, Duration::from_millis(500));
     assert_eq!(price.draft(&known, 512, Queue::Share).workers, 119, "nobody would see that it fails");
     assert_eq!(price.draft(&known, 512, Queue::Whole).workers, 96);
@@ -230,4 +241,17 @@ fn one_request_at_a_time_needs_no_second_worker() {
         share(0.99).draft(&Circumstances { highest: highest * MICRO, ..known }, 17_016, Queue::Share).workers
     };
     assert_eq!([1, 2, 3, 8, 30].map(workers), [1, 2, 4, 9, 32], "half the root, in whole slots");
+}
+
+#[test]
+fn a_price_above_a_share_is_the_most_that_it_may_cost() {
+    let within = Duration::from_millis(100);
+    let (both, price) = (share(0.99).up_to(50), Objective::price(50, within));
+    assert_eq!((both.asked(), both.price_cap(), both.may_be_late()), (Share::new(0.99).ok(), Some(50), Some(10_000)));
+    assert_eq!((price.asked(), price.price_cap(), share(0.99).price_cap()), (None, None, None));
+    assert_eq!([both.up_to(7).price_cap(), both.up_to(70).price_cap()], [Some(7), Some(70)], "the last says how much");
+    assert_eq!([price.up_to(7), price.up_to(70)], [Objective::price(7, within), price], "a price is not raised by it");
+    let written = serde_json::to_string(&both).unwrap();
+    assert_eq!(written, r#"{"within":"100ms","share":0.99,"price":50}"#);
+    assert_eq!(serde_json::from_str::<Objective>(&written).unwrap(), both);
 }

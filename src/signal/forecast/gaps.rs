@@ -44,7 +44,7 @@ pub(super) struct Gaps {
     octaves: [[u16; 4]; OCTAVES],
     /// Ten, once so many were seen, however long ago.
     seen: u8,
-    /// Requests that come within a cold start of the end of a silence, in millionths; at least one.
+    /// Requests that come at the end of a silence before a worker ordered then can be in time for them, in millionths.
     late: u64,
     /// Silences that it is the mean of.
     silences: u64,
@@ -62,7 +62,7 @@ impl Gaps {
         }
     }
 
-    /// So many came within a cold start of the end of a silence.
+    /// So many came at the end of a silence before a worker ordered then could be in time for them.
     pub(super) fn woke(&mut self, count: u32) {
         self.silences = self.silences.saturating_add(1).min(SILENCES);
         let count = u64::from(count).saturating_mul(MICRO);
@@ -88,43 +88,25 @@ impl Gaps {
         Self { octaves, seen, late: late.unwrap_or(0), silences: u64::from(late.is_some()) }
     }
 
-    /// Late requests per start from zero, in millionths, at least one.
-    fn late(&self) -> u64 {
+    /// Late requests per start from zero, in millionths; at least one, where a start is not in time for anybody.
+    pub(super) fn late(&self) -> u64 {
         self.late.max(MICRO)
     }
 
     /// The stretches of a silence that are worth a worker so that no more than `budget` millionths of a request are late by
-    /// starts from zero, each of which costs `start` millionths of a worker-second: what costs least at the least price of a
-    /// miss at which that is so.
-    pub(super) fn within_budget(&self, start: u64, budget: u64) -> Watch {
-        let most = budget.saturating_mul(PARTS);
-        // Whoever comes after longer than all is missed by everybody.
-        if longer(edge(BINS)).saturating_mul(self.late()) > most {
-            return Watch::ALWAYS;
-        }
+    /// starts from zero, `late` by each, which costs `start` millionths of a worker-second: what costs least at the least
+    /// price of a miss at which that is so, or at `most` if that is less.
+    pub(super) fn within_budget(&self, start: u64, late: u64, budget: u64, most: Option<u64>) -> Watch {
         let weights = self.weights();
-        let at = |step: usize| watch(&weights, start, ratio(start.max(1), edge(step), SECOND));
-        let suits = |watch: Watch| missed_by(&weights, watch).saturating_mul(self.late()) <= most;
-        // The dearer a miss, the fewer there are.
-        let (mut cheap, mut dear) = (0, PRICES);
-        while cheap < dear {
-            let step = usize::midpoint(cheap, dear);
-            if suits(at(step)) {
-                dear = step;
-            } else {
-                cheap = step.saturating_add(1);
-            }
-        }
-        if dear < PRICES { at(dear) } else { Watch::ALWAYS }
+        let missed = least_missed(&weights, start, late, budget);
+        missed.into_iter().chain(most).min().map_or(Watch::ALWAYS, |missed| watch(&weights, start, missed))
     }
 
     /// What costs least after such a silence for the last `held` workers: each its time, and its part of what a start from
-    /// zero costs, `start` millionths of a worker-second beside the late requests at `worth` each, as many as came after
-    /// earlier silences. Without data they stay as long as what a start costs: at most twice what who knows the future pays
-    /// (ski rental).
-    pub(super) fn cheapest(&self, start: u64, worth: u64, held: u32, silence: u64) -> Keep {
-        let late = ratio(worth, self.late(), MICRO.saturating_mul(held.max(1).into()));
-        let missed = start.saturating_add(late);
+    /// zero costs, `start` millionths of a worker-second beside `missed` for the late requests. Without data they stay as long
+    /// as what a start costs: at most twice what who knows the future pays (ski rental).
+    pub(super) fn cheapest(&self, start: u64, missed: u64, held: u32, silence: u64) -> Keep {
+        let missed = start.saturating_add(missed.checked_div(held.max(1).into()).unwrap_or(missed));
         if self.seen < ENOUGH {
             let rental = missed.saturating_mul(1_000);
             return if silence < rental { Keep::Until(rental) } else { Keep::GONE };
@@ -181,6 +163,28 @@ fn watch(weights: &[u64; BINS], start: u64, missed: u64) -> Watch {
         there = if there { stays.covers(bin) } else { returns.covers(bin) };
         watch.with(bin, there)
     })
+}
+
+/// The least price of a miss at which no more than `budget` millionths of a request are late, if there is one.
+fn least_missed(weights: &[u64; BINS], start: u64, late: u64, budget: u64) -> Option<u64> {
+    let most = budget.saturating_mul(PARTS);
+    // Whoever comes after longer than all is missed by everybody.
+    if longer(edge(BINS)).saturating_mul(late) > most {
+        return None;
+    }
+    let price = |step: usize| ratio(start.max(1), edge(step), SECOND);
+    let suits = |watch: Watch| missed_by(weights, watch).saturating_mul(late) <= most;
+    // The dearer a miss, the fewer there are.
+    let (mut cheap, mut dear) = (0, PRICES);
+    while cheap < dear {
+        let step = usize::midpoint(cheap, dear);
+        if suits(watch(weights, start, price(step))) {
+            dear = step;
+        } else {
+            cheap = step.saturating_add(1);
+        }
+    }
+    (dear < PRICES).then(|| price(dear))
 }
 
 /// Gaps that end while there is no worker, in parts of one.

@@ -6,6 +6,7 @@ use super::{FORSAKEN, Forecast, View};
 use crate::fixed::{ONE, ratio};
 use crate::policy::{CAUTION, Objective};
 use crate::time::Timestamp;
+use crate::units::MICRO;
 
 impl Forecast {
     /// So many came after nobody had for so long, in nanoseconds.
@@ -30,9 +31,11 @@ impl Forecast {
         cold_start: u64,
         held: u32,
     ) -> Option<Keep> {
+        // Who comes later finds the worker that was ordered for the first of them in time.
+        let late_for = cold_start.saturating_sub(objective.patience());
         if let Some((count, until)) = self.woke {
             if until == Timestamp::MAX {
-                self.woke = Some((count, now.plus(cold_start)));
+                self.woke = Some((count, now.plus(late_for)));
             } else if now >= until {
                 self.gaps.woke(count);
                 self.woke = None;
@@ -42,15 +45,20 @@ impl Forecast {
             return None;
         }
         let (silence, start) = (now.since(view.last_activity), cold_start / 1_000);
+        let late = if late_for == 0 { 0 } else { self.gaps.late() };
+        let cap = objective.price_cap().map(|price| start.saturating_add(late.saturating_mul(price.into())));
         let kept = match objective.may_be_late() {
             Some(_) if held > 1 => Keep::Until(FORSAKEN),
             Some(may) => {
                 // The bolder, the more of what may be late may be so by starts from zero.
                 let bold = CAUTION.saturating_mul(ONE).saturating_sub(self.ledger.caution(may));
                 let budget = ratio(self.ledger.requests().saturating_mul(may), bold, CAUTION.saturating_mul(ONE));
-                self.gaps.within_budget(start, budget).at(silence, cold_start)
+                self.gaps.within_budget(start, late, budget, cap).at(silence, cold_start)
             }
-            None => self.gaps.cheapest(start, objective.worth(self.service), held, silence),
+            None => {
+                let missed = ratio(objective.worth(self.service), late, MICRO);
+                self.gaps.cheapest(start, missed, held, silence)
+            }
         };
         Some(kept.at_most(silence, FORSAKEN))
     }

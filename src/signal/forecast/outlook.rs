@@ -4,12 +4,14 @@ use core::time::Duration;
 
 use super::{Forecast, HANDFUL, capped};
 use crate::fixed::{ONE, ratio, times};
-use crate::policy::Outlook;
+use crate::policy::{Objective, Outlook};
 use crate::units::{MICRO, Share, div_ceil_count};
 
 impl Forecast {
-    /// What `asked` for takes, and what as many workers as there may be would keep; nothing before the service is known.
-    pub(in crate::signal) fn outlook(&self, asked: Share, concurrency: u32, most: u32) -> Option<Outlook> {
+    /// What the share that is asked for takes, and what as many workers as there may be would keep; nothing before the service
+    /// is known.
+    pub(in crate::signal) fn outlook(&self, objective: &Objective, concurrency: u32, most: u32) -> Option<Outlook> {
+        let asked = objective.asked()?;
         if self.completions < HANDFUL {
             return None;
         }
@@ -38,6 +40,7 @@ impl Forecast {
             reserve,
             price: (reserve > 0 && spared > 0)
                 .then(|| capped(u64::from(reserve).saturating_mul(MICRO).div_ceil(spared))),
+            price_cap: objective.price_cap(),
             lead: Duration::from_millis(self.plan.lead_millis.into()),
         })
     }

@@ -444,6 +444,11 @@ fn the_last_worker_stays_as_long_as_what_may_be_late_asks_for() {
     let price = |price: u32| Objective::price(price, Duration::ZERO);
     assert_eq!(keeps(0, 1, 50, &price(40)), back, "a gap of a minute is cheaper than a start and 40");
     assert_eq!(keeps(0, 1, 0, &price(3)), eighth, "dearer than a start and three");
+    let patient =
+        [Objective { within: Duration::from_secs(30), ..objective }, Objective::price(1_000, Duration::from_secs(30))];
+    for objective in patient {
+        assert_eq!(keeps(1, 1, 0, &objective), eighth, "who may wait for a start is missed by nobody");
+    }
     let busy = View { requests: 1, ..view };
     assert_eq!(forecast.keeps_last(now, &busy, &objective, 30 * SECOND, 1), None);
 }
@@ -462,16 +467,18 @@ fn who_comes_within_a_cold_start_of_a_silence_would_be_late_without_a_worker() {
     forecast.arrived(at(8), 2, 2, Some(at(4)));
     assert_eq!(forecast.woke, Some((2, Timestamp::MAX)));
     look(&mut forecast, at(8));
-    forecast.arrived(at(38), 3, 3, Some(at(20)));
-    assert_eq!(forecast.woke, Some((5, at(38))), "and all who come within a cold start");
-    look(&mut forecast, at(38).minus(1));
-    assert_eq!(forecast.woke, Some((5, at(38))));
+    forecast.arrived(at(37), 3, 3, Some(at(20)));
+    // After a cold start of 30 s, of which they may wait a tenth.
+    let end = at(38).minus(SECOND / 10);
+    assert_eq!(forecast.woke, Some((5, end)), "and all who come before a start is in time for them");
+    look(&mut forecast, end.minus(1));
+    assert_eq!(forecast.woke, Some((5, end)));
     let mut gaps = forecast.gaps.clone();
     gaps.woke(5);
     let mut looked = forecast.clone();
-    look(&mut looked, at(38));
+    look(&mut looked, end);
     assert_eq!((looked.woke, &looked.gaps), (None, &gaps));
-    forecast.arrived(at(38).plus(1), 1, 1, None);
+    forecast.arrived(end.plus(1), 1, 1, None);
     assert_eq!((forecast.woke, &forecast.gaps), (None, &gaps), "whoever comes later is not one of them");
 }
 
@@ -523,7 +530,7 @@ fn the_first_two_hundred_completions_say_little() {
 #[test]
 fn an_objective_says_what_it_takes_and_what_the_most_workers_would_keep() {
     let mut service = Service::new(objective());
-    let outlook = |service: &Service, most| service.forecast.outlook(Share::new(0.99).unwrap(), 1, most);
+    let outlook = |service: &Service, most| service.forecast.outlook(&objective(), 1, most);
     service.serves(1, 10, SECOND);
     assert_eq!(outlook(&service, 5), None, "ten completions say nothing");
     service.serves(60, 10, SECOND);
@@ -799,4 +806,35 @@ proptest! {
         let load = (demand, rate, waiting);
         prop_assert!(workers((demand + more.0, rate + more.1, waiting + more.2)) >= workers(load));
     }
+}
+
+#[test]
+fn a_reserve_that_is_dearer_than_it_may_be_is_not_kept() {
+    // Every quarter of an hour a hundred come from nothing, and are there for a minute.
+    let kept = |objective: Objective| {
+        let mut service = Service::new(objective);
+        for _ in 0..20 {
+            service.forecast.arrived(service.now, 100, 100, Some(service.view.last_activity));
+            (service.view.requests, service.view.last_activity) = (100, service.now);
+            service.passes(60);
+            for _ in 0..100 {
+                service.forecast.started(service.now, SECOND, false, &service.objective);
+                service.forecast.finished(service.now, 60 * SECOND);
+            }
+            (service.view.requests, service.view.last_activity) = (0, service.now);
+            service.serves(1, 1, SECOND);
+            service.passes(839);
+        }
+        let outlook = service.forecast.outlook(&service.objective, 1, 1_000).unwrap();
+        (service.forecast.plan(), outlook)
+    };
+    let (plan, outlook) = kept(objective());
+    let price = outlook.price.unwrap();
+    assert!(plan.workers >= 100 && outlook.is_within_reach(), "{plan:?}, {outlook}");
+    assert!((500..=1_500).contains(&price), "a hundred workers for a quarter of an hour spare a hundred: {price}");
+    let (plan, outlook) = kept(objective().up_to(price / 3));
+    assert!(plan.workers <= 1, "{plan:?}");
+    assert!(outlook.is_dear() && !outlook.is_within_reach(), "{outlook}");
+    let (plan, outlook) = kept(objective().up_to(price * 3));
+    assert!(plan.workers >= 100 && outlook.is_within_reach(), "{plan:?}, {outlook}");
 }

@@ -50,7 +50,7 @@ impl Traffic {
         self.arrived = self.arrived.saturating_add(count);
     }
 
-    /// Somebody was late: until some service times later it is not known who would be there if nobody waited.
+    /// Somebody waited for long: until some service times later it is not known who would be there if nobody waited.
     pub(super) const fn strains(&mut self, now: Timestamp, service: u64) {
         self.strained = now.plus(service.saturating_mul(STRAIN));
     }

@@ -9,6 +9,8 @@
 //! | In calm hours nothing is late, whatever is risked, and the next rise is met with nothing. | [`calm_hours_wind_down_only_so_far`](super::tests), [`boldness_of_calm_hours_is_gone_before_what_may_be_late_is_spent`] |
 //! | A crowd of late requests counts for so few that the objective is missed, or for so many that it rules for ever. | [`a_crowd_is_paid_back_and_does_not_dominate_for_ever`](super::tests), [`a_debt_of_twenty_units_is_the_deepest`](super::tests) |
 //! | A crowd that came from nothing is told in deviations, and a busy hour has a reserve for many such crowds. | `crowds_that_come_from_nothing_are_told_in_slots` of the strays |
+//! | Who may wait for a start is kept a reserve of workers that nobody needs before it. | [`who_may_wait_for_a_start_needs_no_reserve`] |
+//! | A queue that is in time is taken for demand where requests may wait for many service times. | [`a_queue_that_is_in_time_is_no_demand`] |
 //! | A silence longer than all before is taken for one without end. | `who_knows_nothing_waits_as_long_as_a_start_costs` of the gaps |
 //! | A lull of a second is taken for a silence, and a busy service has no worker. | [`a_lull_shorter_than_a_cold_start_is_no_silence`], [`the_last_worker_outlasts_a_lull`](super::tests) |
 //! | A worker goes while somebody is there, or stays for ever when nobody comes. | the law `an_objective_serves_who_is_there_and_keeps_nobody_for_ever` |
@@ -34,6 +36,8 @@ use super::gaps::tests::ten;
 use super::tests::{NEITHER, Service, objective, told};
 use super::*;
 use crate::fixed::ONE;
+use crate::policy::Goal;
+use crate::units::Share;
 
 /// Nobody is served for a while, and then twice as many as come.
 fn starts_late(service: &mut Service, seconds: u64, per_second: u32) {
@@ -91,6 +95,62 @@ fn what_gathers_before_the_first_worker_is_no_error() {
         assert_eq!(service.forecast.strays.by(spread), Strays::new().by(spread));
     }
     assert_eq!(service.forecast.past, Past::default(), "and nothing is forecast from it");
+}
+
+#[test]
+fn who_may_wait_for_a_start_needs_no_reserve() {
+    // Crowds of a hundred come from nothing, are there for a minute, and then nobody for five.
+    let kept = |goal: Goal, cold_start: u64| {
+        let mut service = Service::new(Objective { within: Duration::from_secs(5), goal });
+        service.view.cold_start = cold_start * SECOND;
+        for _ in 0..20 {
+            service.forecast.arrived(service.now, 100, 100, Some(service.view.last_activity));
+            (service.view.requests, service.view.last_activity) = (100, service.now);
+            service.passes(60);
+            for _ in 0..100 {
+                service.forecast.started(service.now, SECOND, false, &service.objective);
+                service.forecast.finished(service.now, 60 * SECOND);
+            }
+            (service.view.requests, service.view.last_activity) = (0, service.now);
+            service.passes(300);
+        }
+        service.forecast.plan().workers
+    };
+    let share = |share| Goal::Share(Share::new(share).unwrap());
+    for goal in [share(0.9), share(0.99), share(0.999_9), Goal::Price(1_000)] {
+        assert_eq!(kept(goal, 4), 0, "{goal:?}: all that come can wait for four seconds and one");
+    }
+    assert!(kept(share(0.99), 30) >= 100, "but not for half a minute");
+}
+
+#[test]
+fn a_queue_that_is_in_time_is_no_demand() {
+    // Ten a second, of which each takes a second and may wait for twenty: for a quarter of a minute of five nobody is served.
+    let expects = |within: u64| {
+        let share = Share::new(0.99).unwrap();
+        let mut service = Service::new(Objective::share(share, Duration::from_secs(within)));
+        service.view.cold_start = 120 * SECOND;
+        for _ in 0..10 {
+            service.serves(270, 10, SECOND);
+            for second in 1..=15 {
+                service.forecast.arrived(service.now, 10, second * 10, None);
+                (service.view.requests, service.view.waiting) = (second * 10, second * 10 - 10);
+                (service.view.oldest, service.view.last_activity) = (second * SECOND, service.now);
+                service.passes(1);
+            }
+            for _ in 0..150 {
+                service.forecast.started(service.now, 8 * SECOND, false, &service.objective);
+                service.forecast.finished(service.now, SECOND);
+            }
+            (service.view.requests, service.view.waiting, service.view.oldest) = (0, 0, 0);
+        }
+        service.forecast.strays.by(Spread::Roots).exceeded_by(ONE / 100)
+    };
+    let (impatient, patient) = (expects(1), expects(20));
+    assert!(
+        patient <= impatient && patient < 4 * 256,
+        "{patient} 256ths of a deviation, {impatient} if nobody may wait"
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::anything::{Draw, count, span};
 type Setting = fn(&mut Draw, Config) -> Result<Config, ConfigError>;
 
 /// Each policy gets its streams.
-const POLICIES: [fn(&mut Draw) -> Policy; 8] = [
+const POLICIES: [fn(&mut Draw) -> Policy; 9] = [
     |draw| Policy::Fixed(count(draw) % 40),
     |draw| Policy::Outpost(Outpost::new(Rate::from_micros(1 + draw.below(12_000_000)))),
     |draw| Policy::RunPod(RunPod::queue_delay(delay(draw))),
@@ -24,6 +24,10 @@ const POLICIES: [fn(&mut Draw) -> Policy; 8] = [
     },
     |draw| Policy::Objective(Objective::share(share(draw, 101), delay(draw).max(Duration::from_nanos(1)))),
     |draw| Policy::Objective(Objective::price(count(draw), delay(draw).max(Duration::from_nanos(1)))),
+    |draw| {
+        let objective = Objective::share(share(draw, 101), delay(draw).max(Duration::from_nanos(1)));
+        Policy::Objective(objective.up_to(1 + count(draw)))
+    },
     |_| Policy::External,
 ];
 

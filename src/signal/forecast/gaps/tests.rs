@@ -76,11 +76,15 @@ fn who_knows_nothing_waits_as_long_as_a_start_costs() {
 fn a_budget_is_kept_at_the_least_price_of_a_miss() {
     // Ten gaps, and one that was never seen: 11 late requests without a worker.
     let mut gaps = ten(60);
-    let watch = |gaps: &Gaps, budget: u64| gaps.within_budget(30 * MICRO, budget * MICRO);
+    let watch = |gaps: &Gaps, budget: u64| gaps.within_budget(30 * MICRO, gaps.late(), budget * MICRO, None);
     assert_eq!(watch(&gaps, 11), Watch::NEVER);
     let there = watch(&gaps, 4);
     assert!(there.covers(23) && !there.covers(60), "{there:?}");
     assert_eq!(watch(&gaps, 0), Watch::ALWAYS);
+    assert_eq!(gaps.within_budget(30 * MICRO, 0, 0, None), Watch::NEVER, "where nobody is late so, nobody is missed");
+    let up_to = |budget: u64, most: u64| gaps.within_budget(30 * MICRO, MICRO, budget * MICRO, Some(most * MICRO));
+    assert_eq!([up_to(4, 10_000), up_to(4, 31)], [there, Watch::NEVER], "a minute is dearer than a start and one");
+    assert_eq!(up_to(0, 40), super::watch(&gaps.weights(), 30 * MICRO, 40 * MICRO), "and for ever is dearer than all");
     for budget in 1..11 {
         let missed = missed_by(&gaps.weights(), watch(&gaps, budget));
         assert!(missed <= budget * PARTS, "{budget}: {missed}");
@@ -155,8 +159,10 @@ fn the_mean_of_ten_silences_says_how_many_come_after_one() {
     let mut few = Gaps::default();
     few.woke(4);
     few.woke(2);
-    let kept = few.cheapest(30 * MICRO, 100 * MICRO, 1, 0);
-    assert_eq!(kept, Keep::Until(330 * SECOND), "three late requests, and the start");
+    assert_eq!([Gaps::default().late(), few.late()], [MICRO, 3 * MICRO], "one before anybody was");
+    let kept = |held| few.cheapest(30 * MICRO, 300 * MICRO, held, 0);
+    let shares = [1, 3].map(kept);
+    assert_eq!(shares, [Keep::Until(330 * SECOND), Keep::Until(130 * SECOND)], "the start, and of those a third each");
 }
 
 #[test]
@@ -168,7 +174,7 @@ fn nobody_is_back_for_a_stretch_that_ends_after_the_longest_silence() {
         let bin = (0..BINS).find(|bin| gap < edge(bin + 1)).unwrap();
         assert_eq!(watch.covers(bin), there, "{gap}");
         assert!((55..BINS).all(|bin| !watch.covers(bin)), "its bin begins {} ns after", lower(55));
-        let always = gaps.within_budget(30 * MICRO, 10 * MICRO) == Watch::ALWAYS;
+        let always = gaps.within_budget(30 * MICRO, MICRO, 10 * MICRO, None) == Watch::ALWAYS;
         assert_eq!(always, !there, "{gap}: whoever cannot be waited for counts as missed, and no budget suits");
     }
 }

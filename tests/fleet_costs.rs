@@ -247,17 +247,24 @@ fn a_million_services_share_a_budget() {
             .collect();
         let wanted: u64 = claims.iter().map(|claim| u64::from(claim.wanted) * u64::from(claim.units.get())).sum();
         let budget = Budget::of(Kind(0), wanted * 2 / 3);
-        let mut best = Duration::MAX;
+        let (mut best, mut sorted) = (Duration::MAX, Duration::MAX);
         for _ in 0..5 {
             let begun = spent();
             let grants = budget.allocate(&claims);
             best = best.min(spent().saturating_sub(begun));
+            let begun = spent();
+            let mut keys: Vec<u64> = (0..ALL).map(drawn).collect();
+            keys.sort_unstable();
+            sorted = sorted.min(spent().saturating_sub(begun));
+            assert!(keys.is_sorted());
             let taken: u64 =
                 claims.iter().zip(grants).map(|(c, grant)| u64::from(c.units.get()) * u64::from(grant)).sum();
             assert!(taken <= wanted * 2 / 3 && wanted * 2 / 3 - taken < 4, "{taken}");
         }
-        println!("{best:?} for {ALL} claims in {classes} classes");
-        assert!(cfg!(debug_assertions) || best < Duration::from_millis(100), "{best:?}");
+        println!("{best:?} for {ALL} claims in {classes} classes, {sorted:?} to sort as many numbers");
+        // Where a machine is slow, or busy, so is the sorting, which takes an eighth of that.
+        let most = Duration::from_millis(100).max(sorted * 8);
+        assert!(cfg!(debug_assertions) || best < most, "{best:?}, {sorted:?} to sort");
     }
 }
 

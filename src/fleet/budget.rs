@@ -115,13 +115,14 @@ impl Budget {
     #[must_use]
     pub fn allocate(&self, claims: &[Claim]) -> Vec<u32> {
         let mut grants: Vec<u32> = claims.iter().map(Claim::most).collect();
-        for (kind, classes) in self.classes(claims) {
-            let mut left = self.units(kind).unwrap_or(u64::MAX);
-            let mut classes: Vec<Vec<Share>> = classes.into_values().collect();
-            for class in &mut classes {
+        let mut classes: Vec<(Kind, Vec<Share>)> =
+            self.classes(claims).into_iter().map(|((kind, _), class)| (kind, class)).collect();
+        for classes in classes.chunk_by_mut(|(one, _), (other, _)| one == other) {
+            let mut left = classes.first().and_then(|(kind, _)| self.units(*kind)).unwrap_or(u64::MAX);
+            for (_, class) in &mut *classes {
                 left = floors(class, claims, left);
             }
-            for class in &mut classes {
+            for (_, class) in classes {
                 let floors = class.iter().fold(0, |units: u64, share| units.saturating_add(share.least()));
                 left = fill(class, left.saturating_add(floors));
                 for share in class {
@@ -135,9 +136,10 @@ impl Budget {
     }
 
     /// The claims on limited kinds, by kind and class, the highest class first.
-    fn classes(&self, claims: &[Claim]) -> BTreeMap<Kind, BTreeMap<Reverse<u8>, Vec<Share>>> {
-        let mut kinds: BTreeMap<Kind, BTreeMap<Reverse<u8>, Vec<Share>>> = BTreeMap::new();
-        for (claim, at) in claims.iter().zip(0_u32..).filter(|(claim, _)| self.units.contains_key(&claim.kind)) {
+    fn classes(&self, claims: &[Claim]) -> BTreeMap<(Kind, Reverse<u8>), Vec<Share>> {
+        let mut classes: BTreeMap<(Kind, Reverse<u8>), Vec<Share>> = BTreeMap::new();
+        let limited = |claim: &Claim| self.units.contains_key(&claim.kind);
+        for (claim, at) in claims.iter().zip(0_u32..).filter(|(claim, _)| limited(claim)) {
             let share = Share {
                 claim: at,
                 low: 0,
@@ -146,9 +148,9 @@ impl Budget {
                 units: claim.units.get(),
                 granted: 0,
             };
-            kinds.entry(claim.kind).or_default().entry(Reverse(claim.priority)).or_default().push(share);
+            classes.entry((claim.kind, Reverse(claim.priority))).or_default().push(share);
         }
-        kinds
+        classes
     }
 }
 

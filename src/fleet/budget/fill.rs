@@ -111,19 +111,19 @@ fn level(shares: &mut [Share], budget: u64) -> Filled {
     let (mut lower, mut upper) = (Level { units: 0, weight: 1 }, None::<Level>);
     let mut filled = Filled { filling: Vec::new(), weight: 0 };
     let mut settled: u128 = 0;
-    let mut open: Vec<(u32, Share)> = Vec::with_capacity(shares.len());
+    let mut open: Vec<u32> = Vec::with_capacity(shares.len());
     for (share, at) in shares.iter_mut().zip(0_u32..) {
         share.granted = share.low;
         if share.low < share.high {
-            open.push((at, *share));
+            open.push(at);
         } else {
             settled = settled.saturating_add(u128::from(share.least()));
         }
     }
     while !open.is_empty() {
-        let Some(pivot) = pivot(&open, lower, upper) else { break };
+        let Some(pivot) = pivot(&open, shares, lower, upper) else { break };
         let (mut fixed, mut weight) = (settled, u128::from(filled.weight));
-        for (_, share) in &open {
+        for share in open.iter().filter_map(|at| shares.get(*at as usize)) {
             if pivot.cmp(share.most(), share.weight).is_ge() {
                 fixed = fixed.saturating_add(u128::from(share.most()));
             } else if pivot.cmp(share.least(), share.weight).is_le() {
@@ -140,12 +140,11 @@ fn level(shares: &mut [Share], budget: u64) -> Filled {
             upper = Some(pivot);
         }
         let below = |units: u64, weight: u32| upper.is_none_or(|upper| upper.cmp(units, weight).is_gt());
-        open.retain(|(at, share)| {
+        open.retain(|at| {
+            let Some(share) = shares.get_mut(*at as usize) else { return false };
             if lower.cmp(share.most(), share.weight).is_ge() {
                 settled = settled.saturating_add(u128::from(share.most()));
-                if let Some(share) = shares.get_mut(*at as usize) {
-                    share.granted = share.high;
-                }
+                share.granted = share.high;
                 return false;
             }
             if !below(share.least(), share.weight) {
@@ -156,9 +155,7 @@ fn level(shares: &mut [Share], budget: u64) -> Filled {
             if begun && !below(share.most(), share.weight) {
                 filled.filling.push((0, *at));
                 filled.weight = filled.weight.saturating_add(u64::from(share.weight));
-                if let Some(share) = shares.get_mut(*at as usize) {
-                    share.granted = 0;
-                }
+                share.granted = 0;
                 return false;
             }
             true
@@ -168,10 +165,10 @@ fn level(shares: &mut [Share], budget: u64) -> Filled {
 }
 
 /// About the median of the levels between `lower` and `upper` at which one of these begins or ends to be filled.
-fn pivot(open: &[(u32, Share)], lower: Level, upper: Option<Level>) -> Option<Level> {
+fn pivot(open: &[u32], shares: &[Share], lower: Level, upper: Option<Level>) -> Option<Level> {
     let mut sample: Vec<Level> = Vec::with_capacity(SAMPLE.saturating_mul(2));
     let stride = open.len().checked_div(SAMPLE).unwrap_or(0).max(1);
-    for (_, share) in open.iter().step_by(stride) {
+    for share in open.iter().step_by(stride).filter_map(|at| shares.get(*at as usize)) {
         for units in [share.least(), share.most()] {
             let above = lower.cmp(units, share.weight).is_lt();
             if above && upper.is_none_or(|upper| upper.cmp(units, share.weight).is_gt()) {

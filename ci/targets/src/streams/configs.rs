@@ -26,7 +26,7 @@ const POLICIES: [fn(&mut Draw) -> Policy; 9] = [
     |draw| Policy::Objective(Objective::price(count(draw), delay(draw).max(Duration::from_nanos(1)))),
     |draw| {
         let objective = Objective::share(share(draw, 101), delay(draw).max(Duration::from_nanos(1)));
-        Policy::Objective(objective.up_to(1 + count(draw)))
+        Policy::Objective(objective.up_to(count(draw)))
     },
     |_| Policy::External,
 ];

@@ -5,7 +5,8 @@ use plimsoll::{Autoscaler, Command, Config, Observation, WorkerEvent as Event, W
 use std::{sync::mpsc, thread};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let config = Config::runpod(RunPod::request_count(1), 0, 4, Duration::from_millis(200))?;
+    let config = Config::runpod(RunPod::request_count(1), 0, 4, Duration::from_millis(200))?
+        .with_window(Duration::from_millis(500))?; // A new autoscaler lets nobody go before it has seen a whole window.
     let clock = SystemClock::new();
     let mut autoscaler = Autoscaler::new(config, clock.now());
     let (tell, facts) = mpsc::channel(); // Yours: what the front door and the workers report.

@@ -208,8 +208,9 @@ fn a_million_services_of_which_one_in_a_hundred_is_active() {
     assert!(each * 1_000_000 < 400_000_000);
 
     // Half a minute, a second at a time; what is due is asked for a hundred times a second.
-    let (begun, mut decisions) = (spent(), 0);
+    let (mut took, mut decisions) = ([Duration::MAX; 3], 0);
     for second in 1..=30 {
+        let begun = spent();
         for (slice, some) in (0..).zip(active.chunks(active.len().div_ceil(100))) {
             let now = Timestamp::from_millis(100_000 + second * 1_000 + slice * 10);
             for key in some {
@@ -222,17 +223,23 @@ fn a_million_services_of_which_one_in_a_hundred_is_active() {
             }
             decisions += fleet.due(now).count();
         }
+        let least = &mut took[second as usize % 3];
+        *least = spent().saturating_sub(begun).min(*least);
     }
-    let share = spent().saturating_sub(begun).as_micros() * 1_000_000 / u128::from(ALL) / 30;
-    println!("{share} us of each second for a million services; {decisions} decisions in 30 s");
+    // Each kind of second at its least disturbed: what else runs takes from the caches and the memory that both share.
+    let share = took.iter().sum::<Duration>() / 3;
+    let sorted = (0..5).map(|_| sorting()).min().unwrap();
+    println!("{share:?} of each second for {ALL} services, {sorted:?} to sort as many numbers");
+    println!("{decisions} decisions in 30 s");
     assert_eq!(fleet.awake() as u64, ACTIVE);
-    assert!(cfg!(debug_assertions) || share < 50_000, "{share} us of each second");
+    // Where a machine is slow, so is the sorting, which takes a third of that.
+    let most = Duration::from_millis(50).max(sorted * 3);
+    assert!(cfg!(debug_assertions) || share < most, "{share:?} of each second, {sorted:?} to sort");
 }
 
 /// A million claims of three classes, or of one, on two thirds of what they want, are granted in less than 100 ms.
 #[test]
 fn a_million_services_share_a_budget() {
-    let drawn = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
     let count = |number: u64, below: u64| u32::try_from(drawn(number) % below).unwrap();
     let positive = |number: u64, below: u64| NonZeroU32::new(1 + count(number, below)).unwrap();
     for classes in [3, 1] {
@@ -252,11 +259,7 @@ fn a_million_services_share_a_budget() {
             let begun = spent();
             let grants = budget.allocate(&claims);
             best = best.min(spent().saturating_sub(begun));
-            let begun = spent();
-            let mut keys: Vec<u64> = (0..ALL).map(drawn).collect();
-            keys.sort_unstable();
-            sorted = sorted.min(spent().saturating_sub(begun));
-            assert!(keys.is_sorted());
+            sorted = sorted.min(sorting());
             let taken: u64 =
                 claims.iter().zip(grants).map(|(c, grant)| u64::from(c.units.get()) * u64::from(grant)).sum();
             assert!(taken <= wanted * 2 / 3 && wanted * 2 / 3 - taken < 4, "{taken}");
@@ -266,6 +269,21 @@ fn a_million_services_share_a_budget() {
         let most = Duration::from_millis(100).max(sorted * 8);
         assert!(cfg!(debug_assertions) || best < most, "{best:?}, {sorted:?} to sort");
     }
+}
+
+/// A number that looks drawn, below 2^31.
+const fn drawn(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33
+}
+
+/// What sorting as many numbers as there are services takes, which tells how fast the machine is just now.
+fn sorting() -> Duration {
+    let begun = spent();
+    let mut keys: Vec<u64> = (0..ALL).map(drawn).collect();
+    keys.sort_unstable();
+    let took = spent().saturating_sub(begun);
+    assert!(keys.is_sorted());
+    took
 }
 
 /// The time that this thread has had a processor, where the system tells, since other programs run here too.

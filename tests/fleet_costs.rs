@@ -223,7 +223,7 @@ fn a_million_services_of_which_one_in_a_hundred_is_active() {
             }
             decisions += fleet.due(now).count();
         }
-        let least = &mut took[second as usize % 3];
+        let least = took.get_mut(usize::try_from(second % 3).unwrap()).unwrap();
         *least = spent().saturating_sub(begun).min(*least);
     }
     // Each kind of second at its least disturbed: what else runs takes from the caches and the memory that both share.

@@ -59,6 +59,18 @@ impl Service {
         self.now = end;
     }
 
+    /// So many come from nothing, and are there for so many seconds.
+    pub(super) fn crowd(&mut self, count: u32, seconds: u64) {
+        self.forecast.arrived(self.now, count, count.into(), Some(self.view.last_activity));
+        (self.view.requests, self.view.last_activity) = (count.into(), self.now);
+        self.passes(seconds);
+        for _ in 0..count {
+            self.forecast.started(self.now, SECOND, false, &self.objective);
+            self.forecast.finished(self.now, seconds * SECOND);
+        }
+        (self.view.requests, self.view.last_activity) = (0, self.now);
+    }
+
     pub(super) fn caution(&self) -> u64 {
         self.forecast.ledger.caution(self.objective.may_be_late().unwrap_or(0))
     }
@@ -814,14 +826,7 @@ fn a_reserve_that_is_dearer_than_it_may_be_is_not_kept() {
     let kept = |objective: Objective| {
         let mut service = Service::new(objective);
         for _ in 0..20 {
-            service.forecast.arrived(service.now, 100, 100, Some(service.view.last_activity));
-            (service.view.requests, service.view.last_activity) = (100, service.now);
-            service.passes(60);
-            for _ in 0..100 {
-                service.forecast.started(service.now, SECOND, false, &service.objective);
-                service.forecast.finished(service.now, 60 * SECOND);
-            }
-            (service.view.requests, service.view.last_activity) = (0, service.now);
+            service.crowd(100, 60);
             service.serves(1, 1, SECOND);
             service.passes(839);
         }

@@ -104,14 +104,7 @@ fn who_may_wait_for_a_start_needs_no_reserve() {
         let mut service = Service::new(Objective { within: Duration::from_secs(5), goal });
         service.view.cold_start = cold_start * SECOND;
         for _ in 0..20 {
-            service.forecast.arrived(service.now, 100, 100, Some(service.view.last_activity));
-            (service.view.requests, service.view.last_activity) = (100, service.now);
-            service.passes(60);
-            for _ in 0..100 {
-                service.forecast.started(service.now, SECOND, false, &service.objective);
-                service.forecast.finished(service.now, 60 * SECOND);
-            }
-            (service.view.requests, service.view.last_activity) = (0, service.now);
+            service.crowd(100, 60);
             service.passes(300);
         }
         service.forecast.plan().workers
